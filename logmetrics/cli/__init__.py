@@ -1,0 +1,24 @@
+"""The command line: one short file per command, each parses, calls one function, and maps errors to exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from logmetrics.errors import LogmetricsError
+
+
+def main() -> None:
+    """The ``logmetrics`` command."""
+    from logmetrics.cli.app import app
+
+    try:
+        app()
+    except LogmetricsError as error:
+        print(f"logmetrics: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `logmetrics ... | head` is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,39 @@
+"""What a person sees on stderr: messages, and a progress line when stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logmetrics.engine import Progress
+
+
+def say(message: str) -> None:
+    """Tell the operator something. The text may hold a file's name, so it is made harmless for terminals."""
+    text = message if message.isprintable() else message.encode("unicode_escape").decode()
+    print(f"logmetrics: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[Progress], None]]:
+    """A function that shows how far the reading is; it does nothing when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[lines]:,} lines"))
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, lines=0)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.bytes_read, total=progress.bytes_total, lines=progress.lines)
+            if progress.bytes_read >= progress.bytes_total:
+                bar.stop()
+
+        yield show

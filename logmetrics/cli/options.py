@@ -1,0 +1,63 @@
+"""Options that several commands share, and the config that they amount to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from logmetrics.errors import UsageError
+
+if TYPE_CHECKING:
+    from logmetrics.config.specs import Config
+
+ConfigFile = Annotated[
+    str | None, typer.Option("--config", "-c", metavar="FILE", help="Read rules, sources and limits from FILE.")
+]
+PackNames = Annotated[
+    list[str] | None,
+    typer.Option("--pack", metavar="NAME", help="Use only this built-in pack; may be given several times."),
+]
+Paths = Annotated[
+    list[str] | None, typer.Argument(metavar="PATH...", help="Files, directories or globs to read.", show_default=False)
+]
+
+
+def resolve_config(paths: list[str] | None, config_file: str | None, pack_names: list[str] | None) -> Config:
+    """The config file's settings with the command line's in their place. Raises ConfigError and UsageError."""
+    from logmetrics.config.expression import did_you_mean
+    from logmetrics.config.loading import load_config, merge
+    from logmetrics.config.specs import Config, SourceSpec
+    from logmetrics.packs import builtin_packs
+
+    packs = dict(builtin_packs())
+    if pack_names:
+        for name in pack_names:
+            if name not in packs:
+                near = did_you_mean(name, packs) or f"; there are: {', '.join(packs)}"
+                raise UsageError(f"no pack is called {name!r}{near}")
+        packs = {name: packs[name] for name in dict.fromkeys(pack_names)}
+    if config_file is None:
+        rule_set = merge([pack.rule_set for pack in packs.values()])
+        config = Config(sources=(), rule_set=rule_set, packs=tuple(packs))
+    else:
+        config = load_config(config_file, packs)
+    if paths:
+        config = replace(config, sources=(SourceSpec("logs", tuple(paths)),))
+    if not config.sources:
+        raise UsageError("nothing to read: give a PATH, or a --config FILE with sources")
+    return config
+
+
+def require_paths(config: Config) -> None:
+    """Raise UsageError unless every plain path exists: a run over what is there has nothing to wait for."""
+    from glob import glob, has_magic
+
+    for source in config.sources:
+        for path in source.paths:
+            plain = os.path.expanduser(path)
+            if not os.path.exists(plain) and not (has_magic(plain) and glob(plain, recursive=True)):
+                what = "no file matches" if has_magic(plain) else "no such file or directory:"
+                raise UsageError(f"{what} {path}")

@@ -1,0 +1,24 @@
+"""Read everything that is there, to its end, and give the totals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from logmetrics.cli.messages import progress_line, say
+from logmetrics.cli.options import require_paths
+
+if TYPE_CHECKING:
+    from logmetrics.config.specs import Config
+    from logmetrics.store.store import FamilyView
+
+
+def read_all(config: Config) -> list[FamilyView]:
+    """The metrics of all logs of *config*, series sorted by their labels. Raises UsageError when a path does not exist."""
+    from logmetrics.engine import Engine
+
+    require_paths(config)
+    with progress_line() as progress:
+        engine = Engine(config, say=say, progress=progress, runtime_metrics=False)
+        engine.run_once()
+    _, families = engine.view()
+    return [(spec, sorted(rows, key=lambda row: row[0].labels)) for spec, rows in families]

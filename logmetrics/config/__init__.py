@@ -1,0 +1,1 @@
+"""Config and pack files -> frozen specs."""

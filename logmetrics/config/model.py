@@ -1,0 +1,149 @@
+"""The shape of a config file, as strict typed models; `logmetrics schema` prints it as JSON Schema.
+
+These models check shape only. ``loading`` turns them into ``specs``, where expressions and names are checked too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from logmetrics.config.specs import BUCKET_PRESETS
+from logmetrics.config.units import parse_duration, parse_size
+
+METRIC_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+LABEL_NAME = r"^_?[a-zA-Z][a-zA-Z0-9_]*$"  # a name that begins with __ is Prometheus' own
+
+
+def _expression_text(value: object) -> object:
+    """YAML gives ``1`` and ``true`` as themselves; an expression is text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, (int, float)) else value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|[smhdw]))+$", "examples": ["30s", "5m", "1h30m"]}
+_SIZE_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMG]?i?B$", "examples": ["64KiB", "1MiB"]}
+_EXPRESSION_SCHEMA = {"type": ["string", "number", "boolean"], "description": "an expression of the rule language"}
+_TEXTS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
+Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
+Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
+LabelName = Annotated[str, Field(pattern=LABEL_NAME)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+
+class SourceModel(_Model):
+    """A set of log files that are read the same way."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="used in self-metrics and messages")]
+    paths: Annotated[Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")]
+    exclude: Annotated[Texts, Field(description="globs of names or paths that are not read")] = []
+    format: Annotated[
+        Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")
+    ] = "auto"
+    max_line_bytes: Annotated[Size, Field(ge=1024, description="longer lines are skipped and counted")] = 1024 * 1024
+    from_: Annotated[
+        Literal["start", "end"],
+        Field(alias="from", description="where files that are there at the first start are read from"),
+    ] = "start"
+
+
+class LimitsModel(_Model):
+    """The cardinality guard; every refusal is counted and explained."""
+
+    series: Annotated[Count, Field(description="series of the whole process")] = 20_000
+    series_per_metric: Annotated[Count, Field(description="series of one metric")] = 2_000
+    values_per_label: Annotated[Count, Field(description="different values of one label")] = 200
+    label_value_bytes: Annotated[Count, Field(description="bytes of one label value")] = 128
+
+
+class MetricLimitsModel(_Model):
+    """Budgets of one metric, in place of the general ones."""
+
+    series: Count | None = None
+    values: dict[str, Count] = {}
+
+
+class MetricModel(_Model):
+    """A metric family."""
+
+    type: Literal["counter", "gauge", "histogram", "active", "info"]
+    help: Annotated[str, Field(min_length=1)]
+    labels: list[LabelName] = []
+    buckets: Annotated[
+        str | list[int | float] | None,
+        Field(description=f"upper bounds in rising order, or a preset: {', '.join(BUCKET_PRESETS)}"),
+    ] = None
+    window: Annotated[Duration | None, Field(description="for type active: how long a key counts as active")] = None
+    init: Annotated[list[dict[str, str]], Field(description="label sets that exist at 0 from the start")] = []
+    limits: MetricLimitsModel = MetricLimitsModel()
+
+
+class PairModel(_Model):
+    """Counts when an end follows a start of the same key."""
+
+    start: Expression
+    end: Expression
+    key: Expression
+    keep: Annotated[dict[LabelName, Expression], Field(description="values carried from the start to the end")] = {}
+
+
+class RuleModel(_Model):
+    """What to do with the records that meet a condition."""
+
+    name: Annotated[str, Field(min_length=1)]
+    format: Annotated[
+        Literal["json", "ollama"] | None, Field(description="only for records of this format; default: any")
+    ] = None
+    when: Expression | None = None
+    labels: dict[LabelName, Expression] = {}
+    pair: PairModel | None = None
+    update: Annotated[
+        dict[str, Expression], Field(min_length=1, description='series template -> value: metric{label="x"}: expression')
+    ]
+
+
+class RuleSetModel(_Model):
+    """What packs and configs have in common."""
+
+    define: Annotated[dict[LabelName, Expression], Field(description="names for expressions that rules share")] = {}
+    metrics: dict[Annotated[str, Field(pattern=METRIC_NAME)], MetricModel] = {}
+    rules: list[RuleModel] = []
+
+
+class PackModel(RuleSetModel):
+    """A built-in pack's file."""
+
+    description: str
+
+
+class ConfigModel(RuleSetModel):
+    """The whole config file."""
+
+    listen: Annotated[Texts, Field(min_length=1, description="host:port, or unix:/path")] = ["127.0.0.1:8001"]
+    packs: Annotated[list[str] | None, Field(description="built-in packs beside your own rules; default: all; [] = none")] = None
+    commit_interval: Annotated[Duration, Field(description="longest time that counted lines stay unpublished")] = 2.0
+    poll_interval: Annotated[Duration, Field(description="how often files are looked at when no hint comes")] = 1.0
+    watchdog: Annotated[bool, Field(description="false: no file notification, polling only")] = True
+    sources: list[SourceModel] = []
+    limits: LimitsModel = LimitsModel()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config file, for editors and CI."""
+    schema = ConfigModel.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "logmetrics config"
+    return schema

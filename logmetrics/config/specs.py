@@ -1,0 +1,119 @@
+"""What a config means, frozen: the values that every other part of the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from logmetrics.config.expression import Expr
+
+# Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
+BUCKET_PRESETS: Mapping[str, tuple[float, ...]] = {
+    "llm_latency": (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
+    "tool_latency": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    "task_duration": (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200),
+    "request_duration": (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600),
+    "tokens": (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
+}
+METRIC_TYPES = ("counter", "gauge", "histogram", "active", "info")
+FORMATS = ("json", "ollama")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A metric family. ``labels`` is in exposition order; ``buckets`` are upper bounds without +Inf."""
+
+    name: str
+    type: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    window_s: float = 300.0
+    init: tuple[tuple[str, ...], ...] = ()
+    series_max: int | None = None
+    values_max: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSpec:
+    """One line of ``update``: which family, the label values that the template fixes, and the value."""
+
+    metric: str
+    constants: tuple[tuple[str, str], ...]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class PairSpec:
+    """A rule that counts when an ``end`` follows a ``start`` of the same key; ``keep`` is carried over."""
+
+    start: Expr
+    end: Expr
+    key: Expr
+    keep: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """One rule. ``format`` limits it to records of one format; None means any."""
+
+    name: str
+    format: str | None
+    when: Expr | None
+    labels: Mapping[str, Expr]
+    updates: tuple[UpdateSpec, ...]
+    pair: PairSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Metrics and the rules that feed them: a pack, a user's config, or several of them together."""
+
+    metrics: Mapping[str, MetricSpec]
+    rules: tuple[RuleSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackSpec:
+    """A built-in rule set. ``text`` is its YAML, for `logmetrics packs NAME`."""
+
+    name: str
+    description: str
+    rule_set: RuleSet
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A set of log files that are read the same way. ``paths`` are files, directories or globs."""
+
+    name: str
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    format: str = "auto"
+    max_line_bytes: int = 1024 * 1024
+    start_at_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSpec:
+    """The cardinality guard's budgets."""
+
+    series: int = 20_000
+    series_per_metric: int = 2_000
+    values_per_label: int = 200
+    label_value_bytes: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that one run of the program needs to know, packs included in ``rule_set``."""
+
+    sources: tuple[SourceSpec, ...]
+    rule_set: RuleSet
+    packs: tuple[str, ...]
+    listen: tuple[str, ...] = ("127.0.0.1:8001",)
+    limits: LimitsSpec = LimitsSpec()
+    commit_interval_s: float = 2.0
+    poll_interval_s: float = 1.0
+    watchdog: bool = True

@@ -1,0 +1,39 @@
+"""Ollama server logs as records: every line is one, of kind gin, slog, stdlog or text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from logmetrics.formats.ollama import OllamaRecord, attribute, route, split_line
+
+# Fields that a record has by itself; any other name is a slog attribute, looked up when a rule asks for it.
+_OWN_FIELDS = ("kind", "time", "level", "msg", "status", "latency_s", "method", "path")
+
+
+def route_of(record: OllamaRecord) -> str | None:
+    """The route of an access line; None for every other line."""
+    return None if record.path is None else route(record.path)
+
+
+class OllamaFormat:
+    """The counterpart of JsonFormat for Ollama's lines; nothing in it depends on the rules."""
+
+    name = "ollama"
+
+    def field(self, key: str) -> str:
+        """Source text that gives the field *key* of the record ``rec``."""
+        if key in _OWN_FIELDS:
+            return f"rec.{key}"
+        return "route_of(rec)" if key == "route" else f"attribute(rec, {key!r})"
+
+    def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int]]:
+        """A function from lines to (records, 0): a line that is nothing else is text."""
+
+        def decode(lines: list[bytes]) -> tuple[list[Any], int]:
+            return list(map(split_line, lines)), 0
+
+        return decode
+
+
+NAMES = {"route_of": route_of, "attribute": attribute}

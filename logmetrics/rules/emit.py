@@ -1,0 +1,181 @@
+"""Expression trees -> Python source, for one record format.
+
+Only ``repr()`` of checked literals and names of our own ever enter the text. Every text that comes out gives a value
+or None, or a truth, and never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from logmetrics.config.expression import (
+    And,
+    Arithmetic,
+    Call,
+    Compare,
+    Context,
+    Expr,
+    Field,
+    IfElse,
+    ListLiteral,
+    Literal,
+    Local,
+    MapLiteral,
+    Not,
+    Or,
+    is_condition,
+)
+from logmetrics.rules.functions import label
+
+_CONTEXT = {
+    "path": "log.path",
+    "path.name": "log.name",
+    "path.stem": "log.stem",
+    "path.parent": "log.parent",
+    "source": "log.source",
+}
+
+
+# A place where a long statement may be broken into lines; no literal's repr() can hold it.
+BREAK = "\x1f"
+# A value, or a value made a label's text.
+Known = Expr | tuple[str, Expr]
+_PER_SECOND = {"number": "", "s": "", "ms": " / 1000", "us": " / 1000000", "ns": " / 1000000000"}
+
+
+class Emitter:
+    """Writes the expressions of one loop over records. ``field`` gives the source text of a top-level field."""
+
+    def __init__(self, field: Callable[[str], str], constant: Callable[[str, object], str]) -> None:
+        self.field = field
+        self.constant = constant
+        # What a local variable holds already; one dict for each open block, the innermost last.
+        self.known: list[dict[Known, str]] = [{}]
+        self._temporaries = 0
+
+    def temporary(self, stem: str = "t") -> str:
+        self._temporaries += 1
+        return f"{stem}{self._temporaries}"
+
+    def lookup(self, known: Known) -> str | None:
+        """The variable that already holds *known* here."""
+        for block in reversed(self.known):
+            if known in block:
+                return block[known]
+        return None
+
+    def value(self, expr: Expr) -> str:
+        """Source whose result is the value, or None."""
+        return self.lookup(expr) or self._value(expr)
+
+    def _value(self, expr: Expr) -> str:
+        if isinstance(expr, Literal):
+            return repr(expr.value)
+        if isinstance(expr, Context):
+            return _CONTEXT[expr.name]
+        if isinstance(expr, Local):
+            return f"kept_{expr.name}"
+        if isinstance(expr, Field):
+            return self._field(expr)
+        if isinstance(expr, Or) and not is_condition(expr):
+            return self._coalesce(expr)
+        if isinstance(expr, IfElse):
+            return f"({self.value(expr.then)} if {self.test(expr.test)} else {self.value(expr.otherwise)})"
+        if isinstance(expr, Arithmetic):
+            return f"arithmetic({expr.operator!r}, {self.value(expr.left)}, {self.value(expr.right)})"
+        if isinstance(expr, Call) and not is_condition(expr):
+            return self._call(expr)
+        if isinstance(expr, (ListLiteral, MapLiteral)):
+            return "None"  # a list alone is no value; it has a meaning to the right of `in` only
+        return self.test(expr)
+
+    def test(self, expr: Expr) -> str:
+        """Source whose truth is the condition's."""
+        if isinstance(expr, (And, Or)):
+            word = " and " if isinstance(expr, And) else " or "
+            return "(" + word.join(self.test(operand) for operand in expr.operands) + ")"
+        if isinstance(expr, Not):
+            return f"(not {self.test(expr.operand)})"
+        if isinstance(expr, Compare):
+            return self._compare(expr)
+        if isinstance(expr, Call) and is_condition(expr):
+            return f"({self.value(expr.arguments[0])} is not None)" if expr.name == "has" else self._call(expr)
+        if isinstance(expr, Literal):
+            return repr(bool(expr.value))
+        return f"bool({self.value(expr)})"
+
+    def _field(self, expr: Field) -> str:
+        top, *rest = expr.path
+        code = self.field(str(top))
+        if not rest:
+            return code
+        code = self.lookup(Field((top,))) or code
+        if len(rest) == 1 and isinstance(rest[0], str):
+            inner = self.temporary()
+            return f"({inner}.get({rest[0]!r}) if ({inner} := {code}).__class__ is dict else None)"
+        return f"dig({code}, {', '.join(map(repr, rest))})"
+
+    def _coalesce(self, expr: Or) -> str:
+        """One variable serves the whole chain: it holds the operand that is being looked at."""
+        name = self.temporary()
+        *firsts, last = _flat(expr)
+        tried = [f"{name} if ({name} := {self.value(operand)}) is not None and {name} != ''" for operand in firsts]
+        return f"({BREAK}{f' else{BREAK}'.join((*tried, self.value(last)))}{BREAK})"
+
+    def _compare(self, expr: Compare) -> str:
+        left, right, operator = expr.left, expr.right, expr.operator
+        if operator == "in":
+            return self._in(left, right)
+        if operator == "==":
+            if isinstance(right, Literal) and isinstance(right.value, str):
+                return f"({self.value(left)} == {right.value!r})"
+            return f"same({self.value(left)}, {self.value(right)})"
+        if operator == "!=":
+            a, b = self.temporary(), self.temporary()
+            present = f"({a} := {self.value(left)}) is not None and ({b} := {self.value(right)}) is not None"
+            return f"({present} and not same({a}, {b}))"
+        a, b = (self.value(left), self.value(right)) if operator in ("<", "<=") else (self.value(right), self.value(left))
+        return f"{'less' if operator in ('<', '>') else 'at_most'}({a}, {b})"
+
+    def _in(self, left: Expr, right: Expr) -> str:
+        if not isinstance(right, ListLiteral):
+            return f"contains({self.value(left)}, {self.value(right)})"
+        if right.items and all(isinstance(item, str) for item in right.items):
+            return f"({self.value(left)} in {right.items!r})"
+        return f"contains({self.value(left)}, {list(right.items)!r})"
+
+    def _call(self, expr: Call) -> str:
+        if expr.name in _PER_SECOND:
+            return self._scaled(expr)
+        if expr.name == "map":
+            return self._map(expr)
+        return f"fn_{expr.name}({', '.join(map(self.value, expr.arguments))})"
+
+    def _map(self, expr: Call) -> str:
+        """The look-up inline for a text; any other value goes the long way."""
+        value, table, *default = expr.arguments
+        assert isinstance(table, MapLiteral)
+        name = self.temporary()
+        bound = self.constant("table", {label(key): found for key, found in table.items})
+        otherwise = self.value(default[0]) if default else name
+        text = f"{bound}.get({name}, {otherwise}) if ({name} := {self.value(value)}).__class__ is str"
+        return f"({text} else{BREAK}fn_map({name}, {bound}{''.join(f', {self.value(tree)}' for tree in default)}))"
+
+    def _scaled(self, expr: Call) -> str:
+        """Units, inline for the two common cases: a float or int (small enough not to overflow), and nothing."""
+        name = self.temporary()
+        number = f"({name} := {self.value(expr.arguments[0])}).__class__ is float or {name}.__class__ is int"
+        if _PER_SECOND[expr.name]:
+            number = f"({number}) and -1e300 < {name} < 1e300"
+        scaled = f"{name}{_PER_SECOND[expr.name]} if {number}"
+        return f"({scaled} else None if {name} is None else fn_{expr.name}({name}))"
+
+
+def _flat(expr: Or) -> list[Expr]:
+    """The operands of a chain of ``or``, those of inner chains included; what follows a literal is never reached."""
+    operands: list[Expr] = []
+    for operand in expr.operands:
+        operands += _flat(operand) if isinstance(operand, Or) and not is_condition(operand) else [operand]
+        if isinstance(operands[-1], Literal) and operands[-1].value != "":
+            break
+    return operands

@@ -1,0 +1,233 @@
+"""What the generated code calls: the functions of the rule language, and the helpers behind its operators.
+
+None of these raises, whatever a log holds. ``None`` is "missing" everywhere: a field that is absent, null, or of a type
+that makes no sense for the operation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from logmetrics.formats.go_duration import parse_go_duration
+
+# Larger values are refused: so no sum can ever reach infinity, which Prometheus would show for good.
+VALUE_MAX = 1e290
+NUMBER_TEXT_MAX = 64
+# RE2 is linear, but a call still costs; matches are looked for in the first part of a text only.
+PATTERN_TEXT_MAX = 8192
+
+Number = int | float
+
+
+def is_number(value: Any) -> bool:
+    """True for an int or a float; a bool is not a number."""
+    return value.__class__ is int or value.__class__ is float
+
+
+def label(value: Any) -> str:
+    """A label's text for any value: booleans as true and false, whole floats without .0, missing as unknown."""
+    if value.__class__ is str:
+        return str(value)
+    if value is True or value is False:
+        return "true" if value else "false"
+    if is_number(value):
+        return _number_text(value)
+    return "unknown"
+
+
+def _number_text(value: Number) -> str:
+    if value.__class__ is int:
+        return str(value) if abs(value) < 10**40 else "unknown"
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def dig(value: Any, *keys: str | int) -> Any:
+    """Follow *keys* into nested objects and arrays; missing when a step does not exist."""
+    for key in keys:
+        if key.__class__ is str:
+            if value.__class__ is not dict:
+                return None
+            value = value.get(key)
+        else:
+            if value.__class__ is not list or not -len(value) <= key < len(value):  # type: ignore[operator]
+                return None
+            value = value[key]
+    return value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality without Python's kinship of 1, 1.0 and True: a boolean equals booleans only."""
+    if left is None or right is None or (left.__class__ is bool) is not (right.__class__ is bool):
+        return False
+    return bool(left == right)
+
+
+def ordered(left: Any, right: Any) -> bool:
+    """True when < and > make sense between the two: both numbers, or both texts."""
+    return (is_number(left) and is_number(right)) or (left.__class__ is str and right.__class__ is str)
+
+
+def less(left: Any, right: Any) -> bool:
+    return ordered(left, right) and left < right
+
+
+def at_most(left: Any, right: Any) -> bool:
+    return ordered(left, right) and left <= right
+
+
+def contains(part: Any, whole: Any) -> bool:
+    """``part in whole``: a text within a text, an element of a list, or a key of an object."""
+    if part is None:
+        return False
+    if whole.__class__ is str:
+        return part.__class__ is str and part in whole
+    if whole.__class__ is list:
+        return any(same(part, item) for item in whole)
+    return whole.__class__ is dict and part.__class__ is str and part in whole
+
+
+def arithmetic(operator: str, left: Any, right: Any) -> Number | None:
+    """``+ - * /`` of two numbers; missing for anything else, for division by zero and for overflow."""
+    if not (is_number(left) and is_number(right)):
+        return None
+    try:
+        if operator == "+":
+            result = left + right
+        elif operator == "-":
+            result = left - right
+        elif operator == "*":
+            result = left * right
+        else:
+            result = left / right
+        return result if math.isfinite(result) else None
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
+def number(value: Any) -> Number | None:
+    """A number, also from its text; missing for everything else."""
+    if is_number(value):
+        return value  # type: ignore[no-any-return]
+    if value.__class__ is not str or len(value) > NUMBER_TEXT_MAX or "_" in value:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        try:
+            result = float(value)
+        except ValueError:
+            return None
+    return result if math.isfinite(result) else None
+
+
+def _scaled(value: Any, per_second: int) -> Number | None:
+    value = number(value)
+    try:
+        return None if value is None else value / per_second if per_second > 1 else value
+    except OverflowError:
+        return None
+
+
+def s(value: Any) -> Number | None:
+    return _scaled(value, 1)
+
+
+def ms(value: Any) -> Number | None:
+    return _scaled(value, 1_000)
+
+
+def us(value: Any) -> Number | None:
+    return _scaled(value, 1_000_000)
+
+
+def ns(value: Any) -> Number | None:
+    return _scaled(value, 1_000_000_000)
+
+
+def duration(value: Any) -> Number | None:
+    """Seconds of a duration text such as Go and Rust print."""
+    return parse_go_duration(value) if value.__class__ is str else None
+
+
+def lower(value: Any) -> str | None:
+    return value.lower() if value.__class__ is str else None
+
+
+def starts(value: Any, prefix: str) -> bool:
+    return value.__class__ is str and value.startswith(prefix)
+
+
+def ends(value: Any, suffix: str) -> bool:
+    return value.__class__ is str and value.endswith(suffix)
+
+
+@lru_cache(maxsize=None)
+def _pattern(text: str) -> Any:
+    """Patterns come from configs only, so this cache is bounded by them."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(text, options=options)
+
+
+def _search(value: Any, pattern: str) -> Any:
+    if value.__class__ is not str:
+        return None
+    text = value[:PATTERN_TEXT_MAX]
+    try:
+        return _pattern(pattern).search(text)
+    except UnicodeEncodeError:  # a lone surrogate
+        return _pattern(pattern).search(text.encode("utf-8", "replace").decode())
+
+
+def matches(value: Any, pattern: str) -> bool:
+    return _search(value, pattern) is not None
+
+
+def capture(value: Any, pattern: str) -> str | None:
+    found = _search(value, pattern)
+    return None if found is None else found.group(1)
+
+
+_ABSENT = object()
+
+
+def map(value: Any, table: Mapping[str, Any], *default: Any) -> Any:  # noqa: A001 - the language's name
+    """*value* looked up by its label text, so that ``true`` and ``"true"``, ``200`` and ``"200"`` are one key."""
+    if value is None or value.__class__ in (dict, list):
+        return default[0] if default else None
+    found = table.get(label(value), _ABSENT)
+    if found is not _ABSENT:
+        return found
+    return default[0] if default else value
+
+
+# What FUNCTIONS of the language call at run time; `has` needs no call.
+IMPLEMENTATIONS: Mapping[str, Callable[..., Any]] = {
+    "starts": starts,
+    "ends": ends,
+    "matches": matches,
+    "capture": capture,
+    "lower": lower,
+    "map": map,
+    "number": number,
+    "duration": duration,
+    "s": s,
+    "ms": ms,
+    "us": us,
+    "ns": ns,
+}
+# What operators call at run time.
+HELPERS: Mapping[str, Callable[..., Any]] = {
+    "label": label,
+    "dig": dig,
+    "same": same,
+    "less": less,
+    "at_most": at_most,
+    "contains": contains,
+    "arithmetic": arithmetic,
+}

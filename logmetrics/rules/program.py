@@ -1,0 +1,150 @@
+"""All rules of one source -> ONE function that takes a block of lines.
+
+The text of the function is registered with ``linecache``: tracebacks show its lines, and `logmetrics packs NAME
+--source` prints it.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
+from logmetrics.formats.json_lines import JsonFormat
+from logmetrics.formats import ollama_lines
+from logmetrics.formats.routing import split_formats
+from logmetrics.rules import functions
+from logmetrics.rules.emit import Emitter
+from logmetrics.rules.pairs import OpenPairs
+from logmetrics.rules.writer import LoopWriter, NumberedRule
+from logmetrics.store.store import Store
+
+
+@dataclass(slots=True)
+class Log:
+    """What rules can ask about the file that a block comes from."""
+
+    path: str
+    source: str
+    name: str = field(init=False)
+    stem: str = field(init=False)
+    parent: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory, _, self.name = self.path.rpartition("/")
+        self.stem = self.name.partition(".")[0] or self.name
+        self.parent = directory.rpartition("/")[2]
+
+
+@dataclass(slots=True)
+class RuleTally:
+    """What became of one rule: how often it matched, and updates that gave no usable value, by reason."""
+
+    name: str
+    matches: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    open_pairs: OpenPairs | None = None
+
+    def skip(self, value: object) -> None:
+        """Count an update whose *value* cannot be used."""
+        if value is None:
+            reason = "missing"
+        elif value.__class__ is bool or not isinstance(value, (int, float)):
+            reason = "not_a_number"
+        elif value < 0:
+            reason = "negative"
+        else:
+            reason = "not_finite"
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+
+@dataclass(slots=True)
+class Program:
+    """The compiled rules of one source. ``apply`` counts a block of lines; the tallies grow with it."""
+
+    source_text: str
+    rules: list[RuleTally]
+    apply: Callable[[list[bytes], Log, float], None] = field(init=False)
+    unmatched: int = 0
+    unparsable: int = 0
+
+
+def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Store) -> Program:
+    """Compile *rule_set* for the lines of one source, writing into *store*."""
+    formats = FORMATS if source_format == "auto" else (source_format,)
+    rules = [rule for rule in rule_set.rules if rule.format is None or rule.format in formats]
+    bindings = _Bindings(rules, store)
+    lines = [
+        "def apply(lines, log, now_s):",
+        f'    """The rules of source {source!r}, for a block of whole lines."""'.replace("\\", ""),
+        f"    unmatched = unparsable = {''.join(f'n{number} = ' for number in range(len(rules)))}0",
+    ]
+    if len(formats) == 1:
+        lines += _loop(formats[0], rules, rule_set, bindings, indent=1)
+    else:
+        lines.append("    for format_name, lines in split_formats(lines):")
+        for position, name in enumerate(formats):
+            lines.append(f"        {'el' if position else ''}if format_name == {name!r}:")
+            lines += _loop(name, rules, rule_set, bindings, indent=3)
+    lines.append("    program.unmatched += unmatched")
+    lines.append("    program.unparsable += unparsable")
+    lines += [f"    tallies[{number}].matches += n{number}" for number in range(len(rules))]
+    text = "\n".join(lines) + "\n"
+    program = Program(text, bindings.tallies)
+    bindings.names.update(program=program, tallies=bindings.tallies, split_formats=split_formats)
+    program.apply = _evaluate(text, f"<rules of source {source}>", bindings.names)
+    return program
+
+
+def _loop(name: str, rules: Sequence[RuleSpec], rule_set: RuleSet, bindings: _Bindings, indent: int) -> list[str]:
+    record_format = JsonFormat() if name == "json" else ollama_lines.OllamaFormat()
+    numbered = [NumberedRule(n, rule) for n, rule in enumerate(rules) if rule.format in (None, name)]
+    writer = LoopWriter(Emitter(record_format.field, bindings.constant), rule_set.metrics, bindings, indent + 1)
+    body = writer.write(numbered)
+    bindings.names[f"decode_{name}"] = record_format.decoder()
+    margin = "    " * indent
+    return [
+        f"{margin}records, refused = decode_{name}(lines)",
+        f"{margin}unparsable += refused",
+        f"{margin}for rec in records:",
+        *body,
+    ]
+
+
+def _evaluate(text: str, filename: str, names: Mapping[str, Any]) -> Callable[[list[bytes], Log, float], None]:
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    namespace = dict(names)
+    exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - written above from checked trees
+    function: Callable[[list[bytes], Log, float], None] = namespace["apply"]
+    return function
+
+
+class _Bindings:
+    """The names that the generated text uses, and what they stand for."""
+
+    def __init__(self, rules: Sequence[RuleSpec], store: Store) -> None:
+        self.store = store
+        self.tallies = [RuleTally(rule.name, open_pairs=OpenPairs() if rule.pair else None) for rule in rules]
+        self.names: dict[str, Any] = {
+            **functions.HELPERS,
+            **ollama_lines.NAMES,
+            **{f"fn_{name}": function for name, function in functions.IMPLEMENTATIONS.items()},
+        }
+
+    def constant(self, stem: str, value: object) -> str:
+        name = f"{stem}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> str:
+        return self.constant(metric, self.store.site(metric, constants, count_only=count_only))
+
+    def open_pairs(self, rule_number: int) -> str:
+        self.names[f"open_{rule_number}"] = self.tallies[rule_number].open_pairs
+        return f"open_{rule_number}"
+
+    def skip(self, rule_number: int) -> str:
+        self.names[f"skip_{rule_number}"] = self.tallies[rule_number].skip
+        return f"skip_{rule_number}"

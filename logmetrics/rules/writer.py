@@ -1,0 +1,264 @@
+"""Rules -> the source of one loop over the records of one format.
+
+Each rule becomes a few plain statements. Consecutive rules that ask one field for equality share one look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from logmetrics.config.expression import And, Compare, Expr, ListLiteral, Literal
+from logmetrics.config.specs import MetricSpec, PairSpec, RuleSpec, UpdateSpec
+from logmetrics.rules.emit import BREAK, Emitter
+from logmetrics.rules.functions import VALUE_MAX, label
+
+# Up to this many values are told apart by ==; more by a dictionary.
+COMPARISONS_MAX = 4
+LINE_LENGTH_MAX = 110
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRule:
+    """A rule and its number in the source, which names its counters in the generated text."""
+
+    number: int
+    spec: RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A condition that begins with an equality: ``of == one of values``, and what else it asks."""
+
+    of: Expr
+    values: tuple[str, ...]
+    rest: Expr | None
+
+
+class Bindings(Protocol):
+    """Gives names, in the generated text, to things that live outside it."""
+
+    def constant(self, stem: str, value: object) -> str: ...
+    def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> str: ...
+    def open_pairs(self, rule_number: int) -> str: ...
+    def skip(self, rule_number: int) -> str: ...
+
+
+class LoopWriter:
+    """Writes the body of ``for rec in records:``. What the text needs beside names of ours is asked of *bind*."""
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        metrics: Mapping[str, MetricSpec],
+        bind: Bindings,
+        indent: int,
+    ) -> None:
+        self.emitter = emitter
+        self.metrics = metrics
+        self.bind = bind
+        self.indent = indent
+        self.lines: list[str] = []
+
+    def write(self, rules: Sequence[NumberedRule]) -> list[str]:
+        """The statements for *rules*, in their order."""
+        self._line("hit = False")
+        position = 0
+        while position < len(rules):
+            group = self._group(rules[position:])
+            if group:
+                self._write_group(group)
+                position += len(group)
+            else:
+                self._write_rule(rules[position], rules[position].spec.when)
+                position += 1
+        self._line("if not hit:")
+        self._line("    unmatched += 1")
+        return self.lines
+
+    def _line(self, text: str) -> None:
+        margin = "    " * self.indent
+        if len(margin) + len(text) > LINE_LENGTH_MAX:
+            text = text.replace(BREAK, f"\n{margin}        ")
+        self.lines.append(margin + text.replace(f"({BREAK}", "(").replace(f"{BREAK})", ")").replace(BREAK, " "))
+
+    @contextmanager
+    def _block(self, head: str) -> Iterator[None]:
+        """An indented block; what is computed inside is not known after it."""
+        self._line(head)
+        self.indent += 1
+        self.emitter.known.append({})
+        yield
+        self.emitter.known.pop()
+        self.indent -= 1
+
+    def _variable(self, expr: Expr, stem: str) -> str:
+        """A local variable that holds *expr*, made now unless there is one."""
+        known = self.emitter.lookup(expr)
+        if known is None:
+            known = self.emitter.temporary(stem)
+            self._line(f"{known} = {self.emitter.value(expr)}")
+            self.emitter.known[-1][expr] = known
+        return known
+
+    # -- rules that share a subject
+
+    def _group(self, rules: Sequence[NumberedRule]) -> list[tuple[NumberedRule, _Subject]]:
+        """The longest run of rules at the start of *rules* with one subject."""
+        group: list[tuple[NumberedRule, _Subject]] = []
+        for rule in rules:
+            subject = _subject(rule.spec.when)
+            if subject is None or (group and subject.of != group[0][1].of):
+                break
+            group.append((rule, subject))
+        return group
+
+    def _write_group(self, group: list[tuple[NumberedRule, _Subject]]) -> None:
+        subject = self._variable(group[0][1].of, "subject")
+        cases: dict[str, list[tuple[NumberedRule, _Subject]]] = {}
+        for value in dict.fromkeys(value for _, asked in group for value in asked.values):
+            cases[value] = [(rule, asked) for rule, asked in group if value in asked.values]
+        bodies: list[list[tuple[NumberedRule, _Subject]]] = []
+        case_numbers: dict[str, int] = {}
+        for value, body in cases.items():
+            if body not in bodies:
+                bodies.append(body)
+            case_numbers[value] = bodies.index(body)
+        if len(cases) <= COMPARISONS_MAX:
+            for number, body in enumerate(bodies):
+                values = tuple(value for value, case in case_numbers.items() if case == number)
+                test = f"{subject} == {values[0]!r}" if len(values) == 1 else f"{subject} in {values!r}"
+                with self._block(f"{'el' if number else ''}if {test}:"):
+                    self._write_body(body)
+            return
+        table = self.bind.constant("cases", case_numbers)
+        case = self.emitter.temporary("case")
+        self._line(f"{case} = {table}.get({subject}, -1) if {subject}.__class__ is str else -1")
+        with self._block(f"if {case} >= 0:"):
+            self._write_tree(case, bodies, 0, len(bodies))
+
+    def _write_tree(
+        self, case: str, bodies: list[list[tuple[NumberedRule, _Subject]]], first: int, end: int
+    ) -> None:
+        """Find the case by halving, so that 500 cases cost nine comparisons."""
+        if end - first > 3:
+            middle = (first + end) // 2
+            with self._block(f"if {case} < {middle}:"):
+                self._write_tree(case, bodies, first, middle)
+            with self._block("else:"):
+                self._write_tree(case, bodies, middle, end)
+            return
+        for number in range(first, end):
+            head = f"{'el' if number > first else ''}if {case} == {number}:" if number < end - 1 else "else:"
+            if end - first == 1:
+                self._write_body(bodies[number])
+                return
+            with self._block(head):
+                self._write_body(bodies[number])
+
+    def _write_body(self, body: list[tuple[NumberedRule, _Subject]]) -> None:
+        for rule, subject in body:
+            self._write_rule(rule, subject.rest)
+
+    # -- one rule
+
+    def _write_rule(self, rule: NumberedRule, when: Expr | None) -> None:
+        self._line(f"# {rule.number}: {_comment(rule.spec.name)}")
+        if when is None:
+            self._write_pair_or_updates(rule)
+            return
+        with self._block(f"if {self.emitter.test(when)}:"):
+            self._write_pair_or_updates(rule)
+
+    def _write_pair_or_updates(self, rule: NumberedRule) -> None:
+        pair = rule.spec.pair
+        if pair is None:
+            self._write_updates(rule)
+            return
+        key = self.emitter.value(pair.key)
+        open_pairs = self.bind.open_pairs(rule.number)
+        with self._block(f"if {self.emitter.test(pair.end)}:"):
+            self._write_end(rule, pair, open_pairs, key)
+        with self._block(f"elif {self.emitter.test(pair.start)}:"):
+            self._line("hit = True")
+            kept = "".join(f"{self.emitter.value(tree)}, " for _, tree in pair.keep)
+            self._line(f"{open_pairs}.start(label({key}), ({kept}))")
+
+    def _write_end(self, rule: NumberedRule, pair: PairSpec, open_pairs: str, key: str) -> None:
+        kept = self.emitter.temporary("kept")
+        self._line("hit = True")
+        self._line(f"{kept} = {open_pairs}.end(label({key}))")
+        with self._block(f"if {kept} is not None:"):
+            if pair.keep:
+                names = "".join(f"kept_{name}, " for name, _ in pair.keep)
+                self._line(f"({names}) = {kept}")
+            self._write_updates(rule)
+
+    def _write_updates(self, rule: NumberedRule) -> None:
+        self._line("hit = True")
+        self._line(f"n{rule.number} += 1")
+        for update in rule.spec.updates:
+            self._write_update(rule, update)
+
+    def _write_update(self, rule: NumberedRule, update: UpdateSpec) -> None:
+        metric = self.metrics[update.metric]
+        constants = dict(update.constants)
+        varying = []
+        for name in metric.labels:
+            tree = rule.spec.labels.get(name)
+            if name in constants or tree is None:
+                continue
+            if isinstance(tree, Literal):
+                constants[name] = label(tree.value)
+            else:
+                varying.append(self._label(tree))
+        key = varying[0] if len(varying) == 1 else f"({', '.join(varying)})"
+        amount = update.value
+        by_count = metric.type == "counter" and isinstance(amount, Literal) and amount.value.__class__ is int
+        site = self.bind.site(update.metric, constants, count_only=by_count)
+        if by_count:
+            assert isinstance(amount, Literal)
+            self._line(f"{site}[{key}].count += {amount.value!r}")
+            return
+        value = self._variable(amount, "value")
+        if metric.type == "active":
+            self._line(f"if {value} is not None:")
+            self._line(f"    {site}[{key}][label({value})] = now_s")
+        else:
+            least = "0" if metric.type in ("counter", "histogram") else f"-{VALUE_MAX!r}"
+            number = f"({value}.__class__ is int or {value}.__class__ is float)"
+            self._line(f"if {number} and {least} <= {value} <= {VALUE_MAX!r}:")
+            self._line(f"    {site}[{key}]({value})")
+        self._line("else:")
+        self._line(f"    {self.bind.skip(rule.number)}({value})")
+
+    def _label(self, tree: Expr) -> str:
+        """A variable that holds the label's text."""
+        known = self.emitter.lookup(("label", tree))
+        if known is None:
+            known = self.emitter.temporary("label")
+            self._line(f"{known} = {self.emitter.value(tree)}")
+            self._line(f"if {known}.__class__ is not str:")
+            self._line(f"    {known} = label({known})")
+            self.emitter.known[-1]["label", tree] = known
+        return known
+
+
+def _subject(when: Expr | None) -> _Subject | None:
+    rest: Expr | None = None
+    if isinstance(when, And):
+        when, *others = when.operands
+        rest = others[0] if len(others) == 1 else And(tuple(others))
+    if isinstance(when, Compare) and when.operator == "==" and isinstance(when.right, Literal):
+        value = when.right.value
+        return _Subject(when.left, (value,), rest) if isinstance(value, str) else None
+    if isinstance(when, Compare) and when.operator == "in" and isinstance(when.right, ListLiteral):
+        texts = tuple(item for item in when.right.items if isinstance(item, str))
+        return _Subject(when.left, texts, rest) if texts and len(texts) == len(when.right.items) else None
+    return None
+
+
+def _comment(name: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in name)

@@ -1,0 +1,110 @@
+"""What is answered at which path: /metrics, health, and the page at /."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from html import escape
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as om_latest
+
+from logmetrics import __version__
+from logmetrics.serve.exposition import render
+from logmetrics.serve.http import Request, Response
+from logmetrics.serve.negotiation import negotiate
+from logmetrics.store.store import FamilyView
+
+# A scrape waits so long for what was just written to be counted; then it gets the last commit.
+REFRESH_TIMEOUT_S = 1.0
+RETRY_AFTER_S = 2
+
+
+class Metrics(Protocol):
+    """What the app needs of the engine."""
+
+    caught_up: bool
+
+    def refresh(self, timeout_s: float) -> bool: ...
+    def view(self) -> tuple[int, list[FamilyView]]: ...
+
+
+class MetricsApp:
+    """Answers requests from the last commit. Called by many threads at once."""
+
+    def __init__(self, metrics: Metrics, sources: Sequence[str]) -> None:
+        self.metrics = metrics
+        self.sources = sources
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
+        self._bodies: dict[str, tuple[int, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        path = request.path
+        if path == "/metrics":
+            return self._metrics(request)
+        if path in ("/healthz", "/-/healthy"):
+            return Response(200, b"ok\n")
+        if path in ("/readyz", "/-/ready"):
+            return Response(200, b"ready\n") if self.metrics.caught_up else _catching_up()
+        if path == "/":
+            return Response(200, self._page(), "text/html; charset=utf-8", _PAGE_HEADERS)
+        return Response(404, b"not found; there are /metrics, /healthz, /readyz and /\n")
+
+    def _metrics(self, request: Request) -> Response:
+        if not self.metrics.caught_up:
+            return _catching_up()
+        name, content_type = negotiate(request.headers.get("accept"))
+        self.metrics.refresh(REFRESH_TIMEOUT_S)
+        return Response(200, self._body(name), content_type)
+
+    def _body(self, name: str) -> bytes:
+        with self._lock:
+            generation, families = self.metrics.view()
+            known = self._bodies.get(name)
+            if known is None or known[0] != generation:
+                openmetrics = name == "openmetrics"
+                # The process' own numbers first: in OpenMetrics the last line is "# EOF", which render() writes.
+                process = (om_latest if openmetrics else generate_latest)(self._process).decode()
+                text = process.removesuffix("# EOF\n") + render(families, openmetrics=openmetrics)
+                known = self._bodies[name] = (generation, text.encode())
+            return known[1]
+
+    def _page(self) -> bytes:
+        state = "ready" if self.metrics.caught_up else "reading what was there at the start"
+        rows = "".join(f"<li><code>{escape(source)}</code></li>" for source in self.sources)
+        return _PAGE.format(version=escape(__version__), state=state, sources=rows).encode()
+
+
+def _catching_up() -> Response:
+    body = b"not ready: still reading what was there at the start\n"
+    return Response(503, body, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+
+
+_PAGE_HEADERS = (("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),)
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>logmetrics</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }}
+code {{ overflow-wrap: anywhere; }}
+</style>
+<main>
+<h1>logmetrics {version}</h1>
+<p>Status: {state}.</p>
+<ul>
+<li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
+<li><a href="/readyz">/readyz</a>: 200 once everything that was there at the start has been read</li>
+<li><a href="/healthz">/healthz</a>: 200 while the process answers</li>
+</ul>
+<h2>Sources</h2>
+<ul>{sources}</ul>
+</main>
+</html>
+"""

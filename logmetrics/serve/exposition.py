@@ -1,0 +1,81 @@
+"""A view of the store -> Prometheus text 0.0.4 or OpenMetrics 1.0.
+
+The text before each number is rendered once in a series' life, which makes the rest a join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from logmetrics.config.specs import MetricSpec
+from logmetrics.store.series import Frozen, Series
+from logmetrics.store.store import FamilyView
+
+# What scrapers know a type by.
+_TYPES = {"active": "gauge", "info": "gauge"}
+
+
+def render(families: Iterable[FamilyView], *, openmetrics: bool = False) -> str:
+    """The exposition of *families*; those without series show their HELP and TYPE only."""
+    out: list[str] = []
+    for spec, rows in families:
+        out.append(_head(spec, openmetrics=openmetrics))
+        if spec.type == "histogram":
+            for series, frozen in rows:
+                _histogram(spec, series, frozen, out)
+        else:
+            for series, frozen in rows:
+                lines = series.lines or _render_lines(spec, series)
+                out.append(f"{lines[0]}{_number(frozen)}\n")
+    if openmetrics:
+        out.append("# EOF\n")
+    return "".join(out)
+
+
+def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
+    kind = _TYPES.get(spec.type, spec.type)
+    name = spec.name
+    help_text = spec.help.replace("\\", "\\\\").replace("\n", "\\n")
+    if openmetrics:
+        help_text = help_text.replace('"', '\\"')
+        name = name.removesuffix("_total") if kind == "counter" else name
+    return f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
+
+
+def _histogram(spec: MetricSpec, series: Series, frozen: Frozen, out: list[str]) -> None:
+    if not isinstance(frozen, tuple):  # born since the last commit
+        return
+    cumulative, total, count = frozen
+    *buckets, sum_line, count_line = series.lines or _render_lines(spec, series)
+    out.extend(f"{line}{number}\n" for line, number in zip(buckets, cumulative, strict=True))
+    out.append(f"{sum_line}{_number(total)}\n{count_line}{count}\n")
+
+
+def _render_lines(spec: MetricSpec, series: Series) -> tuple[str, ...]:
+    labels = [f'{name}="{_escape(value)}"' for name, value in zip(spec.labels, series.labels, strict=True)]
+    if spec.type == "histogram":
+        bounds = [*map(repr, spec.buckets), "+Inf"]
+        buckets = [f"{spec.name}_bucket{_braces([*labels, _le(bound)])} " for bound in bounds]
+        series.lines = (*buckets, f"{spec.name}_sum{_braces(labels)} ", f"{spec.name}_count{_braces(labels)} ")
+    else:
+        series.lines = (f"{spec.name}{_braces(labels)} ",)
+    return series.lines
+
+
+def _le(bound: str) -> str:
+    return f'le="{bound}"'
+
+
+def _braces(labels: list[str]) -> str:
+    return f"{{{','.join(labels)}}}" if labels else ""
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: Frozen) -> str:
+    """Whole numbers without a fraction, which both formats allow and people prefer."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)

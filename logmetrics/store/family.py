@@ -1,0 +1,105 @@
+"""Families: all series of one metric, and how the hot path finds the one it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from logmetrics.config.specs import MetricSpec
+from logmetrics.store.guard import Guard, clean
+from logmetrics.store.series import ActiveSeries, CounterSeries, GaugeSeries, HistogramSeries, Labels, Series
+
+# Series with one label overflowed keep that family's other labels; this bounds even those.
+OVERFLOW_SERIES_MAX = 1_000
+
+
+class Family:
+    """One metric. Only the engine's thread touches it, except ``series`` and ``frozen`` under the view's lock."""
+
+    def __init__(self, spec: MetricSpec, guard: Guard) -> None:
+        self.spec = spec
+        self.guard = guard
+        self.series: dict[Labels, Series] = {}
+        self.overflow_series = 0
+        # Touched since the last commit, in order of first touch; each series at most once.
+        self.dirty: list[Series] = []
+        for labels in [()] if not spec.labels and spec.type != "gauge" else spec.init:
+            guard.add(labels)
+            self._touch(self._add(labels, overflow=False))
+
+    def get(self, labels: Labels) -> Series:
+        """The series that measurements of *labels* go to; it is born here if need be, and is dirty from now on."""
+        series = self.series.get(labels)
+        if series is None:
+            labels = tuple(map(clean, labels))
+            series = self.series.get(labels) or self._admit(labels)
+        self._touch(series)
+        return series
+
+    def _admit(self, labels: Labels) -> Series:
+        if self.spec.type == "info":
+            self._forget_all()
+        admitted = self.guard.admit(labels)
+        overflow = admitted != labels
+        if overflow and admitted not in self.series:
+            if self.overflow_series >= OVERFLOW_SERIES_MAX:
+                admitted = self.guard.all_overflow
+            self.overflow_series += admitted not in self.series
+        return self.series.get(admitted) or self._add(admitted, overflow=overflow)
+
+    def _add(self, labels: Labels, *, overflow: bool) -> Series:
+        spec = self.spec
+        series: Series
+        if spec.type == "counter":
+            series = CounterSeries(labels, overflow=overflow)
+        elif spec.type == "histogram":
+            series = HistogramSeries(labels, spec.buckets, overflow=overflow)
+        elif spec.type == "active":
+            series = ActiveSeries(labels, spec.window_s, overflow=overflow)
+        else:
+            series = GaugeSeries(labels, overflow=overflow)
+        self.series[labels] = series
+        return series
+
+    def _touch(self, series: Series) -> None:
+        if not series.dirty:
+            series.dirty = True
+            self.dirty.append(series)
+
+    def _forget_all(self) -> None:
+        """An info metric shows the label set seen last, and no other."""
+        self.series.clear()
+        self.dirty.clear()
+        self.guard.clear()
+
+
+class Site(dict[Any, Any]):
+    """One update of one rule: the label values that vary -> what the hot path does to the series.
+
+    It is a memo, emptied at each commit. So a lookup that misses is the moment at which a series is found, admitted and
+    noted as dirty, and a lookup that hits is one hash and nothing else. The key is one text when one label varies, else
+    a tuple of texts.
+    """
+
+    __slots__ = ("family", "single", "take", "template")
+
+    # Different raw values can lead to one series; an attacker could fill the memo between two commits.
+    ENTRIES_MAX = 10_000
+
+    def __init__(self, family: Family, constants: dict[str, str], take: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.family = family
+        self.template = tuple(constants.get(label) for label in family.spec.labels)
+        self.single = self.template.count(None) == 1
+        self.take = take
+
+    def __missing__(self, key: Any) -> Any:
+        varying = iter((key,) if self.single else key)
+        labels = tuple(next(varying) if fixed is None else fixed for fixed in self.template)
+        series = self.family.get(labels)
+        target = self.take(series)
+        if not series.overflow:  # every measurement that overflows is counted, so it must come here again
+            if len(self) >= self.ENTRIES_MAX:
+                self.clear()
+            self[key] = target
+        return target

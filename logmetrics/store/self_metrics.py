@@ -1,0 +1,93 @@
+"""What logmetrics tells about itself: one table, and the families behind it.
+
+Labels here are bounded by the configuration (sources, rules, metrics), never by what a log holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from logmetrics.config.specs import LimitsSpec, MetricSpec
+from logmetrics.store.family import Family
+from logmetrics.store.guard import Guard, ProcessBudget
+from logmetrics.store.series import CounterSeries, GaugeSeries
+
+
+@dataclass(frozen=True, slots=True)
+class SelfMetric:
+    """A self-metric. ``runtime`` ones tell about the running process, and `--once` leaves them out."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    help: str
+    runtime: bool = False
+
+
+SELF_METRICS: tuple[SelfMetric, ...] = (
+    SelfMetric("logmetrics_build_info", "gauge", ("version",), "Always 1; the version that runs", runtime=True),
+    SelfMetric("logmetrics_source_lines_total", "counter", ("source",), "Lines read"),
+    SelfMetric("logmetrics_source_bytes_total", "counter", ("source",), "Bytes of whole lines read"),
+    SelfMetric("logmetrics_source_unmatched_lines_total", "counter", ("source",), "Lines that no rule matched"),
+    SelfMetric(
+        "logmetrics_source_unparsable_lines_total", "counter", ("source",), "Lines that are no record of their format"
+    ),
+    SelfMetric(
+        "logmetrics_source_oversize_lines_total", "counter", ("source",), "Lines skipped, longer than max_line_bytes"
+    ),
+    SelfMetric("logmetrics_source_files", "gauge", ("source",), "Files being read"),
+    SelfMetric(
+        "logmetrics_source_unreadable_files", "gauge", ("source",), "Paths that are missing or cannot be read"
+    ),
+    SelfMetric("logmetrics_source_lag_bytes", "gauge", ("source",), "Bytes written but not yet read", runtime=True),
+    SelfMetric("logmetrics_source_rotations_total", "counter", ("source",), "Files replaced under their name"),
+    SelfMetric("logmetrics_source_truncations_total", "counter", ("source",), "Files that got shorter, read anew"),
+    SelfMetric("logmetrics_rule_matches_total", "counter", ("rule",), "Records that a rule counted"),
+    SelfMetric(
+        "logmetrics_rule_skipped_updates_total", "counter", ("rule", "reason"), "Updates whose value cannot be used"
+    ),
+    SelfMetric("logmetrics_rule_open_pairs", "gauge", ("rule",), "Starts that wait for their end"),
+    SelfMetric("logmetrics_series", "gauge", ("metric",), "Series of a metric, overflow series not counted"),
+    SelfMetric("logmetrics_series_limit", "gauge", ("metric",), "Series that a metric may have"),
+    SelfMetric(
+        "logmetrics_overflow_measurements_total",
+        "counter",
+        ("metric", "label", "level"),
+        "Measurements sent to an overflow series, by the label that broke its budget and the level of the budget",
+    ),
+    SelfMetric("logmetrics_commits_total", "counter", (), "Times that counted lines were published", runtime=True),
+    SelfMetric(
+        "logmetrics_commit_duration_seconds", "gauge", (), "How long the last commit took", runtime=True
+    ),
+    SelfMetric(
+        "logmetrics_last_commit_timestamp_seconds", "gauge", (), "Unix time of the last commit", runtime=True
+    ),
+)
+_UNLIMITED = LimitsSpec(series=10**9, series_per_metric=10**9, values_per_label=10**9, label_value_bytes=4096)
+
+
+class SelfMetrics:
+    """Values of the table above; the engine sets them before each commit."""
+
+    def __init__(self, *, runtime: bool) -> None:
+        budget = ProcessBudget(_UNLIMITED.series)
+        self._families: dict[str, Family] = {}
+        for metric in SELF_METRICS:
+            if runtime or not metric.runtime:
+                spec = MetricSpec(metric.name, metric.type, metric.help, metric.labels)
+                self._families[metric.name] = Family(spec, Guard(spec, _UNLIMITED, budget))
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return tuple(self._families.values())
+
+    def set(self, name: str, value: int | float, *labels: str) -> None:
+        """Set one self-metric; runtime ones are ignored when they are off."""
+        family = self._families.get(name)
+        if family is None:
+            return
+        series = family.get(labels)
+        if isinstance(series, CounterSeries):
+            series.count = int(value)
+        elif isinstance(series, GaugeSeries):
+            series.set(value)

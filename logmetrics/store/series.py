@@ -1,0 +1,159 @@
+"""Series: one label set of one family, with the numbers behind it.
+
+The hot path touches a series in one of three ways only: ``series.count += 1``, a call of ``series.values.append``, or
+``series.seen[key] = now_s``. Everything dearer (sums, buckets, expiry) waits for ``fold`` and ``freeze``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import fsum
+
+Labels = tuple[str, ...]
+Frozen = int | float | tuple[tuple[int, ...], float, int]
+
+
+class ExactSum:
+    """A sum of floats that does not depend on their order: the nearest double to the true sum, and what is left over.
+
+    ``total + rest`` holds about 106 bits. Batches may be cut anywhere, in any order, and ``total`` comes out the same
+    on every Python version (``sum`` does not: it is compensated from 3.12 on).
+    """
+
+    __slots__ = ("rest", "total")
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.rest = 0.0
+
+    def add(self, values: list[int | float]) -> None:
+        terms = [*values, self.total, self.rest]
+        self.total = fsum(terms)
+        terms.append(-self.total)
+        self.rest = fsum(terms)
+
+
+class Series:
+    """What all kinds share. ``dirty`` is true from the first touch after a commit until the next commit."""
+
+    __slots__ = ("dirty", "frozen", "labels", "lines", "overflow")
+
+    def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
+        self.labels = labels
+        self.overflow = overflow
+        self.dirty = False
+        # The value of the last commit: the only number that a scrape may see.
+        self.frozen: Frozen = 0
+        # The texts before the numbers in the exposition, rendered once; () until the first scrape.
+        self.lines: tuple[str, ...] = ()
+
+    def fold(self) -> None:
+        """Take the collected values into the sums, so that memory stays bounded between commits."""
+
+    def freeze(self, now_s: float) -> None:
+        """Make the present value the committed one."""
+        raise NotImplementedError
+
+
+class CounterSeries(Series):
+    """A value that only grows. ``count`` holds whole numbers exactly, ``exact`` the fractions."""
+
+    __slots__ = ("count", "exact", "values")
+
+    def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
+        super().__init__(labels, overflow=overflow)
+        self.count = 0
+        self.exact = ExactSum()
+        self.values: list[int | float] = []
+
+    def fold(self) -> None:
+        if not self.values:
+            return
+        total = sum(self.values)
+        if total.__class__ is int:
+            self.count += int(total)
+        else:
+            self.exact.add(self.values)
+        self.values.clear()
+
+    def freeze(self, now_s: float) -> None:
+        self.fold()
+        self.frozen = self.count + self.exact.total if self.exact.total else self.count
+
+
+class HistogramSeries(Series):
+    """Classic histogram: ``counts[i]`` is the number of values in bucket i alone, the last one being +Inf."""
+
+    __slots__ = ("bounds", "counts", "exact", "values")
+
+    def __init__(self, labels: Labels, bounds: tuple[float, ...], *, overflow: bool = False) -> None:
+        super().__init__(labels, overflow=overflow)
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.exact = ExactSum()
+        self.values: list[int | float] = []
+
+    def fold(self) -> None:
+        values = self.values
+        if not values:
+            return
+        self.exact.add(values)
+        values.sort()
+        below = 0
+        for index, bound in enumerate(self.bounds):
+            upto = bisect_right(values, bound, below)
+            self.counts[index] += upto - below
+            below = upto
+        self.counts[-1] += len(values) - below
+        values.clear()
+
+    def freeze(self, now_s: float) -> None:
+        self.fold()
+        running, cumulative = 0, []
+        for count in self.counts:
+            running += count
+            cumulative.append(running)
+        self.frozen = (tuple(cumulative), self.exact.total, running)
+
+
+class GaugeSeries(Series):
+    """The last value that a rule gave."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
+        super().__init__(labels, overflow=overflow)
+        self.value: int | float = 0
+
+    def set(self, value: int | float) -> None:
+        self.value = value
+
+    def freeze(self, now_s: float) -> None:
+        self.frozen = self.value
+
+
+class ActiveSeries(Series):
+    """How many different keys were seen within the window. ``seen`` maps a key to the time it was last seen."""
+
+    __slots__ = ("seen", "window_s")
+
+    # A bound on memory, not a limit that a user meets: agents come in tens or hundreds.
+    KEYS_MAX = 10_000
+
+    def __init__(self, labels: Labels, window_s: float, *, overflow: bool = False) -> None:
+        super().__init__(labels, overflow=overflow)
+        self.window_s = window_s
+        self.seen: dict[str, float] = {}
+
+    def fold(self) -> None:
+        surplus = len(self.seen) - self.KEYS_MAX
+        if surplus > 0:
+            for key in sorted(self.seen, key=self.seen.__getitem__)[:surplus]:
+                del self.seen[key]
+
+    def freeze(self, now_s: float) -> None:
+        self.fold()
+        horizon_s = now_s - self.window_s
+        for key in [key for key, seen_s in self.seen.items() if seen_s < horizon_s]:
+            del self.seen[key]
+        self.frozen = len(self.seen)
