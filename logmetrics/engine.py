@@ -40,7 +40,7 @@ class Progress:
 class Engine:
     """Owns readers, store and self-metrics. Other threads call ``refresh``, ``view`` and ``waker.wake`` only.
 
-    *clock* is wall time in seconds, *monotonic* measures intervals; both come from outside, so that a test is the clock.
+    *clock* is wall time in seconds, *monotonic* measures intervals; both come from outside: a test is the clock.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Engine:
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        say: Callable[[str], None] = lambda message: None,
-        progress: Callable[[Progress], None] = lambda progress: None,
+        say: Callable[[str], None] = lambda _: None,
+        progress: Callable[[Progress], None] = lambda _: None,
         runtime_metrics: bool = True,
     ) -> None:
         self.config = config
@@ -152,8 +152,10 @@ class Engine:
     def _pass(self, *, scrape_waits: bool) -> bool:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
         started_s = self.monotonic()
-        if self._hint or started_s >= self._discover_after_s or (
-            scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE
+        if (
+            self._hint
+            or started_s >= self._discover_after_s
+            or (scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE)
         ):
             self._discover()
         more = False

@@ -1,0 +1,1 @@
+"""What helps a person write rules: check, explain, test, init, dashboards, alerts."""

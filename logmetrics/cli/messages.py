@@ -21,7 +21,7 @@ def say(message: str) -> None:
 def progress_line() -> Iterator[Callable[[Progress], None]]:
     """A function that shows how far the reading is; it does nothing when stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda progress: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn

@@ -11,7 +11,9 @@ from logmetrics.errors import UsageError
 
 
 def packs(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this pack's YAML.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print this pack's YAML.", show_default=False)
+    ] = None,
     source: Annotated[bool, typer.Option("--source", help="Print the function that the pack's rules become.")] = False,
 ) -> None:
     """List the built-in packs, or print one of them."""

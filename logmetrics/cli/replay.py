@@ -20,8 +20,12 @@ def replay(
     paths: Paths = None,
     config_file: ConfigFile = None,
     pack: PackNames = None,
-    totals: Annotated[bool, typer.Option("--totals", help="Print totals over all times taken together (the default).")] = True,
-    format_: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="How totals are printed.")] = "table",
+    totals: Annotated[  # noqa: ARG001 - says what happens anyhow, until there are other outputs
+        bool, typer.Option("--totals", help="Print totals over all times taken together (the default).")
+    ] = True,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="|".join(FORMATS), help="How totals are printed.")
+    ] = "table",
 ) -> None:
     """Read logs from their start to their end and print what they amount to."""
     if format_ not in FORMATS:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_all(config: Config) -> list[FamilyView]:
-    """The metrics of all logs of *config*, series sorted by their labels. Raises UsageError when a path does not exist."""
+    """The metrics of all logs of *config*, series sorted by labels. Raises UsageError when a path does not exist."""
     from logmetrics.engine import Engine
 
     require_paths(config)

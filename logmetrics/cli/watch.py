@@ -27,9 +27,12 @@ def watch(
         typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
     ] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="start|end", help="Where files that are there already are read from.")
+        str | None,
+        typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
+    ] = False,
     no_watchdog: Annotated[
         bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
     ] = False,
@@ -72,7 +75,11 @@ def _serve(config: Config) -> None:
         watch_of_directories = DirectoryWatch(config.sources, engine.hint, say) if config.watchdog else None
         server.start()
         for address in server.bound:
-            say(f"metrics at {address}/metrics" if address.startswith("unix:") else f"metrics at http://{address}/metrics")
+            say(
+                f"metrics at {address}/metrics"
+                if address.startswith("unix:")
+                else f"metrics at http://{address}/metrics"
+            )
         try:
             engine.run()
         finally:

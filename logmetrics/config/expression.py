@@ -155,8 +155,8 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None) -> Expr
     try:
         tree = ast.parse(one_line.lstrip(), mode="eval")
     except SyntaxError as error:
-        hint = "; use == to compare" if "==" in str(error.msg) or _looks_like_assignment(text) else ""
-        raise ExpressionError(f"not an expression: {error.msg}{hint}", max((error.offset or 1) - 1, 0)) from None
+        what = "a single = compares nothing; write ==" if _looks_like_assignment(text) else error.msg
+        raise ExpressionError(f"not an expression: {what}", max((error.offset or 1) - 1, 0)) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"not an expression: {error}") from None
     return _Checker(names or {}).check(tree.body, 0)
@@ -270,7 +270,7 @@ class _Checker:
     def _scalar(self, node: ast.expr, depth: int) -> Scalar:
         item = self.check(node, depth)
         if not isinstance(item, Literal):
-            raise ExpressionError("only literals can stand here, such as \"text\" or 5", node.col_offset)
+            raise ExpressionError('only literals can stand here, such as "text" or 5', node.col_offset)
         return item.value
 
     def _call(self, node: ast.Call, depth: int) -> Expr:

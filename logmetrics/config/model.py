@@ -48,11 +48,13 @@ class SourceModel(_Model):
     """A set of log files that are read the same way."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="used in self-metrics and messages")]
-    paths: Annotated[Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")]
+    paths: Annotated[
+        Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")
+    ]
     exclude: Annotated[Texts, Field(description="globs of names or paths that are not read")] = []
-    format: Annotated[
-        Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")
-    ] = "auto"
+    format: Annotated[Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")] = (
+        "auto"
+    )
     max_line_bytes: Annotated[Size, Field(ge=1024, description="longer lines are skipped and counted")] = 1024 * 1024
     from_: Annotated[
         Literal["start", "end"],
@@ -111,7 +113,8 @@ class RuleModel(_Model):
     labels: dict[LabelName, Expression] = {}
     pair: PairModel | None = None
     update: Annotated[
-        dict[str, Expression], Field(min_length=1, description='series template -> value: metric{label="x"}: expression')
+        dict[str, Expression],
+        Field(min_length=1, description='series template -> value: metric{label="x"}: expression'),
     ]
 
 
@@ -133,7 +136,9 @@ class ConfigModel(RuleSetModel):
     """The whole config file."""
 
     listen: Annotated[Texts, Field(min_length=1, description="host:port, or unix:/path")] = ["127.0.0.1:8001"]
-    packs: Annotated[list[str] | None, Field(description="built-in packs beside your own rules; default: all; [] = none")] = None
+    packs: Annotated[
+        list[str] | None, Field(description="built-in packs beside your own rules; default: all; [] = none")
+    ] = None
     commit_interval: Annotated[Duration, Field(description="longest time that counted lines stay unpublished")] = 2.0
     poll_interval: Annotated[Duration, Field(description="how often files are looked at when no hint comes")] = 1.0
     watchdog: Annotated[bool, Field(description="false: no file notification, polling only")] = True

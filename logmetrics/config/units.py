@@ -32,7 +32,7 @@ def parse_duration(text: object) -> float:
 
 
 def parse_size(text: object) -> int:
-    """Bytes of ``1MiB``, ``64KiB`` or ``500B`` (KiB is 1024, kB is 1000). Raises ValueError with a message for the user."""
+    """Bytes of ``1MiB``, ``64KiB`` or ``500B`` (KiB is 1024, kB is 1000). Raises ValueError for the user."""
     if isinstance(text, str) and (match := _SIZE.fullmatch(text)) and match[2] in _BYTES:
         return int(float(match[1]) * _BYTES[match[2]])
     raise ValueError(f"expected a size such as 64KiB, 1MiB or 500B, not {text!r}")

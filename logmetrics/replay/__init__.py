@@ -1,0 +1,1 @@
+"""History from old logs: time-stamped samples and their writers."""

@@ -1,0 +1,1 @@
+"""Expressions and rules -> one generated function for each source."""

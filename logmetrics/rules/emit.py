@@ -99,10 +99,13 @@ class Emitter:
         if isinstance(expr, Compare):
             return self._compare(expr)
         if isinstance(expr, Call) and is_condition(expr):
-            return f"({self.value(expr.arguments[0])} is not None)" if expr.name == "has" else self._call(expr)
+            return self._has(expr.arguments[0]) if expr.name == "has" else self._call(expr)
         if isinstance(expr, Literal):
             return repr(bool(expr.value))
         return f"bool({self.value(expr)})"
+
+    def _has(self, expr: Expr) -> str:
+        return "True" if isinstance(expr, Literal) else f"({self.value(expr)} is not None)"
 
     def _field(self, expr: Field) -> str:
         top, *rest = expr.path
@@ -134,7 +137,9 @@ class Emitter:
             a, b = self.temporary(), self.temporary()
             present = f"({a} := {self.value(left)}) is not None and ({b} := {self.value(right)}) is not None"
             return f"({present} and not same({a}, {b}))"
-        a, b = (self.value(left), self.value(right)) if operator in ("<", "<=") else (self.value(right), self.value(left))
+        a, b = (
+            (self.value(left), self.value(right)) if operator in ("<", "<=") else (self.value(right), self.value(left))
+        )
         return f"{'less' if operator in ('<', '>') else 'at_most'}({a}, {b})"
 
     def _in(self, left: Expr, right: Expr) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from logmetrics.formats.go_duration import parse_go_duration
@@ -39,7 +39,7 @@ def label(value: Any) -> str:
 
 
 def _number_text(value: Number) -> str:
-    if value.__class__ is int:
+    if isinstance(value, int):
         return str(value) if abs(value) < 10**40 else "unknown"
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
@@ -47,12 +47,12 @@ def _number_text(value: Number) -> str:
 def dig(value: Any, *keys: str | int) -> Any:
     """Follow *keys* into nested objects and arrays; missing when a step does not exist."""
     for key in keys:
-        if key.__class__ is str:
+        if isinstance(key, str):
             if value.__class__ is not dict:
                 return None
             value = value.get(key)
         else:
-            if value.__class__ is not list or not -len(value) <= key < len(value):  # type: ignore[operator]
+            if value.__class__ is not list or not -len(value) <= key < len(value):
                 return None
             value = value[key]
     return value
@@ -164,7 +164,7 @@ def ends(value: Any, suffix: str) -> bool:
     return value.__class__ is str and value.endswith(suffix)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(text: str) -> Any:
     """Patterns come from configs only, so this cache is bounded by them."""
     import re2

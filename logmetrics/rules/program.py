@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
-from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats import ollama_lines
+from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
 from logmetrics.rules import functions
 from logmetrics.rules.emit import Emitter

@@ -139,9 +139,7 @@ class LoopWriter:
         with self._block(f"if {case} >= 0:"):
             self._write_tree(case, bodies, 0, len(bodies))
 
-    def _write_tree(
-        self, case: str, bodies: list[list[tuple[NumberedRule, _Subject]]], first: int, end: int
-    ) -> None:
+    def _write_tree(self, case: str, bodies: list[list[tuple[NumberedRule, _Subject]]], first: int, end: int) -> None:
         """Find the case by halving, so that 500 cases cost nine comparisons."""
         if end - first > 3:
             middle = (first + end) // 2
@@ -216,7 +214,7 @@ class LoopWriter:
                 varying.append(self._label(tree))
         key = varying[0] if len(varying) == 1 else f"({', '.join(varying)})"
         amount = update.value
-        by_count = metric.type == "counter" and isinstance(amount, Literal) and amount.value.__class__ is int
+        by_count = metric.type == "counter" and isinstance(amount, Literal) and _is_whole(amount.value)
         site = self.bind.site(update.metric, constants, count_only=by_count)
         if by_count:
             assert isinstance(amount, Literal)
@@ -244,6 +242,10 @@ class LoopWriter:
             self._line(f"    {known} = label({known})")
             self.emitter.known[-1]["label", tree] = known
         return known
+
+
+def _is_whole(value: object) -> bool:
+    return value.__class__ is int and isinstance(value, int) and 0 <= value <= VALUE_MAX
 
 
 def _subject(when: Expr | None) -> _Subject | None:

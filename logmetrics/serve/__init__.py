@@ -1,0 +1,1 @@
+"""HTTP: exposition, health, and the page at /."""

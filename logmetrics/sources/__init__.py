@@ -1,0 +1,1 @@
+"""Which files there are, and their lines as they grow."""

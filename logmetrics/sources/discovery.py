@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from glob import iglob, has_magic
+from glob import has_magic, iglob
 
 from logmetrics.config.specs import SourceSpec
 
@@ -51,7 +51,7 @@ def discover(source: SourceSpec) -> Discovery:
 
 
 def _walk(directory: str, found: Discovery) -> Iterator[str]:
-    """Every regular file under *directory*. Symbolic links met on the way are not followed: they could lead anywhere."""
+    """Every regular file under *directory*. Symbolic links on the way are not followed: they lead anywhere."""
     try:
         with os.scandir(directory) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)

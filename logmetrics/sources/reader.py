@@ -51,6 +51,8 @@ class SourceReader:
             if tail.file_id not in found.files:
                 self._lost_name(tail, now_s, replaced=tail.path in names)
         messages = [f"{path}: {why}" for path, why in problems.items() if self.problems.get(path) != why]
+        if self.first_scan and not self.tails and not problems:
+            messages.append(f"no files there yet: {', '.join(self.spec.paths)}")
         self.problems = problems
         self.first_scan = False
         return messages

@@ -1,4 +1,4 @@
-"""Hints that shorten the engine's sleep. None of them is ever needed: with all of them off, polling finds everything."""
+"""Hints that shorten the engine's sleep. None is ever needed: with all of them off, polling finds everything."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _Hint(FileSystemEventHandler):
         super().__init__()
         self._hint = hint
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+    def on_any_event(self, _event: FileSystemEvent) -> None:
         self._hint()
 
 

@@ -1,0 +1,1 @@
+"""Families, series, the cardinality guard, and what is shown."""

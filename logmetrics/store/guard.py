@@ -14,7 +14,7 @@ OVERFLOW = "__overflow__"
 MISSING = "unknown"
 ALL_LABELS = "*"
 # C0, DEL, C1, and the bidirectional overrides: they deceive terminals and dashboards, and no name needs them.
-_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F))}
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239)), "�")
 
 
 def clean(value: str) -> str:

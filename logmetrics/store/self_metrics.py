@@ -36,9 +36,7 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "logmetrics_source_oversize_lines_total", "counter", ("source",), "Lines skipped, longer than max_line_bytes"
     ),
     SelfMetric("logmetrics_source_files", "gauge", ("source",), "Files being read"),
-    SelfMetric(
-        "logmetrics_source_unreadable_files", "gauge", ("source",), "Paths that are missing or cannot be read"
-    ),
+    SelfMetric("logmetrics_source_unreadable_files", "gauge", ("source",), "Paths that are missing or cannot be read"),
     SelfMetric("logmetrics_source_lag_bytes", "gauge", ("source",), "Bytes written but not yet read", runtime=True),
     SelfMetric("logmetrics_source_rotations_total", "counter", ("source",), "Files replaced under their name"),
     SelfMetric("logmetrics_source_truncations_total", "counter", ("source",), "Files that got shorter, read anew"),
@@ -56,12 +54,8 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "Measurements sent to an overflow series, by the label that broke its budget and the level of the budget",
     ),
     SelfMetric("logmetrics_commits_total", "counter", (), "Times that counted lines were published", runtime=True),
-    SelfMetric(
-        "logmetrics_commit_duration_seconds", "gauge", (), "How long the last commit took", runtime=True
-    ),
-    SelfMetric(
-        "logmetrics_last_commit_timestamp_seconds", "gauge", (), "Unix time of the last commit", runtime=True
-    ),
+    SelfMetric("logmetrics_commit_duration_seconds", "gauge", (), "How long the last commit took", runtime=True),
+    SelfMetric("logmetrics_last_commit_timestamp_seconds", "gauge", (), "Unix time of the last commit", runtime=True),
 )
 _UNLIMITED = LimitsSpec(series=10**9, series_per_metric=10**9, values_per_label=10**9, label_value_bytes=4096)
 

@@ -50,7 +50,7 @@ class Series:
     def fold(self) -> None:
         """Take the collected values into the sums, so that memory stays bounded between commits."""
 
-    def freeze(self, now_s: float) -> None:
+    def freeze(self) -> None:
         """Make the present value the committed one."""
         raise NotImplementedError
 
@@ -76,7 +76,7 @@ class CounterSeries(Series):
             self.exact.add(self.values)
         self.values.clear()
 
-    def freeze(self, now_s: float) -> None:
+    def freeze(self) -> None:
         self.fold()
         self.frozen = self.count + self.exact.total if self.exact.total else self.count
 
@@ -107,7 +107,7 @@ class HistogramSeries(Series):
         self.counts[-1] += len(values) - below
         values.clear()
 
-    def freeze(self, now_s: float) -> None:
+    def freeze(self) -> None:
         self.fold()
         running, cumulative = 0, []
         for count in self.counts:
@@ -128,7 +128,7 @@ class GaugeSeries(Series):
     def set(self, value: int | float) -> None:
         self.value = value
 
-    def freeze(self, now_s: float) -> None:
+    def freeze(self) -> None:
         self.frozen = self.value
 
 
@@ -151,9 +151,12 @@ class ActiveSeries(Series):
             for key in sorted(self.seen, key=self.seen.__getitem__)[:surplus]:
                 del self.seen[key]
 
-    def freeze(self, now_s: float) -> None:
-        self.fold()
+    def expire(self, now_s: float) -> None:
+        """Forget the keys that were not seen within the window before *now_s*."""
         horizon_s = now_s - self.window_s
         for key in [key for key, seen_s in self.seen.items() if seen_s < horizon_s]:
             del self.seen[key]
+
+    def freeze(self) -> None:
+        self.fold()
         self.frozen = len(self.seen)

@@ -54,7 +54,7 @@ class Store:
                 if family.spec.type == "active":
                     _freeze_active(family, now_s)
                 for series in family.dirty:
-                    series.freeze(now_s)
+                    series.freeze()
                     series.dirty = False
                 family.dirty.clear()
             self.generation += 1
@@ -85,4 +85,5 @@ def _freeze_active(family: Family, now_s: float) -> None:
     """Keys expire with time alone, so these are looked at in every commit."""
     for series in family.series.values():
         assert isinstance(series, ActiveSeries)
-        series.freeze(now_s)
+        series.expire(now_s)
+        series.freeze()

@@ -1,0 +1,36 @@
+# Needs python3 and make; everything else goes into .venv. The work is done by the scripts in scripts/.
+#   PYTHON=python3.12     the interpreter for .venv
+#   LISTEN=host:port      where `make demo` serves
+#   PYTEST_ARGS="..."     arguments of pytest in `make test` instead of -n auto
+
+PYTEST_ARGS ?= -n auto
+
+.PHONY: help venv demo test lint tools examples clean
+.NOTPARALLEL:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile
+
+venv: ## Make .venv with logmetrics and what its tests need
+	@bash scripts/make_env.sh test
+
+demo: ## Serve the metrics of examples/logs on http://127.0.0.1:8001/metrics
+	@exec bash scripts/demo.sh
+
+test: venv tools lint ## Run linters, type checker and all tests
+	@exec .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: venv ## Run linters and type checker
+	.venv/bin/python -m ruff check
+	.venv/bin/python -m ruff format --check
+	.venv/bin/python -m mypy
+
+tools:
+	@bash scripts/test_tools.sh
+
+examples: ## Write examples/logs anew, the same bytes each time
+	@$${PYTHON:-python3} examples/make_logs.py
+
+clean: ## Remove .venv, caches and what was built
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

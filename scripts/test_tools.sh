@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs the programs that tests run logmetrics against, from Debian's packages, where they are missing.
+# Without them the tests that need them are skipped, except with CI=true, where nothing may be skipped.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+missing() {
+    ! command -v "$1" >/dev/null
+}
+
+packages=()
+if missing prometheus || missing promtool; then packages+=(prometheus); fi
+if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
+# Any machine that runs systemd has it; containers do not.
+if [ "${CI:-}" = true ] && missing systemd-analyze; then packages+=(systemd); fi
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    printf 'logmetrics: installing for the tests, without starting any service: %s\n' "${packages[*]}"
+    if bash scripts/apt_install.sh "${packages[@]}"; then exit 0; fi
+fi
+
+printf '\nlogmetrics: some tests need programs that are not here. On Debian and Ubuntu, as root:\n\n' >&2
+printf '    bash scripts/apt_install.sh %s\n\n' "${packages[*]}" >&2
+if [ "${CI:-}" = true ]; then exit 1; fi
+printf 'Going on without them; those tests will say that they are skipped.\n\n' >&2
