@@ -26,11 +26,11 @@ Reading examples/logs: two hours of four agents and an Ollama server. The metric
 
 In another terminal, for example:
 
-    $curl | grep '^agent_tool_calls_total'          # tool calls by agent, tool and status
-    $curl | grep '^agent_token_usage_total'         # tokens by agent
-    $curl | grep '^ollama_request_duration_seconds_sum'
+    $curl | grep '^agent_tool_calls_total'
+    $curl | grep '^agent_token_usage_total'
+    $curl | grep '^ollama_requests_total'
 
-Append a line to a file in examples/logs and ask again. Ctrl-C ends the demo.
+For logs of your own: .venv/bin/logmetrics watch DIRECTORY. Ctrl-C ends the demo.
 
 TEXT
 exec .venv/bin/logmetrics watch examples/logs ${LISTEN:+--listen "$LISTEN"}

@@ -36,27 +36,33 @@ from_venv() {
 
 # Debian and Ubuntu keep ensurepip, which venv needs for pip, in a package of its own.
 from_venv_and_other_pip() {
+    local pip
     clear_env
     "$python" -m venv --without-pip .venv || return 1
-    "$python" -m pip --python .venv/bin/python install --quiet pip ||
-        pip3 --python .venv/bin/python install --quiet pip ||
-        pip --python .venv/bin/python install --quiet pip || return 1
-    pip_works
+    for pip in "$python -m pip" pip3 pip; do
+        # Split into words on purpose.
+        if $pip --version >/dev/null 2>&1; then
+            $pip --python .venv/bin/python install --quiet pip && pip_works && return
+        fi
+    done
+    return 1
 }
 
 from_virtualenv() {
+    command -v virtualenv >/dev/null || return 1
     clear_env
     virtualenv --quiet --python "$(command -v "$python")" .venv && pip_works
 }
 
 # uv fetches this one pip by its own configuration; everything after that comes through pip.
 from_uv() {
+    command -v uv >/dev/null || return 1
     clear_env
     uv venv --quiet --seed --allow-existing --python "$(command -v "$python")" .venv && pip_works
 }
 
 from_apt() {
-    [ "$(id -u)" = 0 ] && command -v apt-get || return 1
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     printf 'logmetrics: %s cannot make environments; installing Debian'\''s python%s-venv\n' "$python" "$version" >&3
     bash scripts/apt_install.sh "python$version-venv" && from_venv
 }
@@ -64,12 +70,13 @@ from_apt() {
 make_env() {
     local way said=""
     for way in from_venv from_venv_and_other_pip from_virtualenv from_uv from_apt; do
-        if said+="$("$way" 2>&1)"$'\n'; then return; fi
+        if said+="$("$way" 2>&1)"; then return; fi
+        said+=$'\n'
     done 3>&2
     rm -rf .venv
-    printf '%s\n' "$said" >&2
-    fail "cannot make an environment with $python: it has neither ensurepip nor pip (what was tried stands above).
-Install the first, then run make again. On Debian and Ubuntu, as root:
+    printf '%s\n' "$said" | sed '/^$/d' >&2
+    fail "cannot make an environment with $python; what was tried stands above.
+Install what it lacks, then run make again. On Debian and Ubuntu, as root:
 
     apt-get install python$version-venv"
 }

@@ -8,7 +8,7 @@ from typing import Any
 from logmetrics.formats.ollama import OllamaRecord, attribute, route, split_line
 
 # Fields that a record has by itself; any other name is a slog attribute, looked up when a rule asks for it.
-_OWN_FIELDS = ("kind", "time", "level", "msg", "status", "latency_s", "method", "path")
+_OWN_FIELDS = ("kind", "time", "level", "msg", "status", "latency_s", "method")
 
 
 def route_of(record: OllamaRecord) -> str | None:
@@ -25,6 +25,8 @@ class OllamaFormat:
         """Source text that gives the field *key* of the record ``rec``."""
         if key in _OWN_FIELDS:
             return f"rec.{key}"
+        if key == "request_path":  # in rules, `path` is the log file's
+            return "rec.path"
         return "route_of(rec)" if key == "route" else f"attribute(rec, {key!r})"
 
     def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int]]:
