@@ -36,16 +36,12 @@ from_venv() {
 
 # Debian and Ubuntu keep ensurepip, which venv needs for pip, in a package of its own.
 from_venv_and_other_pip() {
-    local pip
     clear_env
-    "$python" -m venv --without-pip .venv || return 1
-    for pip in "$python -m pip" pip3 pip; do
-        # Split into words on purpose.
-        if $pip --version >/dev/null 2>&1; then
-            $pip --python .venv/bin/python install --quiet pip && pip_works && return
-        fi
-    done
-    return 1
+    "$python" -m venv --without-pip .venv && { get_pip "$python" -m pip || get_pip pip3 || get_pip pip; }
+}
+
+get_pip() {
+    "$@" --version >/dev/null 2>&1 && "$@" --python .venv/bin/python install --quiet pip && pip_works
 }
 
 from_virtualenv() {
