@@ -17,8 +17,9 @@ fail() {
     exit 1
 }
 
+# Without pyvenv.cfg a .venv/bin/python is the system's Python, with the system's pip.
 pip_works() {
-    [ -x .venv/bin/python ] && .venv/bin/python -m pip --version
+    [ -e .venv/pyvenv.cfg ] && .venv/bin/python -m pip --version
 }
 
 # Start again from nothing. The mark inside stays until everything is installed, so that a run that was interrupted

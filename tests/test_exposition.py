@@ -48,11 +48,11 @@ def test_both_formats_are_read_back(counts: dict[tuple[str, str], float]) -> Non
             for series, frozen in rows:
                 labels = sorted(zip(spec.labels, series.labels, strict=True))
                 if isinstance(frozen, tuple):
-                    assert samples["h_seconds_count", *labels] == frozen[2]
-                    assert samples["h_seconds_sum", *labels] == frozen[1]
-                    assert samples["h_seconds_bucket", *sorted([*labels, ("le", "+Inf")])] == frozen[2]
+                    assert samples[("h_seconds_count", *labels)] == frozen[2]
+                    assert samples[("h_seconds_sum", *labels)] == frozen[1]
+                    assert samples[("h_seconds_bucket", *sorted([*labels, ("le", "+Inf")]))] == frozen[2]
                 else:
-                    assert math.isclose(samples[spec.name, *labels], frozen, rel_tol=1e-15)
+                    assert math.isclose(samples[(spec.name, *labels)], frozen, rel_tol=1e-15)
 
 
 def test_whole_page() -> None:

@@ -1,12 +1,13 @@
 """An HTTP server for one app that no client can hold up: not by silence, drips, or answers that it does not take.
 
 Each connection has a thread and, whenever it is the client's turn, a time by which the client must have done its part.
-The accept threads look for those that are late.
+The accept threads drop those that are late.
 """
 
 from __future__ import annotations
 
 import errno
+import gzip
 import math
 import os
 import re
@@ -21,7 +22,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from gzip import compress
 from http.client import responses
 from http.server import ThreadingHTTPServer
 from io import BufferedReader
@@ -32,16 +32,16 @@ from urllib.parse import parse_qs, unquote
 from logmetrics.errors import LogmetricsError, UsageError
 from logmetrics.serve.negotiation import accepts_gzip
 
-# Also how long stop() waits for the accept threads, and then for the others.
+# How often the accept threads look for late clients. stop() may take twice as long.
 REAP_INTERVAL_S = 0.25
 # After the last answer so much of what the client still sends is read and thrown away.
-LINGER_BLOCKS_MAX, LINGER_BLOCK_BYTES = 16, 65_536
+LINGER_BLOCKS, LINGER_BLOCK_BYTES = 16, 65_536
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~]+) HTTP/1\.([01])\r?\n" % _TOKEN)
 _FIELD_NAME = re.compile(_TOKEN)
 # A path, or a whole URL as proxies send it.
-_TARGET = re.compile(r"(?:https?://[^/?]+)?(/[^?]*)(?:\?(.*))?")
+_TARGET = re.compile(r"(?:https?://[^/?]+)?(/[^?]*)\??(.*)")
 _HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
 
 
@@ -51,7 +51,7 @@ class Limits:
 
     # Open connections of all addresses together, and so threads.
     connections: int = 32
-    # From the first byte of a request (of the first one: from the accept) to the end of its headers.
+    # From the first byte of a request, or for the first request from the accept, to the end of its headers.
     request_timeout_s: float = 5.0
     # To take an answer.
     answer_timeout_s: float = 10.0
@@ -79,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. The body is shared with whoever else sends the same bytes, never copied."""
+    """An answer. The same body can be in many answers at once; it is not copied."""
 
     status: int
     body: bytes
@@ -100,8 +100,8 @@ def _to_stderr(line: str) -> None:
 class HttpServer:
     """Serves one app on one or several addresses, each on its own accept thread; daemon threads answer.
 
-    Addresses are ``host:port``, ``:port`` for all interfaces, ``[ipv6]:port`` and ``unix:/path``; ``bound`` holds what
-    they became. ``on_error`` gets one line for each exception of the app, which the client never sees.
+    Addresses are ``host:port``, ``:port`` for all interfaces, ``[ipv6]:port`` and ``unix:/path``; ``bound`` tells what
+    they became. ``on_error`` gets one line for each exception of the app, of which the client learns nothing.
     """
 
     def __init__(
@@ -111,12 +111,15 @@ class HttpServer:
         limits: Limits = DEFAULT_LIMITS,
         on_error: Callable[[str], None] = _to_stderr,
     ) -> None:
-        self._connections = _Connections(limits)
-        self._listeners: list[_Listener] = []
+        self.app, self.limits, self.on_error = app, limits, on_error
+        self.connections = _Connections(limits)
+        self._gzipped = lru_cache(maxsize=2)(_gzip)
+        self._gzipping = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._listeners: list[_Listener] = []
         try:
             for address in addresses:
-                self._listeners.append(_listen(address, app, limits, on_error, self._connections))
+                self._listeners.append(_listen(address, self))
         except BaseException:
             self.stop()
             raise
@@ -125,114 +128,116 @@ class HttpServer:
     def start(self) -> None:
         """Begin to accept."""
         for listener in self._listeners:
-            name = f"http {listener.bound}"
-            self._threads.append(
-                threading.Thread(target=listener.serve_forever, args=(REAP_INTERVAL_S,), name=name, daemon=True)
-            )
-            self._threads[-1].start()
+            thread = threading.Thread(target=listener.serve_forever, args=(REAP_INTERVAL_S,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
         """Stop accepting, close everything, remove unix sockets; within a second, whatever the app does."""
-        self._connections.close()
+        self.connections.close()
         if self._threads:
             # shutdown() waits for its accept thread: all at once, so that many addresses take no longer than one.
-            stoppers = [threading.Thread(target=listener.shutdown, daemon=True) for listener in self._listeners]
+            stoppers = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
             for stopper in stoppers:
                 stopper.start()
-            for thread in (*stoppers, *self._threads):
+            for thread in stoppers + self._threads:
                 thread.join()
         for listener in self._listeners:
             listener.server_close()
-        self._connections.wait_until_gone(REAP_INTERVAL_S)
-        self._listeners, self._threads = [], []
+
+    def gzipped(self, body: bytes) -> bytes:
+        """Under a lock: many who want the same at once share one result."""
+        with self._gzipping:
+            return self._gzipped(body)
+
+
+def _gzip(body: bytes) -> bytes:
+    # Level 1 takes a third of the time of level 9.
+    return gzip.compress(body, compresslevel=1, mtime=0)
 
 
 class _Connections:
     """The open connections of all addresses, and until when each may let us wait.
 
-    A connection is here from its accept until its socket is closed, so a socket found here can be shut down.
+    A connection is here from its accept until just before its socket is closed, so one found here can be shut down.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._arriving = threading.Lock()
-        self._gone = threading.Condition()
         self._closed = False
-        # In the order in which the present waits began; infinite while the app works, and once shut down.
+        self._arriving = threading.Lock()
+        self._fewer = threading.Condition()
+        # In the order in which the present waits began. Infinite while the app works, and once shut down.
         self._until_s: dict[socket.socket, float] = {}
 
     def admit(self, connection: socket.socket) -> bool:
         """Enter a new connection; at the limit the one that we wait for longest has to go, not the newest.
 
-        Those that the app works for can not be hurried. When there are no others the new one waits with us.
+        Those that the app works for are never chosen: they would go on holding their threads.
         """
-        with self._arriving, self._gone:
+        with self._arriving, self._fewer:
             while len(self._until_s) >= self._limits.connections and not self._closed:
-                waited_for = (each for each, until_s in self._until_s.items() if until_s < math.inf)
-                if oldest := next(waited_for, None):
+                waiting = (each for each, until_s in self._until_s.items() if until_s < math.inf)
+                if oldest := next(waiting, None):
                     self._drop(oldest)
-                self._gone.wait(REAP_INTERVAL_S)
+                self._fewer.wait(REAP_INTERVAL_S)
             if not self._closed:
                 self._until_s[connection] = time.monotonic() + self._limits.request_timeout_s
             return not self._closed
 
     def expect(self, connection: socket.socket, within_s: float) -> None:
-        """It is the client's turn now, for so long."""
-        with self._gone:
-            self._until_s.pop(connection, None)
+        """From now on it is the client's turn, for so long."""
+        with self._fewer:
+            del self._until_s[connection]
             self._until_s[connection] = time.monotonic() + within_s
 
-    def reap(self) -> None:
+    def drop_late(self) -> None:
         """Drop those whose time is over."""
-        with self._gone:
+        with self._fewer:
             now_s = time.monotonic()
             for connection, until_s in self._until_s.items():
                 if until_s < now_s:
                     self._drop(connection)
 
     def remove(self, connection: socket.socket) -> None:
-        """Called before the socket is closed."""
-        with self._gone:
+        """To be called before the socket is closed."""
+        with self._fewer:
             self._until_s.pop(connection, None)
-            self._gone.notify_all()
+            self._fewer.notify_all()
 
     def close(self) -> None:
-        """Shut all down, and let no more in."""
-        with self._gone:
+        """Shut all down and let no more in; those that the app works for are not waited for for long."""
+        with self._fewer:
             self._closed = True
-            self._gone.notify_all()
+            self._fewer.notify_all()
             for connection in self._until_s:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+            self._fewer.wait_for(lambda: not self._until_s, REAP_INTERVAL_S)
 
-    def wait_for_one_to_go(self, timeout_s: float) -> None:
-        """Returns at the latest after *timeout_s*."""
-        with self._gone:
-            self._gone.wait(timeout_s)
-
-    def wait_until_gone(self, timeout_s: float) -> None:
-        """Wait for the last thread, but not longer than *timeout_s*."""
-        with self._gone:
-            self._gone.wait_for(lambda: not self._until_s, timeout_s)
+    def wait_until_fewer(self) -> None:
+        """Wait for a connection to go, but not for long."""
+        with self._fewer:
+            self._fewer.wait(REAP_INTERVAL_S)
 
     def _drop(self, connection: socket.socket) -> None:
-        """Wake the connection's thread, which finds it at its end and closes it."""
+        """Its thread wakes up, finds it ended, and closes it."""
         self._until_s[connection] = math.inf
         with suppress(OSError):
-            # Close with a reset, so that the kernel does not keep what the client did not take.
+            # Close with a reset, so that the kernel does not keep what the client has not taken.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Listener(ThreadingHTTPServer):
-    """One address. Its accept thread also looks for connections that are late."""
+    """One address. Its accept thread also drops late clients, of all addresses."""
 
     request_queue_size = 128
     block_on_close = False
 
-    def __init__(self, family: int, where: Any, serving: _Serving) -> None:
+    def __init__(self, family: int, where: Any, owner: HttpServer) -> None:
         self.address_family = family
-        self.serving = serving
+        self.owner = owner
         self._socket_file: tuple[int, int] | None = None
         super().__init__(where, _Handler)
 
@@ -240,51 +245,244 @@ class _Listener(ThreadingHTTPServer):
     def bound(self) -> str:
         """The real address."""
         if self.address_family == socket.AF_UNIX:
-            return f"unix:{self.server_address}"
+            return f"unix:{self.server_address!s}"
         host, port = self.server_address[:2]
         return f"[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"{host!s}:{port}"
 
     def server_bind(self) -> None:
-        """Bind without the base class' look-up of a host name, which can take long and serves nothing here."""
+        """Bind, without the base class's search for a host name, which nobody needs and which can take long."""
         if self.address_family == socket.AF_UNIX:
             _remove_stale(str(self.server_address))
         else:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Inherited by connections. An answer goes in two parts, of which the second must not wait for a receipt.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.address_family == socket.AF_INET6:
             # Only ":port" means IPv4 too; "[::]:port" leaves room for an IPv4 address with the same port.
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, bool(self.server_address[0]))
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         if self.address_family == socket.AF_UNIX:
-            self._socket_file = _identity(str(self.server_address))
+            self._socket_file = _file_identity(str(self.server_address))
 
     def server_close(self) -> None:
         super().server_close()
-        # Another program may have put its own socket there since.
-        if self._socket_file and self._socket_file == _identity(str(self.server_address)):
+        # Another program may have put a socket of its own there since.
+        if self._socket_file and self._socket_file == _file_identity(str(self.server_address)):
             os.unlink(str(self.server_address))
+        self._socket_file = None
 
     def get_request(self) -> tuple[socket.socket, Any]:
         try:
             return super().get_request()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                # The connection stays in the queue and would be tried again at once, for ever.
-                self.serving.connections.wait_for_one_to_go(REAP_INTERVAL_S)
+                # The connection stays in the queue, and would be tried again at once and for ever.
+                self.owner.connections.wait_until_fewer()
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        return self.serving.connections.admit(request)
+        return self.owner.connections.admit(request)
 
     def service_actions(self) -> None:
-        self.serving.connections.reap()
+        self.owner.connections.drop_late()
 
     def close_request(self, request: Any) -> None:
-        self.serving.connections.remove(request)
+        self.owner.connections.remove(request)
         request.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         error = sys.exc_info()[1]
-        # An OSError is a client that went away, or was dropped.
+        # An OSError is a client that went away or was dropped.
         if not isinstance(error, OSError):
-            self.serving.on_error(f"http: {error!r}")
+            self.owner.on_error(f"http: {error!r}")
+
+
+class _Headers(Mapping[str, str]):
+    """Lookups in any case; several fields of one name are one, joined by commas."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, str] = {}
+
+    def add(self, name: str, value: str) -> None:
+        before = self._fields.get(name.lower())
+        self._fields[name.lower()] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+class _Refused(Exception):  # noqa: N818
+    """A request that never reaches the app."""
+
+    def __init__(self, status: int, why: str, *headers: tuple[str, str]) -> None:
+        self.response = Response(status, f"{why}\n".encode(), headers=headers)
+
+
+class _Handler(StreamRequestHandler):
+    """One connection, in its own thread. Ends by OSError when the client goes away or is dropped."""
+
+    server: _Listener
+    request: socket.socket
+    rfile: BufferedReader
+
+    def setup(self) -> None:
+        super().setup()
+        self._owner = self.server.owner
+
+    def handle(self) -> None:
+        limits = self._owner.limits
+        while self._exchange():
+            self._expect(limits.idle_timeout_s)
+            if not self.rfile.peek(1):
+                return
+            self._expect(limits.request_timeout_s)
+        # To close while the client still sends would cause a reset, which can overtake and destroy the answer.
+        self.request.shutdown(socket.SHUT_WR)
+        self._expect(limits.request_timeout_s)
+        for _ in range(LINGER_BLOCKS):
+            if not self.request.recv(LINGER_BLOCK_BYTES):
+                break
+
+    def _exchange(self) -> bool:
+        """One request and its answer; False when the connection ends with it."""
+        try:
+            request, keep = self._read_request()
+        except _Refused as refused:
+            self._send(refused.response, None, keep=False)
+            return False
+        self._expect(math.inf)
+        try:
+            response = self._owner.app(request)
+        except Exception as error:
+            self._owner.on_error(f"http: {request.method} {request.path!r} failed: {error!r}")
+            response = Response(500, b"internal error\n")
+        self._send(response, request, keep=keep)
+        return keep
+
+    def _read_request(self) -> tuple[Request, bool]:
+        """The next request, and whether the connection can be kept after it."""
+        limits = self._owner.limits
+        line = _REQUEST_LINE.fullmatch(self._read_line(limits.request_line_bytes, 414))
+        if not line:
+            raise _Refused(400, "this is no HTTP/1 request")
+        method, target, minor_version = (part.decode("ascii") for part in line.groups())
+        headers = self._read_headers(limits.header_bytes)
+        if method not in ("GET", "HEAD"):
+            raise _Refused(405, "only GET and HEAD are possible here", ("Allow", "GET, HEAD"))
+        if not (parts := _TARGET.fullmatch(target)):
+            raise _Refused(400, "the target is no path")
+        # A body is not read, so nothing can come after it.
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        wishes = {wish.strip() for wish in headers.get("connection", "").lower().split(",")}
+        keep = not has_body and ("keep-alive" in wishes if minor_version == "0" else "close" not in wishes)
+        path, query = parts.groups()
+        return Request(method, unquote(path), parse_qs(query, keep_blank_values=True), headers), keep
+
+    def _read_headers(self, bytes_max: int) -> _Headers:
+        headers = _Headers()
+        while (line := self._read_line(bytes_max, 431)).rstrip(b"\r\n"):
+            bytes_max -= len(line)
+            name, _, value = line.partition(b":")
+            if not _FIELD_NAME.fullmatch(name):
+                raise _Refused(400, "a header line is malformed")
+            headers.add(name.decode("ascii"), value.strip().decode("latin-1"))
+        return headers
+
+    def _read_line(self, bytes_max: int, status_if_longer: int) -> bytes:
+        line = self.rfile.readline(bytes_max + 1)
+        if len(line) > bytes_max:
+            raise _Refused(status_if_longer, responses[status_if_longer].lower())
+        if not line.endswith(b"\n"):
+            raise ConnectionResetError
+        return line
+
+    def _send(self, response: Response, request: Request | None, *, keep: bool) -> None:
+        body = response.body
+        fields = [
+            ("Date", formatdate(usegmt=True)),
+            ("Content-Type", response.content_type),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Vary", "Accept-Encoding"),
+            ("Connection", "keep-alive" if keep else "close"),
+            *response.headers,
+        ]
+        coding = request.headers.get("accept-encoding") if request else None
+        if len(body) > self._owner.limits.plain_bytes and accepts_gzip(coding):
+            body = self._owner.gzipped(body)
+            fields.append(("Content-Encoding", "gzip"))
+        fields.append(("Content-Length", str(len(body))))
+        lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in fields]
+        self._expect(self._owner.limits.answer_timeout_s)
+        self.request.sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1"))
+        if request is None or request.method == "GET":
+            self.request.sendall(body)
+
+    def _expect(self, within_s: float) -> None:
+        self._owner.connections.expect(self.request, within_s)
+
+
+def _listen(address: str, owner: HttpServer) -> _Listener:
+    """Bind *address*; what stands in the way is explained in one line."""
+    family, where = _resolve(address)
+    try:
+        return _Listener(family, where, owner)
+    except OSError as error:
+        host, _, port = address.rpartition(":")
+        unix = family == socket.AF_UNIX
+        if error.errno == errno.EADDRINUSE:
+            elsewhere = f"{address}.2" if unix else f"{host}:{(int(port) + 1) % 65_536} (port 0 takes a free one)"
+            why = f"is in use by another program; stop it, or listen elsewhere with --listen {elsewhere}"
+        elif error.errno == errno.EACCES and not unix and int(port) < 1024:
+            why = f"needs root or CAP_NET_BIND_SERVICE, as do all ports below 1024; try --listen {host}:8001"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            why = f"is not possible, as this machine does not have that address; try --listen :{port} for all it has"
+        else:
+            why = f"is not possible: {error.strerror or error}"
+        raise LogmetricsError(f"listening on {address} {why}") from error
+
+
+def _resolve(address: str) -> tuple[int, Any]:
+    """The family and what to bind there. Of a name's addresses the first IPv4 one is taken, as Go's servers do."""
+    if address.startswith("unix:") and len(address) > len("unix:") and "\0" not in address:
+        return socket.AF_UNIX, address.removeprefix("unix:")
+    parts = _HOST_PORT.fullmatch(address)
+    if not parts or int(parts[2]) > 65_535:
+        raise UsageError(
+            f"{address!r} is no address to listen on; possible are 127.0.0.1:8001, :8001 (all interfaces), "
+            "[::1]:8001, localhost:8001 and unix:/path/metrics.sock"
+        )
+    host, port = parts[1].strip("[]"), int(parts[2])
+    if not host:
+        return (socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET), ("", port)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise LogmetricsError(f"listening on {address} is not possible: there is no host {host}") from error
+    family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return family, where
+
+
+def _file_identity(path: str) -> tuple[int, int] | None:
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        return status.st_dev, status.st_ino
+    return None
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket file of a program that is gone. One that is listened on, or another file, is an error."""
+    with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
+        probe.setblocking(False)
+        # Whoever else is there stays, and bind() complains.
+        if probe.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)

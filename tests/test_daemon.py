@@ -1,0 +1,217 @@
+"""The running daemon as a user and a scraper meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from tests.daemon import ROOT, Daemon, wait_until
+from tests.world import LINES_CONFIG
+
+
+def call(number: int, agent: str = "a") -> str:
+    return json.dumps({"event": "tool_call", "agent": agent, "tool_name": "t", "status": "ok", "n": number}) + "\n"
+
+
+def run(*arguments: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "logmetrics", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=timeout_s)
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-watchdog",)], ids=["watchdog", "polling"])
+def test_line_is_in_the_next_scrape(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """What was written before a scrape began is in it, with and without file notification; new files soon are."""
+    log = tmp_path / "a.log"
+    log.write_text(call(0))
+    with Daemon(str(tmp_path), *flags) as daemon:
+        for number in range(1, 20):
+            with log.open("a") as file:
+                file.write(call(number))
+            assert daemon.total("agent_tool_calls_total") == number + 1
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "b.log").write_text(call(0, "b"))
+        wait_until(lambda: daemon.total("agent_tool_calls_total", agent="b") == 1)
+
+
+def test_writer_with_rotation_and_truncation(tmp_path: Path) -> None:
+    """50,000 lines in 20 files, renamed and truncated at quiet moments, are counted to the last one."""
+    config = tmp_path / "config.yaml"
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    config.write_text(
+        f"sources: [{{name: logs, paths: ['{logs}'], format: json}}]\npoll_interval: 100ms" + LINES_CONFIG
+    )
+    written = 0
+    with Daemon("--config", str(config)) as daemon:
+        for turn in range(50):
+            for name in range(20):
+                with (logs / f"{name}.log").open("a") as file:
+                    for number in range(50):
+                        file.write(json.dumps({"n": str(number), "pad": "x" * (number * 7 % 300)}) + "\n")
+                written += 50
+            if turn % 10 == 4:
+                assert daemon.total("lines_total") == written  # a quiet moment: everything has been read
+                for name in range(0, 20, 2):
+                    os.rename(logs / f"{name}.log", logs / f"{name}.log.{turn}")
+            if turn % 10 == 9:
+                assert daemon.total("lines_total") == written
+                for name in range(1, 20, 2):
+                    os.truncate(logs / f"{name}.log", 0)
+                wait_until(lambda expected=10 * (turn // 10 + 1): truncations(daemon) == expected)
+            assert daemon.total("lines_total") == written
+
+    assert written == 50_000
+
+
+def truncations(daemon: Daemon) -> float:
+    return daemon.total("logmetrics_source_truncations_total")
+
+
+def test_pages(tmp_path: Path) -> None:
+    """/metrics in both formats, health, the page at /, and what is not there."""
+    (tmp_path / "a.log").write_text(call(1))
+    with Daemon(str(tmp_path)) as daemon:
+        daemon.wait_until_ready()
+        assert daemon.get("/healthz") == (200, "ok\n")
+        assert daemon.get("/-/healthy") == (200, "ok\n")
+        assert daemon.get("/-/ready")[0] == 200
+        assert daemon.get("/nothing")[0] == 404
+        status, page = daemon.get("/")
+        assert (status, "/metrics" in page, str(tmp_path) in page) == (200, True, True)
+        status, text = daemon.get("/metrics", Accept="application/openmetrics-text;version=1.0.0")
+        names = {family.name for family in parse_openmetrics(text)}
+        assert status == 200
+        assert {"agent_tool_calls", "process_resident_memory_bytes", "logmetrics_commits"} <= names
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly(tmp_path: Path, with_signal: signal.Signals) -> None:
+    """Exit code 0, and no word about it."""
+    (tmp_path / "a.log").write_text(call(1))
+    with Daemon(str(tmp_path)) as daemon:
+        daemon.wait_until_ready()
+        assert daemon.stop(with_signal) == 0
+        assert [line for line in daemon.stderr if "metrics at" not in line] == []
+
+
+def test_signal_during_a_large_backlog(tmp_path: Path) -> None:
+    """It ends soon although there is much to read."""
+    with (tmp_path / "a.log").open("w") as file:
+        file.write(call(1) * 2_000_000)
+    with Daemon(str(tmp_path)) as daemon:
+        assert daemon.get("/metrics")[0] == 503
+        assert daemon.get("/readyz")[0] == 503
+        assert daemon.stop() == 0
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    """One line that names the port and the way out; exit code 1."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = run("watch", str(tmp_path), "--listen", f"127.0.0.1:{port}")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--listen" in done.stderr
+
+
+def test_bad_input_does_not_stop_the_rest(tmp_path: Path) -> None:
+    """A binary file, a 100 MB line, deep JSON, NULs, a FIFO and an empty directory; the good lines count."""
+    (tmp_path / "binary.log").write_bytes(bytes(range(256)) * 4000)
+    with (tmp_path / "long.log").open("wb") as file:
+        for _ in range(100):
+            file.write(b"x" * 1_000_000)
+        file.write(b"\n" + call(1).encode())
+    (tmp_path / "deep.log").write_text('{"event":' + "[" * 200_000 + "\n" + call(2))
+    (tmp_path / "nul.log").write_bytes(b"\0" * 100_000 + call(3).encode() + b"\0\n")
+    os.mkfifo(tmp_path / "pipe.log")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "good.log").write_text(call(4))
+    done = run("watch", str(tmp_path), "--once")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'agent_tool_calls_total{agent="a",tool_name="t",status="success"} 4' in done.stdout
+    assert 'logmetrics_source_oversize_lines_total{source="logs"} 1' in done.stdout
+    assert 'logmetrics_source_unparsable_lines_total{source="logs"} 1' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("watch", "/no/such/dir", "--once"), 2, "no such file or directory: /no/such/dir"),
+        (("replay", "/no/*.log"), 2, "no file matches /no/*.log"),
+        (("watch",), 2, "nothing to read"),
+        (("watch", ".", "--pack", "agnet", "--once"), 2, "did you mean 'agent'?"),
+        (("watch", ".", "--from", "middle"), 2, "--from is start or end"),
+        (("watch", ".", "--listen", "nonsense"), 2, "nonsense"),
+        (("watch", "--config", "/no/config.yaml"), 2, "/no/config.yaml: cannot be read"),
+        (("watch", "--config", "tests/config_bad/misspelt_key.yaml"), 2, "did you mean 'labels'?"),
+        (("packs", "olama"), 2, "did you mean 'ollama'?"),
+        (("replay", ".", "--format", "xml"), 2, "--format is one of"),
+        (("wach",), 2, "watch"),
+    ],
+)
+def test_wrong_usage_is_explained(arguments: tuple[str, ...], code: int, words: str) -> None:
+    """A clear message on stderr, nothing on stdout, no traceback, the exit code that was promised."""
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_directory_is_awaited(tmp_path: Path) -> None:
+    """watch says that it waits, and reads the files when they come."""
+    with Daemon(str(tmp_path / "later")) as daemon:
+        daemon.wait_for_message("later: No such file or directory")
+        (tmp_path / "later").mkdir()
+        (tmp_path / "later" / "a.log").write_text(call(1))
+        wait_until(lambda: daemon.total("agent_tool_calls_total") == 1)
+
+
+def test_broken_pipe_is_no_error() -> None:
+    """`logmetrics packs ollama | head -1` ends quietly."""
+    command = f"{sys.executable} -m logmetrics watch examples/logs --once | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=30
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """--help is quick because what is heavy is imported by the command that needs it."""
+    command = [sys.executable, "-X", "importtime", "-m", "logmetrics", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert done.returncode == 0
+    assert not imported & {"pydantic", "yaml", "prometheus_client", "watchdog.events", "msgspec", "orjson", "re2"}
+
+
+def test_idle_daemon_is_small() -> None:
+    """Over the example logs it stays under 60 MB and does next to nothing."""
+    with Daemon("examples/logs") as daemon:
+        before = daemon.scrape()
+        wait_until(lambda: commits(daemon) >= 3)
+        cpu_s = daemon.scrape()["process_cpu_seconds_total", frozenset()]
+        rss = daemon.scrape()["process_resident_memory_bytes", frozenset()]
+
+    assert before["agent_active_count", frozenset({("agent_type", "coding")})] == 1
+    assert rss < 60 * 1024 * 1024
+    assert cpu_s < 5
+
+
+def commits(daemon: Daemon) -> float:
+    return daemon.total("logmetrics_commits_total")

@@ -1,0 +1,145 @@
+"""A real Prometheus scrapes the real daemon while agents write, and answers the first questions people ask."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logmetrics.config.specs import BUCKET_PRESETS
+from tests.daemon import Daemon, free_port, wait_until
+
+AGENTS = ("planner", "coder", "researcher")
+TOOLS = ("search", "browser", "python", "sql_query", "read_file", "write_file", "send_email")
+Record = dict[str, Any]
+
+
+def records(seed: int, count: int) -> list[Record]:
+    """Tool calls and LLM calls, each agent with errors of its own rate."""
+    draw = random.Random(seed)
+    made: list[Record] = []
+    for _ in range(count):
+        agent = draw.choice(AGENTS)
+        if draw.random() < 0.6:
+            status = "error" if draw.random() < 0.1 * (1 + AGENTS.index(agent)) else "success"
+            tool = TOOLS[int(len(TOOLS) * draw.random() ** 2)]
+            made.append({"event": "tool_call", "agent": agent, "tool_name": tool, "status": status})
+        else:
+            latency_ms = round(draw.lognormvariate(7.5, 1.2), 1)
+            made.append({"event": "llm_call", "agent": agent, "latency_ms": latency_ms, "status": "success"})
+    return made
+
+
+@contextmanager
+def prometheus(target: str, directory: Path) -> Iterator[str]:
+    """A Prometheus that scrapes *target* each second; gives its URL."""
+    binary = shutil.which("prometheus")
+    if binary is None:
+        pytest.fail("prometheus is missing; make test installs Debian's package")
+    config = directory / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s}\n"
+        f"scrape_configs: [{{job_name: logmetrics, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [
+            binary,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={directory / 'tsdb'}",
+            f"--web.listen-address={address}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def query(url: str, expression: str) -> list[Record]:
+    """The vector that an instant query gives; empty while Prometheus is not up."""
+    try:
+        with urllib.request.urlopen(f"{url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}") as answer:
+            result: list[Record] = json.load(answer)["data"]["result"]
+            return result
+    except OSError:
+        return []
+
+
+def values(result: list[Record], label: str) -> dict[str, float]:
+    return {entry["metric"][label]: float(entry["value"][1]) for entry in result}
+
+
+def quantile(fraction: float, seconds: list[float]) -> float:
+    """PromQL's histogram_quantile over the llm_latency buckets, computed from the values themselves."""
+    bounds = BUCKET_PRESETS["llm_latency"]
+    counts = Counter(bisect_left(bounds, value) for value in seconds)
+    rank, below = fraction * len(seconds), 0
+    for index, bound in enumerate(bounds):
+        if below + counts[index] >= rank:
+            lower = bounds[index - 1] if index else 0.0
+            return lower + (bound - lower) * (rank - below) / counts[index]
+        below += counts[index]
+    return bounds[-1]
+
+
+@pytest.mark.slow
+def test_first_three_queries(tmp_path: Path) -> None:
+    """Top tools, error ratio and P95 latency equal what the log lines of the time between two scrapes say."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    drawn = records(7, 1500)
+
+    def append(some: list[Record]) -> None:
+        for record in some:
+            with (logs / f"{record['agent']}.log").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+    append(drawn)  # so that every series exists, and has a value, before the first scrape
+    with Daemon(str(logs)) as daemon, prometheus(daemon.url.removeprefix("http://"), tmp_path) as url:
+        total = "sum(agent_log_records_total)"
+        wait_until(lambda: [entry["value"][1] for entry in query(url, total)] == [str(len(drawn))])
+        pause = threading.Event()
+        for start in range(0, len(drawn), 50):
+            append(drawn[start : start + 50])
+            pause.wait(0.1)  # agents write while Prometheus scrapes
+        wait_until(lambda: [entry["value"][1] for entry in query(url, total)] == [str(2 * len(drawn))])
+
+        tools = values(query(url, "topk(5, sum by (tool_name) (rate(agent_tool_calls_total[2m])))"), "tool_name")
+        errors = "sum by (agent) (rate(agent_tool_calls_total{status='error'}[2m]))"
+        ratio = values(query(url, f"{errors} / sum by (agent) (rate(agent_tool_calls_total[2m]))"), "agent")
+        buckets = "sum by (le, agent) (rate(agent_llm_latency_seconds_bucket[2m]))"
+        p95 = values(query(url, f"histogram_quantile(0.95, {buckets})"), "agent")
+
+    calls = [record for record in drawn if record["event"] == "tool_call"]
+    count = Counter(record["tool_name"] for record in calls)
+    top = dict(count.most_common(5))
+    assert set(tools) == set(top)
+    scale = sum(tools.values()) / sum(top.values())  # rate() is per second, and extrapolates all series alike
+    for tool, rate in tools.items():
+        assert rate == pytest.approx(top[tool] * scale, rel=1e-9)
+    for agent in AGENTS:
+        mine = [record for record in calls if record["agent"] == agent]
+        failed = [record for record in mine if record["status"] == "error"]
+        assert ratio[agent] == pytest.approx(len(failed) / len(mine), rel=1e-9)
+    latencies = defaultdict(list)
+    for record in drawn:
+        if record["event"] == "llm_call":
+            latencies[record["agent"]].append(record["latency_ms"] / 1000)
+    for agent in AGENTS:
+        assert p95[agent] == pytest.approx(quantile(0.95, latencies[agent]), rel=1e-9)
