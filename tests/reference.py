@@ -125,7 +125,7 @@ class Interpreter:
             return not self.truth(e.operand, record, kept)
         return bool(self.value(e, record, kept))
 
-    def value(self, e: ex.Expr, record: dict[str, Any], kept: dict[str, Any]) -> Any:  # noqa: C901 - one line a node
+    def value(self, e: ex.Expr, record: dict[str, Any], kept: dict[str, Any]) -> Any:
         if isinstance(e, ex.Literal):
             return e.value
         if isinstance(e, ex.Local):

@@ -1,0 +1,128 @@
+"""The docs are held to the code: every command, key, function, metric and preset is told, and what is told is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from logmetrics.cli.app import app
+from logmetrics.config.expression import CONTEXT_NAMES, FUNCTIONS, parse_expression
+from logmetrics.config.loading import load_config
+from logmetrics.config.model import json_schema
+from logmetrics.config.specs import BUCKET_PRESETS, METRIC_TYPES
+from logmetrics.packs import builtin_packs
+from logmetrics.store.self_metrics import SELF_METRICS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
+
+
+def commands() -> list[str]:
+    return [str(command.callback.__name__) for command in app.registered_commands if command.callback]
+
+
+@pytest.mark.parametrize("name", commands())
+def test_command_is_in_the_readme(name: str) -> None:
+    """Every command has a section."""
+    assert f"### `logmetrics {name}`" in README
+
+
+@pytest.mark.parametrize("name", ["watch", "replay", "packs", "schema"])
+def test_options_in_the_readme_exist(name: str) -> None:
+    """Every option shown for a command is one that it has."""
+    section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]
+    command = [sys.executable, "-m", "logmetrics", name, "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    assert set(re.findall(r"--[a-z][a-z-]+", section)) <= set(re.findall(r"--[a-z][a-z-]+", shown))
+
+
+def config_keys() -> list[str]:
+    schema = json_schema()
+    keys: set[str] = set(schema["properties"])
+    for definition in schema["$defs"].values():
+        keys |= set(definition["properties"])
+    return sorted(keys)
+
+
+@pytest.mark.parametrize("key", config_keys())
+def test_config_key_is_documented(key: str) -> None:
+    """Every key stands in the configuration or the rules page."""
+    assert re.search(rf"[`\s]{key}[`:]", DOCS["configuration.md"] + DOCS["rules.md"])
+
+
+def test_defaults_in_the_docs_are_the_defaults() -> None:
+    """The tables of keys tell the real defaults of what is a plain number."""
+    properties: dict[str, Any] = json_schema()["$defs"]["LimitsModel"]["properties"]
+    for key, told in re.findall(r"^\| `(\w+)` \| `([\d_]+)` \|", DOCS["configuration.md"], re.MULTILINE):
+        assert properties[key]["default"] == int(told)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_is_documented(name: str) -> None:
+    """Every function of the rule language has an example that the parser takes."""
+    examples = re.findall(rf"`({name}\(.*?\))`", DOCS["rules.md"])
+    assert examples
+    for example in examples:
+        parse_expression(example)
+
+
+@pytest.mark.parametrize("name", CONTEXT_NAMES)
+def test_context_is_documented(name: str) -> None:
+    """So is what an expression knows beside the record."""
+    assert f"`{name}`" in DOCS["rules.md"]
+
+
+@pytest.mark.parametrize("metric", SELF_METRICS, ids=lambda metric: metric.name)
+def test_self_metric_is_documented(metric: Any) -> None:
+    """Name, type and labels stand in the metrics page, and no others do."""
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    assert f"| `{metric.name}` | {metric.type} | {labels} |" in DOCS["metrics.md"]
+    assert set(re.findall(r"`(logmetrics_\w+)`", DOCS["metrics.md"])) == {metric.name for metric in SELF_METRICS}
+
+
+@pytest.mark.parametrize("name", builtin_packs())
+def test_pack_is_documented(name: str) -> None:
+    """A pack's page names each of its metrics."""
+    for metric in builtin_packs()[name].rule_set.metrics:
+        assert metric in DOCS[f"{name}.md"], metric
+
+
+@pytest.mark.parametrize("name", BUCKET_PRESETS)
+def test_preset_is_documented(name: str) -> None:
+    """A preset's bounds are told as they are."""
+    bounds = " ".join(f"{bound:.15g}" for bound in BUCKET_PRESETS[name])
+    assert re.search(rf"^\| `{name}` \| {re.escape(bounds)}( \(.*\))? \|$", DOCS["configuration.md"], re.MULTILINE)
+
+
+def test_metric_types_are_documented() -> None:
+    """So are the types."""
+    assert ", ".join(f"`{name}`" for name in METRIC_TYPES) in DOCS["configuration.md"]
+
+
+def test_example_config_is_sound() -> None:
+    """The example config loads, and what the README shows of it is in the language."""
+    assert load_config(str(ROOT / "examples" / "config.yaml"), builtin_packs()).sources
+
+
+def yaml_examples(*texts: str) -> list[str]:
+    return [block for text in texts for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("block", yaml_examples(README, *DOCS.values()))
+def test_yaml_examples_are_yaml(block: str) -> None:
+    """Every YAML example can be read."""
+    assert yaml.safe_load(block)
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link in the README and the docs points at a file."""
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path}: {target}"
