@@ -99,13 +99,10 @@ class Emitter:
         if isinstance(expr, Compare):
             return self._compare(expr)
         if isinstance(expr, Call) and is_condition(expr):
-            return self._has(expr.arguments[0]) if expr.name == "has" else self._call(expr)
+            return f"({self.value(expr.arguments[0])} is not None)" if expr.name == "has" else self._call(expr)
         if isinstance(expr, Literal):
             return repr(bool(expr.value))
         return f"bool({self.value(expr)})"
-
-    def _has(self, expr: Expr) -> str:
-        return "True" if isinstance(expr, Literal) else f"({self.value(expr)} is not None)"
 
     def _field(self, expr: Field) -> str:
         top, *rest = expr.path

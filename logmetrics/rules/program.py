@@ -7,6 +7,7 @@ The text of the function is registered with ``linecache``: tracebacks show its l
 from __future__ import annotations
 
 import linecache
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,11 @@ def _loop(name: str, rules: Sequence[RuleSpec], rule_set: RuleSet, bindings: _Bi
 def _evaluate(text: str, filename: str, names: Mapping[str, Any]) -> Callable[[list[bytes], Log, float], None]:
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     namespace = dict(names)
-    exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - written above from checked trees
+    with warnings.catch_warnings():
+        # A rule may ask what is always so, such as has("x"); Python warns of its own words for that.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        code = compile(text, filename, "exec")
+    exec(code, namespace)  # noqa: S102 - written above from checked trees
     function: Callable[[list[bytes], Log, float], None] = namespace["apply"]
     return function
 

@@ -12,13 +12,9 @@ import math
 import os
 import re
 import socket
-import stat
-import struct
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -29,11 +25,10 @@ from socketserver import StreamRequestHandler
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
-from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.serve.addresses import explain, file_identity, remove_stale, resolve
+from logmetrics.serve.connections import DEFAULT_LIMITS, REAP_INTERVAL_S, Connections, Limits
 from logmetrics.serve.negotiation import accepts_gzip
 
-# How often the accept threads look for late clients. stop() may take twice as long.
-REAP_INTERVAL_S = 0.25
 # After the last answer so much of what the client still sends is read and thrown away.
 LINGER_BLOCKS, LINGER_BLOCK_BYTES = 16, 65_536
 
@@ -42,29 +37,6 @@ _REQUEST_LINE = re.compile(rb"(%s) ([!-~]+) HTTP/1\.([01])\r?\n" % _TOKEN)
 _FIELD_NAME = re.compile(_TOKEN)
 # A path, or a whole URL as proxies send it.
 _TARGET = re.compile(r"(?:https?://[^/?]+)?(/[^?]*)\??(.*)")
-_HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What clients may take of time and memory."""
-
-    # Open connections of all addresses together, and so threads.
-    connections: int = 32
-    # From the first byte of a request, or for the first request from the accept, to the end of its headers.
-    request_timeout_s: float = 5.0
-    # To take an answer.
-    answer_timeout_s: float = 10.0
-    # Between two requests; longer than most scrape intervals, so that scrapers can keep their connection.
-    idle_timeout_s: float = 120.0
-    request_line_bytes: int = 4096
-    # All header lines together.
-    header_bytes: int = 8192
-    # Bodies up to this size go as they are.
-    plain_bytes: int = 1024
-
-
-DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +84,7 @@ class HttpServer:
         on_error: Callable[[str], None] = _to_stderr,
     ) -> None:
         self.app, self.limits, self.on_error = app, limits, on_error
-        self.connections = _Connections(limits)
+        self.connections = Connections(limits)
         self._gzipped = lru_cache(maxsize=2)(_gzip)
         self._gzipping = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -156,79 +128,6 @@ def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-class _Connections:
-    """The open connections of all addresses, and until when each may let us wait.
-
-    A connection is here from its accept until just before its socket is closed, so one found here can be shut down.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._closed = False
-        self._arriving = threading.Lock()
-        self._fewer = threading.Condition()
-        # In the order in which the present waits began. Infinite while the app works, and once shut down.
-        self._until_s: dict[socket.socket, float] = {}
-
-    def admit(self, connection: socket.socket) -> bool:
-        """Enter a new connection; at the limit the one that we wait for longest has to go, not the newest.
-
-        Those that the app works for are never chosen: they would go on holding their threads.
-        """
-        with self._arriving, self._fewer:
-            while len(self._until_s) >= self._limits.connections and not self._closed:
-                waiting = (each for each, until_s in self._until_s.items() if until_s < math.inf)
-                if oldest := next(waiting, None):
-                    self._drop(oldest)
-                self._fewer.wait(REAP_INTERVAL_S)
-            if not self._closed:
-                self._until_s[connection] = time.monotonic() + self._limits.request_timeout_s
-            return not self._closed
-
-    def expect(self, connection: socket.socket, within_s: float) -> None:
-        """From now on it is the client's turn, for so long."""
-        with self._fewer:
-            del self._until_s[connection]
-            self._until_s[connection] = time.monotonic() + within_s
-
-    def drop_late(self) -> None:
-        """Drop those whose time is over."""
-        with self._fewer:
-            now_s = time.monotonic()
-            for connection, until_s in self._until_s.items():
-                if until_s < now_s:
-                    self._drop(connection)
-
-    def remove(self, connection: socket.socket) -> None:
-        """To be called before the socket is closed."""
-        with self._fewer:
-            self._until_s.pop(connection, None)
-            self._fewer.notify_all()
-
-    def close(self) -> None:
-        """Shut all down and let no more in; those that the app works for are not waited for for long."""
-        with self._fewer:
-            self._closed = True
-            self._fewer.notify_all()
-            for connection in self._until_s:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            self._fewer.wait_for(lambda: not self._until_s, REAP_INTERVAL_S)
-
-    def wait_until_fewer(self) -> None:
-        """Wait for a connection to go, but not for long."""
-        with self._fewer:
-            self._fewer.wait(REAP_INTERVAL_S)
-
-    def _drop(self, connection: socket.socket) -> None:
-        """Its thread wakes up, finds it ended, and closes it."""
-        self._until_s[connection] = math.inf
-        with suppress(OSError):
-            # Close with a reset, so that the kernel does not keep what the client has not taken.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RDWR)
-
-
 class _Listener(ThreadingHTTPServer):
     """One address. Its accept thread also drops late clients, of all addresses."""
 
@@ -252,7 +151,7 @@ class _Listener(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind, without the base class's search for a host name, which nobody needs and which can take long."""
         if self.address_family == socket.AF_UNIX:
-            _remove_stale(str(self.server_address))
+            remove_stale(str(self.server_address))
         else:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Inherited by connections. An answer goes in two parts, of which the second must not wait for a receipt.
@@ -263,12 +162,12 @@ class _Listener(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         if self.address_family == socket.AF_UNIX:
-            self._socket_file = _file_identity(str(self.server_address))
+            self._socket_file = file_identity(str(self.server_address))
 
     def server_close(self) -> None:
         super().server_close()
         # Another program may have put a socket of its own there since.
-        if self._socket_file and self._socket_file == _file_identity(str(self.server_address)):
+        if self._socket_file and self._socket_file == file_identity(str(self.server_address)):
             os.unlink(str(self.server_address))
         self._socket_file = None
 
@@ -430,59 +329,8 @@ class _Handler(StreamRequestHandler):
 
 
 def _listen(address: str, owner: HttpServer) -> _Listener:
-    """Bind *address*; what stands in the way is explained in one line."""
-    family, where = _resolve(address)
+    family, where = resolve(address)
     try:
         return _Listener(family, where, owner)
     except OSError as error:
-        host, _, port = address.rpartition(":")
-        unix = family == socket.AF_UNIX
-        if error.errno == errno.EADDRINUSE:
-            elsewhere = f"{address}.2" if unix else f"{host}:{(int(port) + 1) % 65_536} (port 0 takes a free one)"
-            why = f"is in use by another program; stop it, or listen elsewhere with --listen {elsewhere}"
-        elif error.errno == errno.EACCES and not unix and int(port) < 1024:
-            why = f"needs root or CAP_NET_BIND_SERVICE, as do all ports below 1024; try --listen {host}:8001"
-        elif error.errno == errno.EADDRNOTAVAIL:
-            why = f"is not possible, as this machine does not have that address; try --listen :{port} for all it has"
-        else:
-            why = f"is not possible: {error.strerror or error}"
-        raise LogmetricsError(f"listening on {address} {why}") from error
-
-
-def _resolve(address: str) -> tuple[int, Any]:
-    """The family and what to bind there. Of a name's addresses the first IPv4 one is taken, as Go's servers do."""
-    if address.startswith("unix:") and len(address) > len("unix:") and "\0" not in address:
-        return socket.AF_UNIX, address.removeprefix("unix:")
-    parts = _HOST_PORT.fullmatch(address)
-    if not parts or int(parts[2]) > 65_535:
-        raise UsageError(
-            f"{address!r} is no address to listen on; possible are 127.0.0.1:8001, :8001 (all interfaces), "
-            "[::1]:8001, localhost:8001 and unix:/path/metrics.sock"
-        )
-    host, port = parts[1].strip("[]"), int(parts[2])
-    if not host:
-        return (socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET), ("", port)
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise LogmetricsError(f"listening on {address} is not possible: there is no host {host}") from error
-    family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
-    return family, where
-
-
-def _file_identity(path: str) -> tuple[int, int] | None:
-    with suppress(FileNotFoundError):
-        status = os.lstat(path)
-        return status.st_dev, status.st_ino
-    return None
-
-
-def _remove_stale(path: str) -> None:
-    """Remove the socket file of a program that is gone. One that is listened on, or another file, is an error."""
-    with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
-        probe.setblocking(False)
-        # Whoever else is there stays, and bind() complains.
-        if probe.connect_ex(path) == errno.ECONNREFUSED:
-            os.unlink(path)
+        raise explain(address, family, error) from error

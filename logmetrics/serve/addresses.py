@@ -1,0 +1,71 @@
+"""Addresses to listen on: what they mean, and what is wrong when one cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import stat
+from contextlib import suppress
+from typing import Any
+
+from logmetrics.errors import LogmetricsError, UsageError
+
+_HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
+
+
+def resolve(address: str) -> tuple[int, Any]:
+    """The family and what to bind there. Of a name's addresses the first IPv4 one is taken, as Go's servers do."""
+    if address.startswith("unix:") and len(address) > len("unix:") and "\0" not in address:
+        return socket.AF_UNIX, address.removeprefix("unix:")
+    parts = _HOST_PORT.fullmatch(address)
+    if not parts or int(parts[2]) > 65_535:
+        raise UsageError(
+            f"{address!r} is no address to listen on; possible are 127.0.0.1:8001, :8001 (all interfaces), "
+            "[::1]:8001, localhost:8001 and unix:/path/metrics.sock"
+        )
+    host, port = parts[1].strip("[]"), int(parts[2])
+    if not host:
+        return (socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET), ("", port)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise LogmetricsError(f"listening on {address} is not possible: there is no host {host}") from error
+    family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return family, where
+
+
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of *path*, which may be a link; None when there is nothing."""
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        return status.st_dev, status.st_ino
+    return None
+
+
+def remove_stale(path: str) -> None:
+    """Remove the socket file of a program that is gone. One that is listened on, or another file, is an error."""
+    with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
+        probe.setblocking(False)
+        # Whoever else is there stays, and bind() complains.
+        if probe.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)
+
+
+def explain(address: str, family: int, error: OSError) -> LogmetricsError:
+    """What stands in the way of listening on *address*, and the way out, in one line."""
+    host, _, port = address.rpartition(":")
+    unix = family == socket.AF_UNIX
+    if error.errno == errno.EADDRINUSE:
+        elsewhere = f"{address}.2" if unix else f"{host}:{(int(port) + 1) % 65_536} (port 0 takes a free one)"
+        why = f"is in use by another program; stop it, or listen elsewhere with --listen {elsewhere}"
+    elif error.errno == errno.EACCES and not unix and int(port) < 1024:
+        why = f"needs root or CAP_NET_BIND_SERVICE, as do all ports below 1024; try --listen {host}:8001"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        why = f"is not possible, as this machine does not have that address; try --listen :{port} for all it has"
+    else:
+        why = f"is not possible: {error.strerror or error}"
+    return LogmetricsError(f"listening on {address} {why}")
