@@ -17,8 +17,8 @@ class ExactSum:
     """A sum of floats without any error, so that neither order nor batches nor the Python version can change a digit.
 
     The true sum is that of ``parts``: the double nearest to it, then the double nearest to what is left, and so on
-    until nothing is. Log values need one to three parts; 40 hold any. (``sum`` alone would not do: it is compensated from
-    3.12 on, and depends on the order everywhere.)
+    until nothing is. Log values need one to three parts; 40 hold any. (``sum`` alone would not do: it is compensated
+    from 3.12 on, and depends on the order everywhere.)
     """
 
     __slots__ = ("parts",)
