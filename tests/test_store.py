@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from fractions import Fraction
 
 import pytest
@@ -48,6 +49,38 @@ def test_nothing_is_shown_before_a_commit() -> None:
     assert shown(store, "calls_total") == {("a", "x"): 1}
     store.commit(0)
     assert shown(store, "calls_total") == {("a", "x"): 2}
+
+
+def test_series_born_since_the_last_commit_are_not_shown() -> None:
+    """Not even as 0."""
+    store = store_with(CALLS)
+    store.site("calls_total", {}, count_only=True)["a", "x"].count += 1
+
+    assert shown(store, "calls_total") == {}
+
+
+def test_views_while_series_are_born() -> None:
+    """A scrape in the middle of a flood of new series sees a whole commit."""
+    store = store_with(CALLS, series=10**6, series_per_metric=10**6, values_per_label=10**6)
+    site = store.site("calls_total", {}, count_only=True)
+    seen: list[int] = []
+    stop = threading.Event()
+
+    def scrape() -> None:
+        while not stop.is_set():
+            seen.append(len(shown(store, "calls_total")))
+
+    scraper = threading.Thread(target=scrape)
+    scraper.start()
+    for number in range(60_000):
+        site["a", str(number)].count += 1
+        if number % 10_000 == 9_999:
+            store.commit(0)
+    stop.set()
+    scraper.join()
+
+    assert set(seen) <= {0, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000}
+    assert len(seen) > 3
 
 
 def test_sites_meet_in_one_series() -> None:
@@ -179,16 +212,22 @@ def test_init_and_label_free_series_exist_from_the_start() -> None:
     assert shown(store, "g") == {}
 
 
-def test_info_shows_the_last_label_set_only() -> None:
-    """An info metric replaces its series."""
+@pytest.mark.parametrize("versions", [["1"], ["1", "2"], ["1", "2", "1"]])
+def test_info_shows_the_last_label_set_only(versions: list[str]) -> None:
+    """An info metric replaces its series at the commit, also within one commit and back again."""
     store = store_with(MetricSpec("build_info", "info", "h", ("version",)))
     site = store.site("build_info", {}, count_only=False)
-    for version in ("1", "2"):
+    for version in versions:
         site[version](1)
+        before = shown(store, "build_info")
         store.commit(0)
+        assert len(before) <= 1
+        assert shown(store, "build_info") == {(version,): 1}
+    for version in versions:
+        site[version](1)
+    store.commit(0)
 
-    assert shown(store, "build_info") == {("2",): 1}
-    assert store.families["build_info"].guard.series == 1
+    assert shown(store, "build_info") == {(versions[-1],): 1}
 
 
 def test_active_keys_expire_with_time_alone() -> None:

@@ -43,8 +43,7 @@ def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
 
 
 def _histogram(spec: MetricSpec, series: Series, frozen: Frozen, out: list[str]) -> None:
-    if not isinstance(frozen, tuple):  # born since the last commit
-        return
+    assert isinstance(frozen, tuple)
     cumulative, total, count = frozen
     *buckets, sum_line, count_line = series.lines or _render_lines(spec, series)
     out.extend(f"{line}{number}\n" for line, number in zip(buckets, cumulative, strict=True))

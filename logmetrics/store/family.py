@@ -23,6 +23,8 @@ class Family:
         self.overflow_series = 0
         # Touched since the last commit, in order of first touch; each series at most once.
         self.dirty: list[Series] = []
+        # The series of an info metric that was set last since the last commit.
+        self._latest: Series | None = None
         for labels in [()] if not spec.labels and spec.type != "gauge" else spec.init:
             guard.add(labels)
             self._touch(self._add(labels, overflow=False))
@@ -38,7 +40,7 @@ class Family:
 
     def _admit(self, labels: Labels) -> Series:
         if self.spec.type == "info":
-            self._forget_all()
+            self.guard.clear()  # only one of its series will be there after the next commit
         admitted = self.guard.admit(labels)
         overflow = admitted != labels
         if overflow and admitted not in self.series:
@@ -66,11 +68,26 @@ class Family:
             series.dirty = True
             self.dirty.append(series)
 
-    def _forget_all(self) -> None:
-        """An info metric shows the label set seen last, and no other."""
-        self.series.clear()
+    def set_latest(self, series: Series, value: int | float) -> None:
+        """Set *series* of an info metric, which shows the label set seen last and no other."""
+        assert isinstance(series, GaugeSeries)
+        series.set(value)
+        self._latest = series
+
+    def freeze(self, now_s: float) -> None:
+        """Make what was counted the committed values; called under the view's lock."""
+        if self.spec.type == "active":
+            for series in self.series.values():  # keys expire with time alone
+                assert isinstance(series, ActiveSeries)
+                series.expire(now_s)
+                series.freeze()
+        if self._latest is not None:
+            self.series = {self._latest.labels: self._latest}
+            self._latest = None
+        for series in self.dirty:
+            series.freeze()
+            series.dirty = False
         self.dirty.clear()
-        self.guard.clear()
 
 
 class Site(dict[Any, Any]):

@@ -48,8 +48,8 @@ class Series:
         self.labels = labels
         self.overflow = overflow
         self.dirty = False
-        # The value of the last commit: the only number that a scrape may see.
-        self.frozen: Frozen = 0
+        # The value of the last commit: the only number that a scrape may see. None before the first.
+        self.frozen: Frozen | None = None
         # The texts before the numbers in the exposition, rendered once; () until the first scrape.
         self.lines: tuple[str, ...] = ()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.family import Family, Site
 from logmetrics.store.guard import Guard, ProcessBudget
-from logmetrics.store.series import ActiveSeries, Frozen, Series
+from logmetrics.store.series import Frozen, Series
 
 FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
 
@@ -31,7 +32,7 @@ class Store:
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> Site:
         """A new site for one update of a rule; *count_only* for a counter that the rule raises by one."""
         family = self.families[metric]
-        site = Site(family, dict(constants), _target(family.spec.type, count_only))
+        site = Site(family, dict(constants), _target(family, count_only))
         self.sites.append(site)
         return site
 
@@ -51,39 +52,28 @@ class Store:
                 site.clear()
         with self._lock:
             for family in (*self.families.values(), *more):
-                if family.spec.type == "active":
-                    _freeze_active(family, now_s)
-                for series in family.dirty:
-                    series.freeze()
-                    series.dirty = False
-                family.dirty.clear()
+                family.freeze(now_s)
             self.generation += 1
 
     def view(self, more: Iterable[Family] = ()) -> tuple[int, list[FamilyView]]:
         """The last commit: its generation, and each family with its series and their committed values."""
         with self._lock:
-            families = [
-                (family.spec, [(series, series.frozen) for series in family.series.values()])
-                for family in (*self.families.values(), *more)
-            ]
-            return self.generation, families
+            return self.generation, [_committed(family) for family in (*self.families.values(), *more)]
 
 
-def _target(metric_type: str, count_only: bool) -> Callable[[Any], Any]:
-    if metric_type == "counter" and count_only:
-        return _itself
-    if metric_type in ("counter", "histogram"):
+def _committed(family: Family) -> FamilyView:
+    # The engine may add a series at any moment; list() takes them all in one step.
+    born = list(family.series.values())
+    return family.spec, [(series, series.frozen) for series in born if series.frozen is not None]
+
+
+def _target(family: Family, count_only: bool) -> Callable[[Any], Any]:
+    """From a series to what the hot path calls or changes."""
+    kind = family.spec.type
+    if kind == "info":
+        return lambda series: partial(family.set_latest, series)
+    if kind == "counter" and count_only:
+        return lambda series: series
+    if kind in ("counter", "histogram"):
         return attrgetter("values.append")
-    return attrgetter("seen") if metric_type == "active" else attrgetter("set")
-
-
-def _itself(series: Any) -> Any:
-    return series
-
-
-def _freeze_active(family: Family, now_s: float) -> None:
-    """Keys expire with time alone, so these are looked at in every commit."""
-    for series in family.series.values():
-        assert isinstance(series, ActiveSeries)
-        series.expire(now_s)
-        series.freeze()
+    return attrgetter("seen") if kind == "active" else attrgetter("set")
