@@ -12,7 +12,7 @@ from logmetrics import __version__
 from logmetrics.config.specs import Config
 from logmetrics.rules.program import compile_rules
 from logmetrics.sources.discovery import discover
-from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.reader import SourceReader, raise_open_files_limit
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
 from logmetrics.store.self_metrics import SelfMetrics
@@ -58,6 +58,7 @@ class Engine:
         self.monotonic = monotonic
         self.say = say
         self.progress = progress
+        raise_open_files_limit()
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [
             SourceReader(spec, compile_rules(config.rule_set, spec.name, spec.format, self.store))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from logmetrics.config.specs import BUCKET_PRESETS
 from logmetrics.config.units import parse_duration, parse_size
 
+# Intervals below this would only keep a processor busy.
+DURATION_S_MIN = 0.01
 METRIC_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 LABEL_NAME = r"^_?[a-zA-Z][a-zA-Z0-9_]*$"  # a name that begins with __ is Prometheus' own
 
@@ -23,6 +25,12 @@ def _expression_text(value: object) -> object:
     return repr(value) if isinstance(value, (int, float)) else value
 
 
+def _not_zero(seconds: float) -> float:
+    if seconds < DURATION_S_MIN:
+        raise ValueError(f"the least that makes sense here is {DURATION_S_MIN * 1000:.0f}ms")
+    return seconds
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -32,7 +40,9 @@ _SIZE_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMG]?i?B$", "exa
 _EXPRESSION_SCHEMA = {"type": ["string", "number", "boolean"], "description": "an expression of the rule language"}
 _TEXTS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
-Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), AfterValidator(_not_zero), WithJsonSchema(_DURATION_SCHEMA)
+]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]

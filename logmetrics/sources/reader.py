@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 from collections import deque
 
 from logmetrics.config.specs import SourceSpec
@@ -14,6 +15,13 @@ from logmetrics.sources.tail import Tail
 ROTATED_IDLE_S = 60.0
 # So much of one file is read before the next has its turn: a large backlog must not starve a small live file.
 BLOCKS_PER_TURN = 8
+
+
+def raise_open_files_limit() -> None:
+    """Let the process open as many files as the system allows it; the usual soft limit of 1,024 is for select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class SourceReader:
