@@ -24,6 +24,7 @@ TURNS_PER_FOLD = 8
 PASS_S_MAX_WITH_SCRAPE = 0.1
 # Directories are looked through again after this many times the time that the last look took: at most 2 % of a core.
 DISCOVERY_REST = 50
+PROGRESS_INTERVAL_S = 0.25
 # A scrape looks for new files too, when that is so cheap that nobody notices.
 DISCOVERY_S_MAX_WITH_SCRAPE = 0.002
 
@@ -78,6 +79,7 @@ class Engine:
         self._commits = 0
         self._dirty = False
         self._committed_s = monotonic()
+        self._progress_s = monotonic()
 
     # -- called by other threads
 
@@ -179,8 +181,7 @@ class Engine:
             self._turns += 1
             if self._turns % TURNS_PER_FOLD == 0:
                 self.store.fold()
-                if not self.caught_up:
-                    self.progress(self._progress())
+                self._show_progress()
         return more
 
     def _discover(self) -> None:
@@ -191,6 +192,13 @@ class Engine:
                 self.say(message)
         self._discovery_s = self.monotonic() - started_s
         self._discover_after_s = started_s + max(self.config.poll_interval_s, DISCOVERY_REST * self._discovery_s)
+
+    def _show_progress(self) -> None:
+        """Now and then while catching up: summing over all files takes its time."""
+        now_s = self.monotonic()
+        if not self.caught_up and now_s - self._progress_s >= PROGRESS_INTERVAL_S:
+            self._progress_s = now_s
+            self.progress(self._progress())
 
     def _progress(self) -> Progress:
         read = sum(reader.bytes for reader in self.readers)
