@@ -256,6 +256,16 @@ def test_empty_directory_is_told(world: World) -> None:
     assert world.messages == [f"no files there yet: {world.directory}"]
 
 
+def test_compressed_file_named_by_the_user_is_told(tmp_path: Path) -> None:
+    """It is not read as if it were text."""
+    path = tmp_path / "x.log.gz"
+    path.write_bytes(b"\x1f\x8b")
+    found = discover(SourceSpec("s", (str(path),)))
+
+    assert found.files == {}
+    assert found.problems == {str(path): "is compressed, and compressed files are not read"}
+
+
 def test_discovery(tmp_path: Path) -> None:
     """Globs, excludes and compressed files are told apart; names sort."""
     for name in ("b.log", "a.log", "x.log.gz", "skip.tmp", "sub/c.log", "sub/d.txt"):

@@ -63,15 +63,16 @@ def _print_json(families: list[FamilyView]) -> None:
 
 
 def _print_table(families: list[FamilyView]) -> None:
-    """One table a family; families without series and self-metrics that are zero are left out."""
+    """One table a family; of the self-metrics only the counts that are not zero."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console(soft_wrap=not sys.stdout.isatty())
     for spec, rows in families:
-        shown = [(row, frozen) for row, frozen in rows if frozen or not spec.name.startswith("logmetrics_")]
-        if not shown:
+        about_itself = spec.name.startswith("logmetrics_")
+        shown = [(row, frozen) for row, frozen in rows if frozen or not about_itself]
+        if not shown or (about_itself and spec.type != "counter"):
             continue
         values = ("count", "sum", "mean") if spec.type == "histogram" else ("value",)
         table = Table(title=spec.name, title_justify="left", title_style="bold", caption=None)

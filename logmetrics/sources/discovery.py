@@ -66,7 +66,11 @@ def _walk(directory: str, found: Discovery) -> Iterator[str]:
 
 
 def _add(path: str, source: SourceSpec, found: Discovery, *, explicit: bool) -> None:
-    if not explicit and (path.endswith(_COMPRESSED) or _excluded(path, source.exclude)):
+    if path.endswith(_COMPRESSED):
+        if explicit:
+            found.problems[path] = "is compressed, and compressed files are not read"
+        return
+    if not explicit and _excluded(path, source.exclude):
         return
     try:
         status = os.stat(path)
