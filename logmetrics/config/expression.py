@@ -211,6 +211,9 @@ class _Checker:
         if isinstance(base_node, ast.Name) and base_node.id == "root":
             if isinstance(key, int):
                 raise ExpressionError('root takes a key, not an index: root["key"]', node.col_offset)
+            if not key.isprintable() or "\\" in key or '"' in key:
+                # The decoder that takes single fields out of a record cannot look for these.
+                raise ExpressionError("a top-level key cannot hold quotes, backslashes or controls", node.col_offset)
             return Field((key,))
         base = self.check(base_node, depth)
         if isinstance(base, Field):
