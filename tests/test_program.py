@@ -7,10 +7,11 @@ import traceback
 
 import pytest
 
-from logmetrics.config.expression import parse_expression
+from logmetrics.config.expression import FUNCTIONS, parse_expression
 from logmetrics.config.loading import parse_config
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.packs import builtin_packs
+from logmetrics.rules.functions import IMPLEMENTATIONS
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import Log, Program, compile_rules
 from logmetrics.store.store import Store
@@ -145,6 +146,11 @@ rules:
     open_pairs = program.rules[0].open_pairs
     assert open_pairs is not None
     assert (len(open_pairs), open_pairs.unmatched_ends) == (0, 2)
+
+
+def test_every_function_has_an_implementation() -> None:
+    """What the parser takes can run; `has` needs no call."""
+    assert set(IMPLEMENTATIONS) == set(FUNCTIONS) - {"has"}
 
 
 def test_open_pairs_are_bounded() -> None:
