@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -200,18 +201,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported & {"pydantic", "yaml", "prometheus_client", "watchdog.events", "msgspec", "orjson", "re2"}
 
 
-def test_idle_daemon_is_small() -> None:
-    """Over the example logs it stays under 60 MB and does next to nothing."""
+def test_idle_daemon_is_small_and_quiet() -> None:
+    """Over the example logs it stays under 60 MB, and does not keep a processor busy."""
     with Daemon("examples/logs") as daemon:
         before = daemon.scrape()
-        wait_until(lambda: commits(daemon) >= 3)
-        cpu_s = daemon.scrape()["process_cpu_seconds_total", frozenset()]
-        rss = daemon.scrape()["process_resident_memory_bytes", frozenset()]
+        threading.Event().wait(1.5)  # what it does when nobody asks is what is measured
+        after = daemon.scrape()
 
+    cpu, rss = ("process_cpu_seconds_total", frozenset[tuple[str, str]]()), "process_resident_memory_bytes"
     assert before["agent_active_count", frozenset({("agent_type", "coding")})] == 1
-    assert rss < 60 * 1024 * 1024
-    assert cpu_s < 5
-
-
-def commits(daemon: Daemon) -> float:
-    return daemon.total("logmetrics_commits_total")
+    assert after[rss, frozenset()] < 60 * 1024 * 1024
+    assert after[cpu] - before[cpu] < 0.3  # a loop that never sleeps would take all of the 1.5 seconds
