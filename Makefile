@@ -5,7 +5,7 @@
 
 PYTEST_ARGS ?= -n auto
 
-.PHONY: help venv demo test lint tools examples clean
+.PHONY: help venv demo test lint tools examples golden clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -30,6 +30,11 @@ tools:
 
 examples: ## Write examples/logs anew, the same bytes each time
 	@$${PYTHON:-python3} examples/make_logs.py
+
+golden: venv ## Write tests/golden anew, to look at what changed
+	@cd examples/logs && for log in */*; do \
+		(cd ../.. && .venv/bin/logmetrics watch "examples/logs/$$log" --once >"tests/golden/$$(echo "$$log" | tr / -).prom"); \
+	done
 
 clean: ## Remove .venv, caches and what was built
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -232,19 +232,14 @@ class Engine:
 
     def _update_rule_metrics(self) -> None:
         """A rule that several sources use is one rule here."""
-        matches: dict[str, int] = {}
-        skipped: dict[tuple[str, str], int] = {}
-        open_pairs: dict[str, int] = {}
-        for reader in self.readers:
-            for rule in reader.program.rules:
-                matches[rule.name] = matches.get(rule.name, 0) + rule.matches
-                for reason, count in rule.skipped.items():
-                    skipped[rule.name, reason] = skipped.get((rule.name, reason), 0) + count
-                if rule.open_pairs is not None:
-                    open_pairs[rule.name] = open_pairs.get(rule.name, 0) + len(rule.open_pairs)
-        for name, count in matches.items():
-            self.self_metrics.set("logmetrics_rule_matches_total", count, name)
-        for (name, reason), count in skipped.items():
-            self.self_metrics.set("logmetrics_rule_skipped_updates_total", count, name, reason)
-        for name, count in open_pairs.items():
-            self.self_metrics.set("logmetrics_rule_open_pairs", count, name)
+        totals: Counter[tuple[str, ...]] = Counter()
+        for rule in (rule for reader in self.readers for rule in reader.program.rules):
+            totals["logmetrics_rule_matches_total", rule.name] += rule.matches
+            for reason, count in rule.skipped.items():
+                totals["logmetrics_rule_skipped_updates_total", rule.name, reason] += count
+            if rule.open_pairs is not None:
+                totals["logmetrics_rule_open_pairs", rule.name] += len(rule.open_pairs)
+                for reason, count in rule.open_pairs.broken.items():
+                    totals["logmetrics_rule_broken_pairs_total", rule.name, reason] += count
+        for (metric, *labels), value in totals.items():
+            self.self_metrics.set(metric, value, *labels)

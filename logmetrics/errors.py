@@ -3,7 +3,6 @@
     LogmetricsError            exit 1   something failed while running
       UsageError               exit 2   the command line asks for what cannot be
       ConfigError              exit 2   the user can mend the file named in the message
-      StateError               exit 3   the saved state cannot be trusted
 
 A message says what is wrong, where, and what to do about it. A bad log line is never an exception: it is a count.
 """
@@ -49,9 +48,3 @@ class ConfigError(LogmetricsError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(map(str, self.problems)))
-
-
-class StateError(LogmetricsError):
-    """The saved state exists but cannot be trusted; it is never overwritten."""
-
-    exit_code = 3

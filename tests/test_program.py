@@ -145,7 +145,7 @@ rules:
     assert shown(store, "x_total") == {("python", "false"): 1, ("search", "true"): 1}
     open_pairs = program.rules[0].open_pairs
     assert open_pairs is not None
-    assert (len(open_pairs), open_pairs.unmatched_ends) == (0, 2)
+    assert (len(open_pairs), open_pairs.broken["end_without_start"]) == (0, 2)
 
 
 def test_every_function_has_an_implementation() -> None:
@@ -160,5 +160,6 @@ def test_open_pairs_are_bounded() -> None:
         pairs.start(str(number), (number,))
     pairs.start("7", ("again",))
 
-    assert (len(pairs), pairs.orphans, pairs.replaced) == (OpenPairs.OPEN_MAX, 5, 1)
+    assert len(pairs) == OpenPairs.OPEN_MAX
+    assert pairs.broken == {"replaced": 1, "given_up": 5, "end_without_start": 0}
     assert (pairs.end("0"), pairs.end("7")) == (None, ("again",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 Scalar = str | int | float | bool
@@ -327,26 +327,6 @@ def did_you_mean(name: str, known: Mapping[str, object] | list[str] | tuple[str,
     """`` (did you mean 'labels'?)`` when something near *name* is known, else an empty text."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def walk(expr: Expr) -> Iterator[Expr]:
-    """*expr* and everything inside it."""
-    yield expr
-    for part in parts(expr):
-        yield from walk(part)
-
-
-def parts(expr: Expr) -> tuple[Expr, ...]:
-    """The operands directly inside *expr*."""
-    if isinstance(expr, (Or, And)):
-        return expr.operands
-    if isinstance(expr, Not):
-        return (expr.operand,)
-    if isinstance(expr, (Compare, Arithmetic)):
-        return (expr.left, expr.right)
-    if isinstance(expr, IfElse):
-        return (expr.test, expr.then, expr.otherwise)
-    return expr.arguments if isinstance(expr, Call) else ()
 
 
 def is_condition(expr: Expr) -> bool:

@@ -15,7 +15,6 @@ BUCKET_PRESETS: Mapping[str, tuple[float, ...]] = {
     "request_duration": (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600),
     "tokens": (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
 }
-METRIC_TYPES = ("counter", "gauge", "histogram", "active", "info")
 FORMATS = ("json", "ollama")
 
 

@@ -45,6 +45,9 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "logmetrics_rule_skipped_updates_total", "counter", ("rule", "reason"), "Updates whose value cannot be used"
     ),
     SelfMetric("logmetrics_rule_open_pairs", "gauge", ("rule",), "Starts that wait for their end"),
+    SelfMetric(
+        "logmetrics_rule_broken_pairs_total", "counter", ("rule", "reason"), "Starts and ends that found no partner"
+    ),
     SelfMetric("logmetrics_series", "gauge", ("metric",), "Series of a metric, overflow series not counted"),
     SelfMetric("logmetrics_series_limit", "gauge", ("metric",), "Series that a metric may have"),
     SelfMetric(
