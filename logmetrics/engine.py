@@ -6,16 +6,22 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from logmetrics import __version__
 from logmetrics.config.specs import Config
+from logmetrics.errors import StateError
 from logmetrics.rules.program import compile_rules
-from logmetrics.sources.discovery import discover
-from logmetrics.sources.reader import SourceReader, raise_open_files_limit
+from logmetrics.sources.content import StoppedError
+from logmetrics.sources.discovery import Discovery, discover
+from logmetrics.sources.files import Files, raise_open_files_limit
+from logmetrics.sources.position import RESTARTS
+from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
 from logmetrics.store.self_metrics import SelfMetrics
+from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import FamilyView, Store
 
 # Collected values are folded into their sums after so many turns, which bounds their memory.
@@ -25,11 +31,15 @@ PASS_S_MAX_WITH_SCRAPE = 0.1
 # Directories are looked through again after this many times the time that the last look took: at most 2 % of a core.
 DISCOVERY_REST = 50
 PROGRESS_INTERVAL_S = 0.25
+# In the log, progress is told this often.
+SAY_PROGRESS_INTERVAL_S = 5.0
 # A scrape looks for new files too, when that is so cheap that nobody notices.
 DISCOVERY_S_MAX_WITH_SCRAPE = 0.002
+# After a commit that failed so much time passes before the next one is tried.
+COMMIT_RETRY_S = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the reading of what was there at the start has come."""
 
@@ -39,27 +49,30 @@ class Progress:
 
 
 class Engine:
-    """Owns readers, store and self-metrics. Other threads call ``refresh``, ``view`` and ``waker.wake`` only.
+    """Owns files, store and self-metrics. Other threads call ``refresh``, ``view`` and ``waker.wake``, and read
+    ``caught_up``, ``progress`` and ``commit_problem``.
 
     *clock* is wall time in seconds, *monotonic* measures intervals; both come from outside: a test is the clock.
+    With *state* it goes on where the last commit in there ends. Raises StateError.
     """
 
     def __init__(
         self,
         config: Config,
         *,
+        state: StateFile | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         say: Callable[[str], None] = lambda _: None,
-        progress: Callable[[Progress], None] = lambda _: None,
+        show_progress: Callable[[Progress], None] = lambda _: None,
         runtime_metrics: bool = True,
     ) -> None:
         self.config = config
+        self.state = state
         self.clock = clock
         self.monotonic = monotonic
         self.say = say
-        self.progress = progress
-        raise_open_files_limit()
+        self.show_progress = show_progress
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [
             SourceReader(spec, compile_rules(config.rule_set, spec.name, spec.format, self.store))
@@ -71,15 +84,24 @@ class Engine:
         self.stopping = False
         # True once everything that was there at the start has been read to its end.
         self.caught_up = False
+        self.progress = Progress(0, 0, 0)
+        # Why the last commit could not be made durable; None when it was.
+        self.commit_problem: str | None = None
+        open_max = min(raise_open_files_limit() // 2, config.open_files_max)
+        self.files = Files(self.readers, say, self, open_max)
         self._requests: deque[threading.Event] = deque()
         self._hint = True
         self._discover_after_s = 0.0
         self._discovery_s = 0.0
         self._turns = 0
         self._commits = 0
+        self._failed_commits = 0
+        self._last_commit_s = 0.0
         self._dirty = False
         self._committed_s = monotonic()
-        self._progress_s = monotonic()
+        self._progress_s = self._said_progress_s = monotonic()
+        if state is not None:
+            self._restore(state)
 
     # -- called by other threads
 
@@ -99,10 +121,28 @@ class Engine:
         """The last commit, self-metrics last."""
         return self.store.view(self.self_metrics.families)
 
+    @property
+    def catching_up(self) -> str:
+        """What is being done before ``caught_up``, in words."""
+        progress = self.progress
+        share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 0.0
+        return f"reading what was there at the start: {share:.0%}, {progress.lines:,} lines"
+
     # -- the engine's thread
 
     def run(self) -> None:
-        """Work until ``stopping`` is set; what was read is committed before it returns."""
+        """Work until ``stopping`` is set; what was read is committed before it returns.
+
+        Raises StateError when that last commit cannot be made durable: the next start reads those lines again.
+        """
+        with suppress(StoppedError):  # `stopping` was set in the middle of a long skip
+            self._loop()
+        self.commit()
+        self.close()
+        if self.commit_problem is not None:
+            raise StateError(f"the last lines are not saved and will be read again: {self.commit_problem}")
+
+    def _loop(self) -> None:
         while not self.stopping:
             requests = [self._requests.popleft() for _ in range(len(self._requests))]
             more = self._pass(scrape_waits=bool(requests))
@@ -114,37 +154,76 @@ class Engine:
                 request.set()
             if not more:
                 self.waker.sleep(self._sleep_s())
-        self.commit()
-        self.close()
 
     def run_once(self) -> None:
         """Read everything that is there to its end, then commit."""
         while self._pass(scrape_waits=False) and not self.stopping:
-            pass
+            if self._commit_due():
+                self.commit()
         self._became_caught_up()
         self.close()
 
     def close(self) -> None:
-        for reader in self.readers:
-            reader.close()
+        self.files.close()
 
     def commit(self) -> None:
-        """Publish all that was counted."""
+        """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
         self._update_self_metrics()
-        self.store.commit(self.clock(), self.self_metrics.families)
-        self._commits += 1
-        self._dirty = False
+        now_s = self.clock()
+        batch: Batch = self.files.known.changes()
+        for reader in self.readers:
+            reader.program.collect(reader.spec.name, batch)
+        self.store.collect(now_s, batch, self.self_metrics.kept)
         self._committed_s = self.monotonic()
-        self.self_metrics.set("logmetrics_commit_duration_seconds", self._committed_s - started_s)
+        try:
+            self._write(batch)
+        except CommitError as error:
+            self._commit_failed(str(error), self.monotonic() - started_s)
+            return
+        self.files.known.committed()
+        for reader in self.readers:
+            reader.program.committed()
+        self._dirty = False
+        if self.commit_problem is not None:
+            self.commit_problem = None
+            self.say("commits succeed again; nothing was lost")
+        self._commits += 1
+        self._last_commit_s = now_s
+        self._committed_s = self.monotonic()
+        self._put_commit_metrics(self._committed_s - started_s)
+        self.store.publish(self.self_metrics.families)
+
+    def _write(self, batch: Batch) -> None:
+        if self.state is not None and any(batch.values()):
+            self.state.write({name: rows for name, rows in batch.items() if rows})
+
+    def _put_commit_metrics(self, duration_s: float) -> None:
+        put = self.self_metrics.set
+        put("logmetrics_commits_total", self._commits)
+        put("logmetrics_commit_failures_total", self._failed_commits)
+        put("logmetrics_commit_ok", int(self.commit_problem is None))
+        put("logmetrics_last_commit_timestamp_seconds", self._last_commit_s)
+        put("logmetrics_commit_duration_seconds", duration_s)
+
+    def _commit_failed(self, problem: str, duration_s: float) -> None:
+        self._failed_commits += 1
+        if self.commit_problem is None:
+            self.say(f"cannot commit: {problem}; scrapes see the last commit until this succeeds")
+        self.commit_problem = problem
+        self._put_commit_metrics(duration_s)
+        self.store.publish_only(self.self_metrics.live)
 
     def _became_caught_up(self) -> None:
         self.commit()
         self.caught_up = True
-        self.progress(self._progress())
+        self._tell_progress()
 
     def _commit_due(self) -> bool:
-        return self._dirty and self.monotonic() - self._committed_s >= self.config.commit_interval_s
+        if not (self._dirty or self.files.known.has_changes):
+            return False
+        interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
+        return self.monotonic() - self._committed_s >= interval_s
 
     def _sleep_s(self) -> float:
         sleep_s = self.config.poll_interval_s
@@ -157,59 +236,92 @@ class Engine:
         started_s = self.monotonic()
         if (
             self._hint
+            or self.files.known.look_again
             or started_s >= self._discover_after_s
             or (scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE)
         ):
             self._discover()
+        turns = self.files.known.turns
         more = False
-        for reader in self.readers:
-            for _ in range(len(reader.tails)):
-                if self.stopping or (scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE):
-                    return True
-                tail = reader.tails[0]
-                reader.tails.rotate(-1)
-                more |= self._turn(reader, tail)
-                if self._requests and not scrape_waits and more:
-                    return True
-        return more
+        for _ in range(len(turns)):
+            if self.stopping or (scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE):
+                return True
+            if not turns:
+                break
+            tail = turns[0]
+            turns.rotate(-1)
+            more |= self._turn(tail)
+            if self._requests and not scrape_waits and more:
+                return True
+        return more or self.files.known.look_again
 
-    def _turn(self, reader: SourceReader, tail: Tail) -> bool:
-        lines = reader.lines
-        more = reader.read_turn(tail, self.clock(), self.monotonic())
-        if reader.lines != lines:
+    def _turn(self, tail: Tail) -> bool:
+        lines = tail.reader.lines
+        more = self.files.turn(tail, self.clock(), self.monotonic())
+        if tail.reader.lines != lines:
             self._dirty = True
             self._turns += 1
             if self._turns % TURNS_PER_FOLD == 0:
                 self.store.fold()
-                self._show_progress()
+                self._progress_due()
         return more
 
     def _discover(self) -> None:
         self._hint = False
         started_s = self.monotonic()
-        for reader in self.readers:
-            for message in reader.adopt(discover(reader.spec), started_s):
-                self.say(message)
+        self.files.adopt({reader.spec.name: self._found(reader) for reader in self.readers}, started_s)
         self._discovery_s = self.monotonic() - started_s
         self._discover_after_s = started_s + max(self.config.poll_interval_s, DISCOVERY_REST * self._discovery_s)
 
-    def _show_progress(self) -> None:
+    def _found(self, reader: SourceReader) -> Discovery:
+        """What is there, our own files left out: reading them would make them grow."""
+        found = discover(reader.spec)
+        if self.state is not None:
+            for file_id in [i for i, file in found.files.items() if self.state.owns(file.path)]:
+                del found.files[file_id]
+        return found
+
+    def _restore(self, state: StateFile) -> None:
+        for message in self.store.restore(state, self.self_metrics.kept):
+            self.say(message)
+        self.self_metrics.restored()
+        files = state.rows("files")
+        try:
+            self.files.known.restore(files, state.rows("fingerprints"), state.rows("roots"), self.monotonic())
+            for reader in self.readers:
+                reader.program.restore(reader.spec.name, state.rows("pairs"))
+        except (ValueError, TypeError) as error:
+            raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
+        self.store.publish(self.self_metrics.kept)
+        if files:
+            self.say(f"going on where {state.path} ends: {len(files):,} files, {self.store.size:,} series")
+
+    # -- what it tells about itself
+
+    def _progress_due(self) -> None:
         """Now and then while catching up: summing over all files takes its time."""
         now_s = self.monotonic()
         if not self.caught_up and now_s - self._progress_s >= PROGRESS_INTERVAL_S:
             self._progress_s = now_s
-            self.progress(self._progress())
+            self._tell_progress()
 
-    def _progress(self) -> Progress:
+    def _tell_progress(self) -> None:
         read = sum(reader.bytes for reader in self.readers)
-        total = read + sum(reader.lag_bytes for reader in self.readers)
-        return Progress(read, total, sum(reader.lines for reader in self.readers))
+        total = read + sum(tail.lag_bytes for tail in self.files.known.tails.values())
+        self.progress = Progress(read, total, sum(reader.lines for reader in self.readers))
+        self.show_progress(self.progress)
+        if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:
+            self._said_progress_s = self.monotonic()
+            self.say(self.catching_up)
 
     def _update_self_metrics(self) -> None:
         put = self.self_metrics.set
         put("logmetrics_build_info", 1, __version__)
-        put("logmetrics_commits_total", self._commits + 1)
-        put("logmetrics_last_commit_timestamp_seconds", self.clock())
+        files: Counter[str] = Counter()
+        lag: Counter[str] = Counter()
+        for tail in self.files.known.tails.values():
+            files[tail.reader.spec.name] += 1
+            lag[tail.reader.spec.name] += tail.lag_bytes
         for reader in self.readers:
             name = reader.spec.name
             put("logmetrics_source_lines_total", reader.lines, name)
@@ -217,11 +329,17 @@ class Engine:
             put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
             put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
             put("logmetrics_source_oversize_lines_total", reader.oversize, name)
-            put("logmetrics_source_files", len(reader.tails), name)
-            put("logmetrics_source_unreadable_files", len(reader.problems), name)
-            put("logmetrics_source_lag_bytes", reader.lag_bytes, name)
+            put("logmetrics_source_nul_bytes_total", reader.nul_bytes, name)
+            put("logmetrics_source_files", files[name], name)
+            put("logmetrics_source_unreadable_files", len(reader.problems) + len(reader.troubles), name)
+            put("logmetrics_source_lag_bytes", lag[name], name)
             put("logmetrics_source_rotations_total", reader.rotations, name)
-            put("logmetrics_source_truncations_total", reader.truncations, name)
+            put("logmetrics_source_truncations_total", sum(reader.decisions[reason] for reason in RESTARTS), name)
+            for reason, count in reader.decisions.items():
+                put("logmetrics_source_decisions_total", count, name, reason)
+        for reason, lost_bytes in self.files.known.orphans.lost_bytes.items():
+            put("logmetrics_lost_bytes_total", lost_bytes, reason)
+        put("logmetrics_open_files", self.files.known.open_count)
         self._update_rule_metrics()
         for family in self.store.families.values():
             metric = family.spec.name

@@ -48,3 +48,9 @@ class ConfigError(LogmetricsError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class StateError(LogmetricsError):
+    """The state directory cannot be used: damaged, of a newer version, not writable, or held by another process."""
+
+    exit_code = 3

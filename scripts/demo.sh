@@ -33,4 +33,4 @@ In another terminal, for example:
 For logs of your own: .venv/bin/logmetrics watch DIRECTORY. Ctrl-C ends the demo.
 
 TEXT
-exec .venv/bin/logmetrics watch examples/logs ${LISTEN:+--listen "$LISTEN"}
+exec .venv/bin/logmetrics watch examples/logs --no-state ${LISTEN:+--listen "$LISTEN"}

@@ -21,9 +21,11 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class Daemon:
-    """`logmetrics watch ARGUMENTS` on a free port; use it as a context manager."""
+    """`logmetrics watch ARGUMENTS` on a free port, without state unless they name one; use it as a context manager."""
 
     def __init__(self, *arguments: str) -> None:
+        if "--state-dir" not in arguments:
+            arguments = (*arguments, "--no-state")
         command = [sys.executable, "-m", "logmetrics", "watch", "--listen", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.stderr: list[str] = []

@@ -59,7 +59,8 @@ def test_config_key_is_documented(key: str) -> None:
 
 def test_defaults_in_the_docs_are_the_defaults() -> None:
     """The tables of keys tell the real defaults of what is a plain number."""
-    properties: dict[str, Any] = json_schema()["$defs"]["LimitsModel"]["properties"]
+    schema = json_schema()
+    properties: dict[str, Any] = {**schema["properties"], **schema["$defs"]["LimitsModel"]["properties"]}
     for key, told in re.findall(r"^\| `(\w+)` \| `([\d_]+)` \|", DOCS["configuration.md"], re.MULTILINE):
         assert properties[key]["default"] == int(told)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
 from logmetrics.config.specs import SourceSpec
+from logmetrics.sources.content import open_content
 from logmetrics.sources.discovery import discover
-from logmetrics.sources.tail import BLOCK_BYTES, Tail
+from logmetrics.sources.tail import BLOCK_BYTES
 from tests.world import World
 
 
@@ -256,14 +258,15 @@ def test_empty_directory_is_told(world: World) -> None:
     assert world.messages == [f"no files there yet: {world.directory}"]
 
 
-def test_compressed_file_named_by_the_user_is_told(tmp_path: Path) -> None:
-    """It is not read as if it were text."""
-    path = tmp_path / "x.log.gz"
-    path.write_bytes(b"\x1f\x8b")
-    found = discover(SourceSpec("s", (str(path),)))
+def test_compressed_file_named_by_the_user_is_read(tmp_path: Path) -> None:
+    """Whoever names it wants it read."""
+    with gzip.open(tmp_path / "x.log.gz", "wt") as file:
+        file.write('{"n": "1"}\n{"n": "2"}\n')
+    world = World(tmp_path / "x.log.gz")
+    world.poll()
 
-    assert found.files == {}
-    assert found.problems == {str(path): "is compressed, and compressed files are not read"}
+    assert world.counted() == {"1": 1, "2": 1}
+    world.close()
 
 
 def test_discovery(tmp_path: Path) -> None:
@@ -272,21 +275,23 @@ def test_discovery(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x\n")
 
-    def names(*paths: str, exclude: tuple[str, ...] = ()) -> list[str]:
+    def names(*paths: str, exclude: tuple[str, ...] = (), role: str = "log") -> list[str]:
         found = discover(SourceSpec("s", paths, exclude))
-        return [os.path.relpath(file.path, tmp_path) for file in found.files.values()]
+        return [os.path.relpath(file.path, tmp_path) for file in found.files.values() if file.role == role]
 
+    assert names(str(tmp_path), role="generation") == ["x.log.gz"]
+    assert names(str(tmp_path), exclude=("*.gz",), role="excluded") == ["x.log.gz"]
     assert names(str(tmp_path), exclude=("*.tmp",)) == ["a.log", "b.log", "sub/c.log", "sub/d.txt"]
     assert names(f"{tmp_path}/**/*.log") == ["a.log", "b.log", "sub/c.log"]
     assert names(f"{tmp_path}/*.log", str(tmp_path / "a.log")) == ["a.log", "b.log"]
     assert names(str(tmp_path), exclude=(f"{tmp_path}/sub/*",)) == ["a.log", "b.log", "skip.tmp"]
 
 
-def test_tail_refuses_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """Opening never blocks, not even on a FIFO."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
-        Tail(str(tmp_path / "pipe"), "s", 1024)
+        open_content(str(tmp_path / "pipe"), World(tmp_path).engine)
 
 
 def test_fairness(world: World) -> None:

@@ -191,9 +191,8 @@ def test_histogram_edges() -> None:
     """A value equal to a bound belongs to that bucket."""
     series = HistogramSeries((), (0.1, 1.0))
     series.values.extend([0.1, 0.1000001, 1.0, 1.5, 0, 1])
-    series.freeze()
 
-    assert series.frozen == ((2, 5, 6), math.fsum([0.1, 0.1000001, 1.0, 1.5, 0, 1]), 6)
+    assert series.present() == ((2, 5, 6), math.fsum([0.1, 0.1000001, 1.0, 1.5, 0, 1]), 6)
 
 
 def test_init_and_label_free_series_exist_from_the_start() -> None:

@@ -10,6 +10,7 @@ from logmetrics.config.specs import Config, SourceSpec
 from logmetrics.engine import Engine
 from logmetrics.packs import builtin_packs
 from logmetrics.serve.exposition import render
+from logmetrics.store.state import StateFile
 
 LINES_CONFIG = """
 packs: []
@@ -34,18 +35,40 @@ def _fields(config: Config) -> dict[str, object]:
 
 
 class World:
-    """Runs the engine pass by pass; ``now_s`` is both clocks."""
+    """Runs the engine pass by pass; ``now_s`` is both clocks. With *state_dir* it can be restarted and killed."""
 
-    def __init__(self, directory: Path, text: str = LINES_CONFIG, **source: object) -> None:
+    def __init__(
+        self, directory: Path, text: str = LINES_CONFIG, state_dir: Path | None = None, **source: object
+    ) -> None:
         self.directory = directory
+        self.text = text
+        self.state_dir = state_dir
+        self.source = source
         self.now_s = 1_000.0
         self.messages: list[str] = []
-        self.engine = Engine(
-            config_for(directory, text, **source),
+        self.state: StateFile | None = None
+        self.engine = self._start()
+
+    def _start(self) -> Engine:
+        self.state = None if self.state_dir is None else StateFile(str(self.state_dir))
+        return Engine(
+            config_for(self.directory, self.text, **self.source),
+            state=self.state,
             clock=lambda: self.now_s,
             monotonic=lambda: self.now_s,
             say=self.messages.append,
         )
+
+    def kill(self) -> None:
+        """What has not been committed is gone; the state directory stays as it is."""
+        self.close()
+        self.engine = self._start()
+
+    def restart(self, text: str | None = None) -> None:
+        """Stop in order, then start again, with the config *text* if given."""
+        self.engine.commit()
+        self.text = text or self.text
+        self.kill()
 
     def write(self, name: str, *numbers: int | str, end: str = "\n", mode: str = "a") -> Path:
         """Append a record for each number; *end* ends the last one."""
@@ -77,6 +100,19 @@ class World:
     def exposition(self) -> str:
         return render(self.engine.view()[1])
 
+    def lost(self) -> dict[str, int]:
+        """The loss ledger: bytes by reason, those that are not zero."""
+        lost = self.values("logmetrics_lost_bytes_total").items()
+        return {labels[0]: int(str(value)) for labels, value in lost if value}
+
+    def decisions(self) -> dict[str, int]:
+        """How often each reason was met."""
+        return {
+            labels[1]: int(str(value)) for labels, value in self.values("logmetrics_source_decisions_total").items()
+        }
+
     def close(self) -> None:
         self.engine.close()
         self.engine.waker.close()
+        if self.state is not None:
+            self.state.close()

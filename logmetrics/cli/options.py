@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,3 +62,22 @@ def require_paths(config: Config) -> None:
             if not os.path.exists(plain) and not (has_magic(plain) and glob(plain, recursive=True)):
                 what = "no file matches" if has_magic(plain) else "no such file or directory:"
                 raise UsageError(f"{what} {path}")
+
+
+def state_directory(config: Config, paths: list[str] | None, config_file: str | None) -> str:
+    """Where this run keeps its state, unless the command line says so.
+
+    The config's ``state_dir``, else what systemd gives the unit, else a directory in the user's own for these very
+    paths or this config: two runs over different logs must not add up.
+    """
+    import hashlib
+
+    if config.state_dir is not None:
+        return os.path.expanduser(config.state_dir)
+    if systemd := os.environ.get("STATE_DIRECTORY"):
+        return systemd.split(":")[0]
+    places = [os.path.abspath(os.path.expanduser(path)) for path in paths or [config_file or ""]]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(places[0])) or "root"
+    digest = hashlib.sha256("\0".join(sorted(places)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "logmetrics", f"{name}-{digest}")

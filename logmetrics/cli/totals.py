@@ -9,16 +9,20 @@ from logmetrics.cli.options import require_paths
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
+    from logmetrics.store.state import StateFile
     from logmetrics.store.store import FamilyView
 
 
-def read_all(config: Config) -> list[FamilyView]:
-    """The metrics of all logs of *config*, series sorted by labels. Raises UsageError when a path does not exist."""
+def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]:
+    """The metrics of all logs of *config*, series sorted by labels; with *state* those of earlier runs go on.
+
+    Raises UsageError when a path does not exist, StateError when the state cannot be used.
+    """
     from logmetrics.engine import Engine
 
     require_paths(config)
     with progress_line() as progress:
-        engine = Engine(config, say=say, progress=progress, runtime_metrics=False)
+        engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
         engine.run_once()
     _, families = engine.view()
     return [(spec, sorted(rows, key=lambda row: row[0].labels)) for spec, rows in families]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from logmetrics.cli.messages import progress_line, say
-from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config
+from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
     from logmetrics.engine import Engine
+    from logmetrics.store.state import StateFile
 
 
 def watch(
@@ -33,6 +36,19 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
     ] = False,
+    state_dir: Annotated[
+        str | None,
+        typer.Option("--state-dir", metavar="DIR", help="Keep positions and values in DIR, to go on from there."),
+    ] = None,
+    no_state: Annotated[
+        bool, typer.Option("--no-state", help="Keep nothing: a restart reads everything again, from zero.")
+    ] = False,
+    reset_state: Annotated[
+        bool, typer.Option("--reset-state", help="Set the state of earlier runs aside, and begin at zero.")
+    ] = False,
+    serve_early: Annotated[
+        bool, typer.Option("--serve-early", help="Serve metrics while what was there at the start is still being read.")
+    ] = False,
     no_watchdog: Annotated[
         bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
     ] = False,
@@ -48,38 +64,55 @@ def watch(
         config = replace(config, listen=tuple(listen))
     if no_watchdog:
         config = replace(config, watchdog=False)
+    if no_state and (state_dir or reset_state):
+        raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
+    directory: str | None = state_dir or state_directory(config, paths, config_file)
+    if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
+        directory = None
     if once:
-        _print_once(config)
+        _print_once(config, directory, reset=reset_state)
     else:
-        _serve(config)
+        _serve(config, directory, reset=reset_state, early=serve_early)
 
 
-def _print_once(config: Config) -> None:
+@contextmanager
+def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
+    if directory is None:
+        yield None
+        return
+    from logmetrics.store.state import StateFile
+
+    state = StateFile(directory, reset=reset)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
     from logmetrics.cli.totals import read_all
     from logmetrics.serve.exposition import render
 
-    sys.stdout.write(render(read_all(config)))
+    with _state(directory, reset=reset) as state:
+        sys.stdout.write(render(read_all(config, state)))
 
 
-def _serve(config: Config) -> None:
+def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
     from logmetrics.engine import Engine
     from logmetrics.serve.app import MetricsApp
     from logmetrics.serve.http import HttpServer
     from logmetrics.sources.wake import DirectoryWatch
 
-    with progress_line() as progress:
-        engine = Engine(config, say=say, progress=progress)
-        app = MetricsApp(engine, [path for source in config.sources for path in source.paths])
+    with _state(directory, reset=reset) as state, progress_line() as progress:
+        engine = Engine(config, state=state, say=say, show_progress=progress)
+        app = MetricsApp(engine, [path for source in config.sources for path in source.paths], early=early)
         server = HttpServer(config.listen, app)
         _stop_on_signals(engine)
         watch_of_directories = DirectoryWatch(config.sources, engine.hint, say) if config.watchdog else None
         server.start()
         for address in server.bound:
-            say(
-                f"metrics at {address}/metrics"
-                if address.startswith("unix:")
-                else f"metrics at http://{address}/metrics"
-            )
+            shown = address if address.startswith("unix:") else f"http://{address}"
+            say(f"metrics at {shown}/metrics")
         try:
             engine.run()
         finally:

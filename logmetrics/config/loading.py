@@ -55,6 +55,8 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         commit_interval_s=model.commit_interval,
         poll_interval_s=model.poll_interval,
         watchdog=model.watchdog,
+        open_files_max=model.open_files_max,
+        state_dir=model.state_dir,
     )
 
 

@@ -152,6 +152,12 @@ class ConfigModel(RuleSetModel):
     commit_interval: Annotated[Duration, Field(description="longest time that counted lines stay unpublished")] = 2.0
     poll_interval: Annotated[Duration, Field(description="how often files are looked at when no hint comes")] = 1.0
     watchdog: Annotated[bool, Field(description="false: no file notification, polling only")] = True
+    open_files_max: Annotated[
+        int, Field(ge=16, description="files that are open at once; at most half of what the system allows")
+    ] = 4096
+    state_dir: Annotated[
+        str | None, Field(min_length=1, description="where positions and values are kept over a restart")
+    ] = None
     sources: list[SourceModel] = []
     limits: LimitsModel = LimitsModel()
 

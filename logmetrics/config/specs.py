@@ -116,3 +116,5 @@ class Config:
     commit_interval_s: float = 2.0
     poll_interval_s: float = 1.0
     watchdog: bool = True
+    open_files_max: int = 4096
+    state_dir: str | None = None

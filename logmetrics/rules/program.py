@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,31 @@ class Program:
     apply: Callable[[list[bytes], Log, float], None] = field(init=False)
     unmatched: int = 0
     unparsable: int = 0
+
+    def collect(self, source: str, batch: dict[str, list[tuple[Any, ...]]]) -> None:
+        """Add to *batch* what the next commit must write of the state behind the rules."""
+        rows, gone = batch.setdefault("pairs", []), batch.setdefault("pairs_gone", [])
+        for rule in self.rules:
+            if rule.open_pairs is not None:
+                changed, closed = rule.open_pairs.changes()
+                rows += [(source, rule.name, *row) for row in changed]
+                gone += [(source, rule.name, key) for key in closed]
+
+    def committed(self) -> None:
+        """What ``collect`` gave is durable."""
+        for rule in self.rules:
+            if rule.open_pairs is not None:
+                rule.open_pairs.committed()
+
+    def restore(self, source: str, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
+        """Take over the rows of an earlier run; those of other sources and rules are passed over."""
+        by_rule: dict[str, list[tuple[str, int, str]]] = {}
+        for row_source, rule_name, *row in rows:
+            if row_source == source:
+                by_rule.setdefault(rule_name, []).append(tuple(row))  # type: ignore[arg-type]
+        for rule in self.rules:
+            if rule.open_pairs is not None:
+                rule.open_pairs.restore(by_rule.get(rule.name, ()))
 
 
 def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Store) -> Program:

@@ -25,6 +25,11 @@ class Metrics(Protocol):
     """What the app needs of the engine."""
 
     caught_up: bool
+    # Why commits cannot be saved at present; None while they are.
+    commit_problem: str | None
+
+    @property
+    def catching_up(self) -> str: ...
 
     def refresh(self, timeout_s: float) -> bool: ...
     def view(self) -> tuple[int, list[FamilyView]]: ...
@@ -33,9 +38,11 @@ class Metrics(Protocol):
 class MetricsApp:
     """Answers requests from the last commit. Called by many threads at once."""
 
-    def __init__(self, metrics: Metrics, sources: Sequence[str]) -> None:
+    def __init__(self, metrics: Metrics, sources: Sequence[str], *, early: bool = False) -> None:
+        """With *early*, metrics are served before everything that was there at the start has been read."""
         self.metrics = metrics
         self.sources = sources
+        self.early = early
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
@@ -47,16 +54,28 @@ class MetricsApp:
         if path == "/metrics":
             return self._metrics(request)
         if path in ("/healthz", "/-/healthy"):
-            return Response(200, b"ok\n")
+            return self._health()
         if path in ("/readyz", "/-/ready"):
-            return Response(200, b"ready\n") if self.metrics.caught_up else _catching_up()
+            return Response(200, b"ready\n") if self._is_ready() else self._catching_up()
         if path == "/":
             return Response(200, self._page(), "text/html; charset=utf-8", _PAGE_HEADERS)
         return Response(404, b"not found; there are /metrics, /healthz, /readyz and /\n")
 
+    def _is_ready(self) -> bool:
+        return self.early or self.metrics.caught_up
+
+    def _health(self) -> Response:
+        """200 also while commits fail: ending the process would not make room on the disk."""
+        problem = self.metrics.commit_problem
+        return Response(200, b"ok\n" if problem is None else f"ok, but cannot commit: {problem}\n".encode())
+
+    def _catching_up(self) -> Response:
+        body = f"not ready: {self.metrics.catching_up}\n".encode()
+        return Response(503, body, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+
     def _metrics(self, request: Request) -> Response:
-        if not self.metrics.caught_up:
-            return _catching_up()
+        if not self._is_ready():
+            return self._catching_up()
         name, content_type = negotiate(request.headers.get("accept"))
         self.metrics.refresh(REFRESH_TIMEOUT_S)
         return Response(200, self._body(name), content_type)
@@ -74,14 +93,11 @@ class MetricsApp:
             return known[1]
 
     def _page(self) -> bytes:
-        state = "ready" if self.metrics.caught_up else "reading what was there at the start"
+        state = "ready" if self.metrics.caught_up else self.metrics.catching_up
+        if self.metrics.commit_problem is not None:
+            state += f"; cannot commit: {self.metrics.commit_problem}"
         rows = "".join(f"<li><code>{escape(source)}</code></li>" for source in self.sources)
-        return _PAGE.format(version=escape(__version__), state=state, sources=rows).encode()
-
-
-def _catching_up() -> Response:
-    body = b"not ready: still reading what was there at the start\n"
-    return Response(503, body, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+        return _PAGE.format(version=escape(__version__), state=escape(state), sources=rows).encode()
 
 
 _PAGE_HEADERS = (("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),)

@@ -1,28 +1,36 @@
-"""Paths, directories and globs -> the regular files that are there now."""
+"""Paths, directories and globs -> the regular files that are there now, rotated generations of logs included."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from fnmatch import fnmatch, fnmatchcase
 from glob import has_magic, iglob
+from typing import Literal
 
 from logmetrics.config.specs import SourceSpec
+from logmetrics.sources.names import COMPRESSED, log_name, log_path
 
 FileId = tuple[int, int]
-# Compressed files are not lines of text.
-_COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".zip")
+# log: the paths name it. generation: a rotated or compressed part of a log that they name. excluded: such a part that
+# `exclude` names; it is only ever used to read on where a known log was left.
+Role = Literal["log", "generation", "excluded"]
+# Nothing that can be read as lines.
+_UNREADABLE = (".zip",)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file; ``file_id`` is (device, inode)."""
+    """A regular file; ``file_id`` is (device, inode), ``root`` the entry of the source's paths that led to it."""
 
     path: str
     file_id: FileId
     size_bytes: int
+    mtime_ns: int
+    role: Role
+    root: str
 
 
 @dataclass(slots=True)
@@ -31,23 +39,68 @@ class Discovery:
 
     files: dict[FileId, FoundFile] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    # Generations are added when all logs are known: a file that is both is a log.
+    _generations: list[tuple[str, Role, str]] = field(default_factory=list)
 
 
 def discover(source: SourceSpec) -> Discovery:
     """The files of *source*, in the order of its paths and then by name. Never raises for what is on the disk."""
     found = Discovery()
-    for path in source.paths:
-        path = os.path.expanduser(path)
+    for root in source.paths:
+        path = os.path.expanduser(root)
         if has_magic(path) and not os.path.lexists(path):
-            for name in sorted(iglob(path, recursive=True)):
-                if not os.path.isdir(name):
-                    _add(name, source, found, explicit=False)
+            _search_glob(path, root, source, found)
         elif os.path.isdir(path):
             for name in _walk(path, found):
-                _add(name, source, found, explicit=False)
+                _sort(name, root, source, found, log=not name.endswith(COMPRESSED))
         else:
-            _add(path, source, found, explicit=True)
+            _add(path, "log", root, found, explicit=True)
+            _search_generations_of(path, root, source, found)
+    for path, role, root in found._generations:
+        _add(path, role, root, found)
     return found
+
+
+def _search_glob(pattern: str, root: str, source: SourceSpec, found: Discovery) -> None:
+    directories = set() if has_magic(os.path.dirname(pattern)) else {os.path.dirname(pattern)}
+    matched = set()
+    for path in sorted(iglob(pattern, recursive=True)):
+        if not os.path.isdir(path):
+            matched.add(path)
+            directories.add(os.path.dirname(path))
+            _sort(path, root, source, found, log=not path.endswith(COMPRESSED))
+    parts = pattern.split("/")
+    for directory in sorted(directories):
+        for path in _files_in(directory):
+            if path not in matched and (base := log_path(path)) != path and _fits(base.split("/"), parts):
+                _sort(path, root, source, found, log=False)
+
+
+def _search_generations_of(path: str, root: str, source: SourceSpec, found: Discovery) -> None:
+    """A log that is named by itself, and behind a symbolic link the log that it leads to."""
+    for log in dict.fromkeys((path, os.path.realpath(path))):
+        for other in _files_in(os.path.dirname(log)):
+            if other != log and log_path(other) == log:
+                _sort(other, root, source, found, log=False)
+
+
+def _files_in(directory: str) -> list[str]:
+    """The regular files of one directory, by name; what stands in the way is told by whoever named the directory."""
+    try:
+        with os.scandir(directory or ".") as scan:
+            names = sorted(entry.name for entry in scan if entry.is_file(follow_symlinks=False))
+    except OSError:
+        return []
+    return [os.path.join(directory, name) for name in names]
+
+
+def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path fits a glob, both cut at the slashes."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(_fits(path[skip:], pattern[1:]) for skip in range(len(path) + 1))
+    return bool(path) and fnmatchcase(path[0], pattern[0]) and _fits(path[1:], pattern[1:])
 
 
 def _walk(directory: str, found: Discovery) -> Iterator[str]:
@@ -65,13 +118,20 @@ def _walk(directory: str, found: Discovery) -> Iterator[str]:
             yield entry.path
 
 
-def _add(path: str, source: SourceSpec, found: Discovery, *, explicit: bool) -> None:
-    if path.endswith(_COMPRESSED):
-        if explicit:
-            found.problems[path] = "is compressed, and compressed files are not read"
+def _sort(path: str, root: str, source: SourceSpec, found: Discovery, *, log: bool) -> None:
+    """Put *path* where it belongs."""
+    if path.endswith(_UNREADABLE):
         return
-    if not explicit and _excluded(path, source.exclude):
-        return
+    excluded = _excluded(path, source.exclude)
+    if not log:
+        found._generations.append((path, "excluded" if excluded else "generation", root))
+    elif not excluded:
+        _add(path, "log", root, found)
+    elif log_name(os.path.basename(path)) != os.path.basename(path):
+        found._generations.append((path, "excluded", root))
+
+
+def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool = False) -> None:
     try:
         status = os.stat(path)
     except OSError as error:
@@ -83,7 +143,8 @@ def _add(path: str, source: SourceSpec, found: Discovery, *, explicit: bool) -> 
             found.problems[path] = "is not a regular file"
         return
     file_id = (status.st_dev, status.st_ino)
-    found.files.setdefault(file_id, FoundFile(path, file_id, status.st_size))
+    file = FoundFile(path, file_id, status.st_size, status.st_mtime_ns, role, root)
+    found.files.setdefault(file_id, file)
 
 
 def _excluded(path: str, patterns: tuple[str, ...]) -> bool:

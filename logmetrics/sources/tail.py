@@ -1,122 +1,281 @@
-"""One open file, read in blocks of whole lines as it grows."""
+"""One log, read in blocks of whole lines as it grows."""
 
 from __future__ import annotations
 
-import os
-import stat
-
 from logmetrics.rules.program import Log
-from logmetrics.sources.discovery import FileId
+from logmetrics.sources.content import Content, Signature
+from logmetrics.sources.discovery import FoundFile
+from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of
+from logmetrics.sources.reader import SourceReader
 
 # Larger blocks do not stay in the processor's caches: 1 MiB costs 40 to 60 % more for each line.
 BLOCK_BYTES = 32 * 1024
+# Some kernels' time stamps are this coarse: a file that changed is verified again until it has been still for so long.
+SETTLE_S = 0.1
 _BOM = b"\xef\xbb\xbf"
-_OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class ContentChangedError(Exception):
+    """What was counted is no longer what stands before the place to read from. Internal: the file is looked at anew."""
 
 
 class Tail:
-    """A log file. Its descriptor stays open, so that it can be read to its end whatever becomes of its name."""
+    """A log that is followed. While ``content`` is open it can be read to its end whatever becomes of its name."""
 
     __slots__ = (
+        "_counted_window",
+        "_nuls_to",
         "_partial",
-        "_read_bytes",
+        "_settled_s",
         "_skipping",
-        "fd",
-        "file_id",
+        "_window",
+        "content",
+        "first",
+        "found",
         "grown_s",
+        "identified",
         "log",
-        "max_line_bytes",
+        "nul_bytes",
         "oversize",
-        "path",
-        "size_bytes",
+        "position",
+        "reader",
+        "stale",
     )
 
-    def __init__(self, path: str, source: str, max_line_bytes: int) -> None:
-        """Open *path*. Raises OSError, also for anything that is not a regular file."""
-        self.fd = os.open(path, _OPEN_FLAGS)
-        status = os.fstat(self.fd)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(self.fd)
-            raise OSError(0, "is not a regular file", path)
-        self.file_id: FileId = (status.st_dev, status.st_ino)
-        self.path = path
-        # What rules see. It keeps the name under which the file was met, also after a rotation.
-        self.log = Log(path, source)
-        self.max_line_bytes = max_line_bytes
-        self.size_bytes = status.st_size
+    def __init__(self, position: Position, reader: SourceReader, found: FoundFile, content: Content | None) -> None:
+        self.position = position
+        self.reader = reader
+        self.found = found
+        # None while the descriptor is given back.
+        self.content = content
+        # What rules see. It keeps the name under which the log was met, also after a rotation.
+        self.log = Log(position.met_path, reader.spec.name)
+        # False until its content was held against all that is known; nothing is read before.
+        self.identified = False
+        # The first bytes of the file when that was done.
+        self.first = b""
+        # True when a closed file was seen to have changed.
+        self.stale = False
         # Monotonic time at which the file was last seen to grow.
         self.grown_s = 0.0
-        # Lines longer than the bound, each counted when it is given up.
+        # Lines longer than the bound, each counted when it is given up; NULs skipped at the start of lines.
         self.oversize = 0
-        # Bytes read from the file so far; those of the partial line included.
-        self._read_bytes = 0
+        self.nul_bytes = 0
+        self._settled_s = 0.0
+        self._prepare(b"")
+
+    def move_to(self, reader: SourceReader, found: FoundFile) -> None:
+        """The file has the name *found* now, which belongs to the source of *reader*."""
+        self.found = found
+        if reader is not self.reader:
+            self.reader = reader
+            self.log = Log(self.position.met_path, reader.spec.name)
+
+    def restart(self, position: Position) -> None:
+        """The file is *position*'s log from now on, and that has to be found true."""
+        self.position = position
+        self.log = Log(position.met_path, self.reader.spec.name)
+        self.identified = False
+        self.first = b""
+        position.read_to = position.offset
+        self._prepare(b"")
+
+    def _prepare(self, window: bytes) -> None:
+        # The bytes right before the place to read from, which is `position.read_to`.
+        self._window = window
+        # The bytes before `offset`.
+        self._counted_window = window
         # What was read past the last newline. Never holds a newline.
         self._partial = b""
         # True while the rest of an oversize line is thrown away.
-        self._skipping = False
+        self._skipping = self.position.skipping
+        # Up to here there is nothing but NULs, which may be a hole that the writer fills later.
+        self._nuls_to = 0
 
     @property
     def offset(self) -> int:
         """Bytes before the first line that was not handed out; the start of a line, or inside one being skipped."""
-        return self._read_bytes - len(self._partial)
+        return self.position.read_to - len(self._partial)
 
     @property
     def lag_bytes(self) -> int:
-        return max(self.size_bytes - self._read_bytes, 0)
+        return max(self.position.end - max(self.position.read_to, self._nuls_to), 0)
 
-    def close(self) -> None:
-        os.close(self.fd)
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the file has no name left anywhere."""
+        return self.content is not None and self.content.status().st_nlink == 0
+
+    def resume(self) -> None:
+        """Go on at the position. Raises ContentChangedError when the file is no longer what it was a moment ago."""
+        assert self.content is not None
+        position = self.position
+        window = self.content.read(position.offset - position.window_bytes, position.window_bytes)
+        if hash_of(window) != position.window_hash:
+            raise ContentChangedError
+        position.read_to = position.offset
+        self._prepare(window)
 
     def start_at_end(self) -> None:
         """Begin behind the last newline that is there, so that a line being written counts when it is complete."""
-        first = max(self.size_bytes - self.max_line_bytes, 0)
-        last_part = os.pread(self.fd, self.size_bytes - first, first)
-        self._read_bytes = first + last_part.rfind(b"\n") + 1 if b"\n" in last_part else first
+        assert self.content is not None
+        end = self.content.end(0)
+        start = end
+        while start > 0:
+            first = max(start - BLOCK_BYTES, 0)
+            newline = self.content.read(first, start - first).rfind(b"\n")
+            start = first + newline + 1 if newline >= 0 else first
+            if newline >= 0:
+                break
+        self.position.grow_head(self.content.read(0, min(HEAD_BYTES, start)))
+        size = min(WINDOW_BYTES, start)
+        self.position.advance(start, self.content.read(start - size, size))
+        self.position.end = end
+        self.resume()
 
-    def look(self) -> bool:
-        """Take note of the size; True when the file got shorter and is read anew from its start."""
-        self.size_bytes = os.fstat(self.fd).st_size
-        if self.size_bytes >= self._read_bytes:
+    def close(self) -> None:
+        if self.content is not None:
+            self.content.close()
+            self.content = None
+
+    def look(self, now_s: float) -> bool:
+        """Take note of size and time of change; True when there is something to read or to verify."""
+        assert self.content is not None
+        status = self.content.status()
+        signature: Signature = (status.st_size, status.st_mtime_ns)
+        if signature != self.position.signature:
+            self.position.signature = signature
+            self._settled_s = now_s + SETTLE_S
+            self._nuls_to = 0
+            return True
+        return self.lag_bytes > 0 or now_s < self._settled_s
+
+    def unsettle(self, now_s: float) -> None:
+        """Verify again at the next look, whatever the file looks like."""
+        self._settled_s = now_s + SETTLE_S
+
+    def holds(self) -> bool:
+        """Whether what was read last still stands right before the place to read from; then the end is noted too."""
+        assert self.content is not None
+        place = self.position.read_to
+        if not self._window_holds(place):
             return False
-        self._read_bytes = 0
-        self._partial = b""
-        self._skipping = False
+        end = self.content.end(place)
+        if end < place:
+            return False
+        self.position.end = end
         return True
 
+    def _window_holds(self, place: int) -> bool:
+        assert self.content is not None
+        size = len(self._window)
+        return self.content.compressed or self.content.read(place - size, size) == self._window
+
     def read_lines(self) -> list[bytes] | None:
-        """The lines of the next block, without newlines; may be empty. None when there is nothing more to read."""
-        data = os.pread(self.fd, BLOCK_BYTES, self._read_bytes)
+        """The lines of the next block, without newlines; may be empty. None when there is nothing more to read.
+
+        Raises ContentChangedError, and then nothing was taken, when the file was rewritten before or during the read.
+        """
+        assert self.content is not None
+        place = self.position.read_to
+        data = self.content.read(place, BLOCK_BYTES)
         if not data:
             return None
-        if self._read_bytes == 0 and data.startswith(_BOM):
-            self._read_bytes = len(_BOM)
-            data = data[len(_BOM) :]
-        self._read_bytes += len(data)
+        # After the read: what was read belongs to the same content as what was counted.
+        if not self._window_holds(place):
+            raise ContentChangedError
+        if self.content.compressed:
+            self.position.end = self.content.end(place + len(data))
+        if data[0] == 0 and not self._partial and not self._skipping:
+            data = self._skip_nuls(data)
+            if not data:
+                return [] if self.lag_bytes else None
+        return self._take(data)
+
+    def _take(self, data: bytes) -> list[bytes]:
+        before = self._window
+        at_start = self.offset == 0
+        self._window = _last(before, data, len(data))
+        newline = data.rfind(b"\n")
+        self.position.read_to += len(data)
+        if len(self.position.head) < HEAD_BYTES and (newline >= 0 or self._skipping):
+            self.position.grow_head(self._partial + (data[: newline + 1] if newline >= 0 else data))
+        if newline >= 0:
+            self._counted_window = _last(before, data, newline + 1)
         if self._skipping:
-            newline = data.find(b"\n")
             if newline < 0:
+                self._counted_window = self._window
                 return []
             self._skipping = False
-            data = data[newline + 1 :]
-        end = data.rfind(b"\n")
-        if end < 0:
+            data = data[data.find(b"\n") + 1 :]
+            newline = data.rfind(b"\n")
+            if newline < 0:
+                self._keep(data)
+                return []
+        elif newline < 0:
             self._keep(self._partial + data)
             return []
-        lines = (self._partial + data[:end]).split(b"\n")
-        self._keep(data[end + 1 :])
+        lines = (self._partial + data[:newline]).split(b"\n")
+        self._partial = b""
+        self._keep(data[newline + 1 :])
+        if at_start:
+            lines[0] = lines[0].removeprefix(_BOM)
         return self._bounded(lines)
 
     def _keep(self, partial: bytes) -> None:
         """Remember the start of a line, or give the line up when it is too long already."""
-        if len(partial) > self.max_line_bytes:
+        if len(partial) > self.reader.spec.max_line_bytes:
+            if len(self.position.head) < HEAD_BYTES:
+                self.position.grow_head(partial)
             self.oversize += 1
             self._skipping = True
+            self._counted_window = self._window
             partial = b""
         self._partial = partial
 
     def _bounded(self, lines: list[bytes]) -> list[bytes]:
-        if len(lines[0]) <= self.max_line_bytes and self.max_line_bytes >= BLOCK_BYTES:
+        max_line_bytes = self.reader.spec.max_line_bytes
+        if len(lines[0]) <= max_line_bytes and max_line_bytes >= BLOCK_BYTES:
             return lines
-        short = [line for line in lines if len(line) <= self.max_line_bytes]
+        short = [line for line in lines if len(line) <= max_line_bytes]
         self.oversize += len(lines) - len(short)
         return short
+
+    def _skip_nuls(self, data: bytes) -> bytes:
+        """Drop the NULs at the start of a line, once something follows them: a writer may yet fill the hole.
+
+        A writer that does not append leaves such a hole when its log is truncated under it.
+        """
+        assert self.content is not None
+        start = self.position.read_to
+        place = max(start, self._nuls_to)
+        if place > start:
+            data = self.content.read(place, BLOCK_BYTES)
+        rest = data.lstrip(b"\0")
+        nuls = len(data) - len(rest)
+        if not rest:
+            self._nuls_to = max(place + nuls, min(self.content.next_data(place + nuls), self.position.end))
+            return b""
+        skipped = place + nuls - start
+        if len(self.position.head) < HEAD_BYTES:
+            self.position.grow_head(bytes(min(skipped, HEAD_BYTES)))
+        self.nul_bytes += skipped
+        self._window = self._counted_window = (self._window + bytes(min(skipped, WINDOW_BYTES)))[-WINDOW_BYTES:]
+        self.position.read_to += skipped
+        self._nuls_to = 0
+        return rest
+
+    def note(self) -> bool:
+        """Bring the position up to date; True when it moved."""
+        offset = self.offset
+        if offset == self.position.offset and self._skipping == self.position.skipping:
+            return False
+        self.position.skipping = self._skipping
+        self.position.advance(offset, self._counted_window)
+        return True
+
+
+def _last(before: bytes, data: bytes, end: int) -> bytes:
+    """The last bytes of *before* and *data* up to *end*."""
+    start = end - WINDOW_BYTES
+    return data[start:end] if start >= 0 else (before + data[:end])[-WINDOW_BYTES:]

@@ -25,6 +25,8 @@ class Family:
         self.dirty: list[Series] = []
         # The series of an info metric that was set last since the last commit.
         self._latest: Series | None = None
+        # Its id in state.db.
+        self.key = 0
         for labels in [()] if not spec.labels and spec.type != "gauge" else spec.init:
             guard.add(labels)
             self._touch(self._add(labels, overflow=False))
@@ -74,20 +76,45 @@ class Family:
         series.set(value)
         self._latest = series
 
-    def freeze(self, now_s: float) -> None:
-        """Make what was counted the committed values; called under the view's lock."""
+    def changed(self, now_s: float) -> list[Series]:
+        """The series that the next commit must write and show. May be asked again when that commit fails."""
         if self.spec.type == "active":
             for series in self.series.values():  # keys expire with time alone
                 assert isinstance(series, ActiveSeries)
-                series.expire(now_s)
-                series.freeze()
+                if series.expire(now_s):
+                    self._touch(series)
+        if self._latest is not None:
+            self.dirty = [self._latest]
+        return self.dirty
+
+    def gone(self) -> list[int]:
+        """The ids in state.db of the series that the next commit must remove."""
+        if self._latest is None:
+            return []
+        return [series.key for series in self.series.values() if series.key and series is not self._latest]
+
+    def committed(self) -> None:
+        """What ``changed`` gave is durable: it is what scrapes see from now on. Called under the view's lock."""
         if self._latest is not None:
             self.series = {self._latest.labels: self._latest}
             self._latest = None
         for series in self.dirty:
-            series.freeze()
+            series.frozen = series.present()
             series.dirty = False
         self.dirty.clear()
+
+    def restore(self, labels: Labels, *, key: int, overflow: bool, saved: str) -> None:
+        """Bring back a series as the last commit of an earlier run left it."""
+        series = self.series.get(labels)
+        if series is None:
+            if overflow:
+                self.overflow_series += 1
+            else:
+                self.guard.add(labels)
+            series = self._add(labels, overflow=overflow)
+        series.key = key
+        series.restore(saved)
+        series.frozen = series.present()
 
 
 class Site(dict[Any, Any]):

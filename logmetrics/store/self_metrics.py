@@ -39,7 +39,13 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
     SelfMetric("logmetrics_source_unreadable_files", "gauge", ("source",), "Paths that are missing or cannot be read"),
     SelfMetric("logmetrics_source_lag_bytes", "gauge", ("source",), "Bytes written but not yet read", runtime=True),
     SelfMetric("logmetrics_source_rotations_total", "counter", ("source",), "Files replaced under their name"),
-    SelfMetric("logmetrics_source_truncations_total", "counter", ("source",), "Files that got shorter, read anew"),
+    SelfMetric("logmetrics_source_truncations_total", "counter", ("source",), "Files rewritten in place, read anew"),
+    SelfMetric(
+        "logmetrics_source_decisions_total", "counter", ("source", "reason"), "What files were found to be, by reason"
+    ),
+    SelfMetric("logmetrics_source_nul_bytes_total", "counter", ("source",), "NULs skipped at the start of lines"),
+    SelfMetric("logmetrics_lost_bytes_total", "counter", ("reason",), "Bytes known to have gone unread"),
+    SelfMetric("logmetrics_open_files", "gauge", (), "Log files that are open", runtime=True),
     SelfMetric("logmetrics_rule_matches_total", "counter", ("rule",), "Records that a rule counted"),
     SelfMetric(
         "logmetrics_rule_skipped_updates_total", "counter", ("rule", "reason"), "Updates whose value cannot be used"
@@ -56,7 +62,9 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         ("metric", "label", "level"),
         "Measurements sent to an overflow series, by the label that broke its budget and the level of the budget",
     ),
-    SelfMetric("logmetrics_commits_total", "counter", (), "Times that counted lines were published", runtime=True),
+    SelfMetric("logmetrics_commits_total", "counter", (), "Commits that were saved and shown", runtime=True),
+    SelfMetric("logmetrics_commit_failures_total", "counter", (), "Commits that could not be saved", runtime=True),
+    SelfMetric("logmetrics_commit_ok", "gauge", (), "0 while commits cannot be saved", runtime=True),
     SelfMetric("logmetrics_commit_duration_seconds", "gauge", (), "How long the last commit took", runtime=True),
     SelfMetric("logmetrics_last_commit_timestamp_seconds", "gauge", (), "Unix time of the last commit", runtime=True),
 )
@@ -64,27 +72,43 @@ _UNLIMITED = LimitsSpec(series=10**9, series_per_metric=10**9, values_per_label=
 
 
 class SelfMetrics:
-    """Values of the table above; the engine sets them before each commit."""
+    """Values of the table above; the engine sets them before each commit.
+
+    ``kept`` are the counts that go on where the last run left them; ``live`` tell about the running process.
+    """
 
     def __init__(self, *, runtime: bool) -> None:
         budget = ProcessBudget(_UNLIMITED.series)
         self._families: dict[str, Family] = {}
+        # What the counters of this process are added to: (name, labels) -> the count of the runs before.
+        self._before: dict[tuple[str, tuple[str, ...]], int] = {}
         for metric in SELF_METRICS:
             if runtime or not metric.runtime:
                 spec = MetricSpec(metric.name, metric.type, metric.help, metric.labels)
                 self._families[metric.name] = Family(spec, Guard(spec, _UNLIMITED, budget))
+        runtimes = {metric.name for metric in SELF_METRICS if metric.runtime}
+        self.families = tuple(self._families.values())
+        self.kept = tuple(f for f in self.families if f.spec.type == "counter" and f.spec.name not in runtimes)
+        self.live = tuple(family for family in self.families if family not in self.kept)
 
-    @property
-    def families(self) -> tuple[Family, ...]:
-        return tuple(self._families.values())
+    def restored(self) -> None:
+        """The families ``kept`` hold the counts of the runs before; this one's are added to them."""
+        for family in self.kept:
+            for labels, series in family.series.items():
+                assert isinstance(series, CounterSeries)
+                self._before[family.spec.name, labels] = series.count
 
     def set(self, name: str, value: int | float, *labels: str) -> None:
-        """Set one self-metric; runtime ones are ignored when they are off."""
+        """Set one self-metric, a counter to its count in this process; runtime ones are ignored when they are off."""
         family = self._families.get(name)
         if family is None:
             return
-        series = family.get(labels)
+        series = family.series.get(labels) or family.get(labels)
         if isinstance(series, CounterSeries):
-            series.count = int(value)
-        elif isinstance(series, GaugeSeries):
+            count = int(value) + self._before.get((name, labels), 0)
+            if series.count != count:
+                series.count = count
+                family.get(labels)  # it is dirty
+        elif isinstance(series, GaugeSeries) and series.value != value:
             series.set(value)
+            family.get(labels)

@@ -1,13 +1,19 @@
 """Series: one label set of one family, with the numbers behind it.
 
+Each kind can ``save`` its numbers as text for state.db and ``restore`` them from it, without losing a digit.
+
 The hot path touches a series in one of three ways only: ``series.count += 1``, a call of ``series.values.append``, or
-``series.seen[key] = now_s``. Everything dearer (sums, buckets, expiry) waits for ``fold`` and ``freeze``.
+``series.seen[key] = now_s``. Everything dearer (sums, buckets, expiry) waits for ``fold`` and ``present``.
 """
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from math import fsum
+
+# Not orjson: whole numbers beyond 64 bits must come back as they were.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Labels = tuple[str, ...]
 Frozen = int | float | tuple[tuple[int, ...], float, int]
@@ -42,11 +48,13 @@ class ExactSum:
 class Series:
     """What all kinds share. ``dirty`` is true from the first touch after a commit until the next commit."""
 
-    __slots__ = ("dirty", "frozen", "labels", "lines", "overflow")
+    __slots__ = ("dirty", "frozen", "key", "labels", "lines", "overflow")
 
     def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
         self.labels = labels
         self.overflow = overflow
+        # Its id in state.db; 0 until it is first saved.
+        self.key = 0
         self.dirty = False
         # The value of the last commit: the only number that a scrape may see. None before the first.
         self.frozen: Frozen | None = None
@@ -56,8 +64,16 @@ class Series:
     def fold(self) -> None:
         """Take the collected values into the sums, so that memory stays bounded between commits."""
 
-    def freeze(self) -> None:
-        """Make the present value the committed one."""
+    def present(self) -> Frozen:
+        """The value that a commit makes the committed one."""
+        raise NotImplementedError
+
+    def save(self) -> str:
+        """The numbers behind ``present``, which must have been called."""
+        raise NotImplementedError
+
+    def restore(self, saved: str) -> None:
+        """Take over what ``save`` gave. Raises ValueError or TypeError for anything else."""
         raise NotImplementedError
 
 
@@ -82,9 +98,15 @@ class CounterSeries(Series):
             self.exact.add(self.values)
         self.values.clear()
 
-    def freeze(self) -> None:
+    def present(self) -> Frozen:
         self.fold()
-        self.frozen = fsum([self.count, *self.exact.parts]) if self.exact.parts else self.count
+        return fsum([self.count, *self.exact.parts]) if self.exact.parts else self.count
+
+    def save(self) -> str:
+        return _encode([self.count, *self.exact.parts])
+
+    def restore(self, saved: str) -> None:
+        self.count, *self.exact.parts = json.loads(saved)
 
 
 class HistogramSeries(Series):
@@ -113,13 +135,19 @@ class HistogramSeries(Series):
         self.counts[-1] += len(values) - below
         values.clear()
 
-    def freeze(self) -> None:
+    def present(self) -> Frozen:
         self.fold()
         running, cumulative = 0, []
         for count in self.counts:
             running += count
             cumulative.append(running)
-        self.frozen = (tuple(cumulative), self.exact.total, running)
+        return tuple(cumulative), self.exact.total, running
+
+    def save(self) -> str:
+        return _encode([self.counts, self.exact.parts])
+
+    def restore(self, saved: str) -> None:
+        self.counts, self.exact.parts = json.loads(saved)
 
 
 class GaugeSeries(Series):
@@ -134,8 +162,14 @@ class GaugeSeries(Series):
     def set(self, value: int | float) -> None:
         self.value = value
 
-    def freeze(self) -> None:
-        self.frozen = self.value
+    def present(self) -> Frozen:
+        return self.value
+
+    def save(self) -> str:
+        return _encode(self.value)
+
+    def restore(self, saved: str) -> None:
+        self.value = json.loads(saved)
 
 
 class ActiveSeries(Series):
@@ -157,12 +191,20 @@ class ActiveSeries(Series):
             for key in sorted(self.seen, key=self.seen.__getitem__)[:surplus]:
                 del self.seen[key]
 
-    def expire(self, now_s: float) -> None:
-        """Forget the keys that were not seen within the window before *now_s*."""
+    def expire(self, now_s: float) -> bool:
+        """Forget the keys that were not seen within the window before *now_s*; True when there were any."""
         horizon_s = now_s - self.window_s
-        for key in [key for key, seen_s in self.seen.items() if seen_s < horizon_s]:
+        expired = [key for key, seen_s in self.seen.items() if seen_s < horizon_s]
+        for key in expired:
             del self.seen[key]
+        return bool(expired)
 
-    def freeze(self) -> None:
+    def present(self) -> Frozen:
         self.fold()
-        self.frozen = len(self.seen)
+        return len(self.seen)
+
+    def save(self) -> str:
+        return _encode(self.seen)
+
+    def restore(self, saved: str) -> None:
+        self.seen = json.loads(saved)

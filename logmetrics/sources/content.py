@@ -1,0 +1,204 @@
+"""The bytes of a file, plain or compressed, by their place in the log."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO, Any, Protocol, cast
+
+from logmetrics.sources.discovery import FileId
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
+_MAGIC_BYTES = max(map(len, _MAGIC))
+# Decompressed so much at a time while skipping to a place: bounds memory, whatever the file holds.
+_SKIP_BYTES = 1024 * 1024
+
+# Size and time of last change in nanoseconds: what changes when a file does.
+Signature = tuple[int, int]
+
+
+class StoppedError(Exception):
+    """The daemon is to stop in the middle of skipping through a large compressed file."""
+
+
+class StopFlag(Protocol):
+    """Tells long work to end."""
+
+    stopping: bool
+
+
+class Content:
+    """An open regular file. Offsets are those of the log, in bytes."""
+
+    compressed = False
+
+    def __init__(self, fd: int, *, raw: bool = False) -> None:
+        self.fd = fd
+        # True when this shows a compressed file as it is.
+        self.raw = raw
+
+    def views(self) -> tuple[Content, ...]:
+        """What the file can be known by: its lines, and for a compressed file also itself."""
+        return (self,)
+
+    def status(self) -> os.stat_result:
+        return os.fstat(self.fd)
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """At most *size_bytes* from *offset* on; fewer only at the end."""
+        return os.pread(self.fd, size_bytes, offset)
+
+    def end(self, beyond: int) -> int:  # noqa: ARG002
+        """How many bytes the log has; when that is not known, a number larger than *beyond* if it has more."""
+        return os.fstat(self.fd).st_size
+
+    def next_data(self, offset: int) -> int:
+        """Where after a hole at *offset* the file goes on; *offset* itself when there is none."""
+        try:
+            return os.lseek(self.fd, offset, os.SEEK_DATA)
+        except OSError:  # nothing but a hole up to the end, or a file system that does not tell
+            return offset
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class CompressedContent(Content):
+    """A compressed file, decompressed as it is read. Reading backwards starts from the beginning."""
+
+    compressed = True
+
+    def __init__(self, fd: int, kind: str, stop: StopFlag) -> None:
+        super().__init__(fd)
+        self.kind = kind
+        self.stop = stop
+        self._stream: IO[bytes] | None = None
+        # How many bytes of the log the decoder has given.
+        self._place = 0
+        # The last bytes before that place, and where they begin: comparing looks at a place more than once.
+        self._kept = b""
+        self._kept_at = 0
+        # The length, once the end was reached; it may be the end of what is there so far.
+        self.length: int | None = None
+        self._seen: Signature | None = None
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        self._begin_anew_if_changed()
+        if self._stream is None or offset < self._kept_at:
+            self._begin()
+        while self._place < offset:
+            if self.stop.stopping:
+                raise StoppedError
+            if not self._next(min(_SKIP_BYTES, offset - self._place)):
+                return b""
+            self._kept, self._kept_at = b"", self._place
+        data = self._kept[offset - self._kept_at :]
+        while len(data) < size_bytes and (more := self._next(size_bytes - len(data))):
+            data += more
+        self._kept, self._kept_at = data, offset
+        return data[:size_bytes]
+
+    def views(self) -> tuple[Content, ...]:
+        return self, Content(self.fd, raw=True)
+
+    def end(self, beyond: int) -> int:
+        self._begin_anew_if_changed()
+        if self.length is not None:
+            return self.length
+        self.read(beyond, 1)
+        return self.length if self.length is not None else beyond + 1
+
+    def next_data(self, offset: int) -> int:
+        return offset
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        super().close()
+
+    def _begin_anew_if_changed(self) -> None:
+        """A file that is still being compressed grows; a decoder that met its end cannot go on."""
+        status = self.status()
+        seen = (status.st_size, status.st_mtime_ns)
+        if seen != self._seen:
+            self._seen = seen
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = _open_stream(os.fdopen(os.dup(self.fd), "rb"), self.kind)
+        self._place = 0
+        self._kept, self._kept_at = b"", 0
+        self.length = None
+
+    def _next(self, size_bytes: int) -> bytes:
+        assert self._stream is not None
+        if self.length is not None:
+            return b""
+        try:
+            data = self._stream.read(size_bytes)
+        except EOFError:  # cut off, or not yet complete
+            data = b""
+        except OSError:
+            raise
+        except Exception as error:
+            # zlib.error, lzma.LZMAError and ZstdError have no common base but this.
+            raise OSError(0, f"is damaged: {error}") from error
+        self._place += len(data)
+        if not data:
+            self.length = self._place
+        return data
+
+
+def _open_stream(file: IO[bytes], kind: str) -> IO[bytes]:
+    file.seek(0)
+    if kind == "gz":
+        import gzip
+
+        return _closing(gzip.GzipFile(fileobj=file), file)
+    if kind == "xz":
+        import lzma
+
+        return _closing(lzma.LZMAFile(file), file)
+    if kind == "bz2":
+        import bz2
+
+        return _closing(bz2.BZ2File(file), file)
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    return cast("IO[bytes]", decompressor.stream_reader(file, read_across_frames=True, closefd=True))
+
+
+def _closing(stream: Any, file: IO[bytes]) -> IO[bytes]:
+    """The standard library's readers leave a file open that was given to them."""
+    close = stream.close
+
+    def close_both() -> None:
+        close()
+        file.close()
+
+    stream.close = close_both
+    return cast("IO[bytes]", stream)
+
+
+def open_content(path: str, stop: StopFlag) -> Content:
+    """Open *path*, never waiting for anything. Raises OSError, also for anything that is not a regular file."""
+    fd = os.open(path, _OPEN_FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(0, "is not a regular file", path)
+        first = os.pread(fd, _MAGIC_BYTES, 0)
+    except OSError:
+        os.close(fd)
+        raise
+    for magic, kind in _MAGIC.items():
+        if first.startswith(magic):
+            return CompressedContent(fd, kind, stop)
+    return Content(fd)
+
+
+def file_id_of(status: os.stat_result) -> FileId:
+    return status.st_dev, status.st_ino

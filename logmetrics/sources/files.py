@@ -1,0 +1,189 @@
+"""The files of all sources: scans for what came and went, and the turns in which they are read."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterable, Mapping
+
+from logmetrics.sources.content import StopFlag
+from logmetrics.sources.discovery import Discovery, FileId, FoundFile
+from logmetrics.sources.identity import Identity, why
+from logmetrics.sources.known import Known
+from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.tail import ContentChangedError, Tail
+
+# A file that lost its name may still be written to by a program that holds it open.
+NAMELESS_IDLE_S = 60.0
+# So much of one file is read before the next has its turn: a large backlog must not starve a small live file.
+BLOCKS_PER_TURN = 8
+
+_Found = dict[FileId, tuple[SourceReader, FoundFile]]
+
+
+def raise_open_files_limit() -> int:
+    """Let the process open as many files as the system allows it, and return that number.
+
+    The usual soft limit of 1,024 is for select().
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class Files:
+    """Scans and turns. Only the engine's thread touches it."""
+
+    def __init__(
+        self, readers: Iterable[SourceReader], say: Callable[[str], None], stop: StopFlag, open_max: int
+    ) -> None:
+        self.readers = {reader.spec.name: reader for reader in readers}
+        self.say = say
+        self.known = Known(say, stop, open_max)
+        self.identity = Identity(self.known)
+
+    def adopt(self, discoveries: Mapping[str, Discovery], now_s: float) -> None:
+        """Bring everything in line with what was found on the disk, by source."""
+        known = self.known
+        known.look_again = False
+        known.give_back()
+        found: _Found = {}
+        for name, discovery in discoveries.items():
+            for file_id, file in discovery.files.items():
+                # A file that two sources name is read once, by the first.
+                found.setdefault(file_id, (self.readers[name], file))
+        problems = {name: dict(discovery.problems) for name, discovery in discoveries.items()}
+        self._follow_names(found, now_s)
+        unknown = [(r, file) for r, file in found.values() if not (file.file_id in known.tails or self._is_old(file))]
+        self.identity.meet(unknown, problems, now_s)
+        for file_id in known.passed_over.keys() - found.keys():
+            del known.passed_over[file_id]
+        self._settle(now_s)
+        for name, reader in self.readers.items():
+            self._tell_problems(reader, problems.get(name, {}))
+            known.looked_through((name, path) for path in reader.spec.paths)
+        self.identity.at_start = False
+
+    def _is_old(self, file: FoundFile) -> bool:
+        """Whether *file* was passed over, and nothing changed since."""
+        entry = self.known.passed_over.get(file.file_id)
+        if entry is None or entry.version != self.known.orphans.version:
+            return False
+        return entry.signature == (file.size_bytes, file.mtime_ns)
+
+    def _follow_names(self, found: _Found, now_s: float) -> None:
+        names = {file.path for _, file in found.values()}
+        for file_id, tail in list(self.known.tails.items()):
+            if file_id not in found:
+                self._lost_name(tail, now_s, replaced=tail.position.path in names)
+                continue
+            tail.move_to(*found[file_id])
+            self.known.nameless.pop(file_id, None)
+            position, file = tail.position, tail.found
+            if position.path != file.path:
+                tail.reader.rotations += 1
+                position.path, position.source = file.path, tail.reader.spec.name
+                self.known.note(position)
+            if tail.content is None and not position.raw and (file.size_bytes, file.mtime_ns) != position.signature:
+                tail.stale = True
+
+    def _lost_name(self, tail: Tail, now_s: float, *, replaced: bool) -> None:
+        """Read on for a while, then close: the descriptor keeps the inode from being used for another file."""
+        since_s = self.known.nameless.get(tail.position.file_id)
+        if since_s is None:
+            self.known.nameless[tail.position.file_id] = since_s = now_s
+            self.known.orphans.version += 1  # a copy may take its place
+            tail.reader.rotations += replaced
+        idle_s = now_s - max(since_s, tail.grown_s)
+        if tail.content is None or (tail.lag_bytes == 0 and idle_s > NAMELESS_IDLE_S):
+            self.known.lose(tail, "deleted", now_s)
+
+    def _settle(self, now_s: float) -> None:
+        """Write off what is not to be found any more, and forget the oldest of too many logs without a file."""
+        orphans = self.known.orphans
+        for position in orphans.write_off_due(now_s):
+            self.known.note(position)
+        for position in orphans.trim():
+            self.known.forget(position)
+
+    def _tell_problems(self, reader: SourceReader, problems: dict[str, str]) -> None:
+        for path, what in problems.items():
+            if reader.problems.get(path) != what:
+                self.say(f"{path}: {what}")
+        reader.problems = problems
+        if self.identity.at_start and not problems and not any(t.reader is reader for t in self.known.tails.values()):
+            self.say(f"no files there yet: {', '.join(reader.spec.paths)}")
+
+    # -- turns
+
+    def turn(self, tail: Tail, clock_s: float, now_s: float) -> bool:
+        """Give *tail* its turn: apply the rules to some blocks. True when there is more to read.
+
+        *clock_s* is wall time, for `active` metrics; *now_s* is monotonic.
+        """
+        try:
+            if tail.content is None and not (tail.stale and self.identity.reopen(tail, now_s)):
+                return False
+            if not tail.look(now_s):
+                return False
+            self.known.note(tail.position)
+            if not tail.identified:
+                self.identity.recognise(tail, now_s)
+                if not tail.identified:
+                    return False
+            if tail.content is not None:
+                self._read(tail, clock_s, now_s)
+        except OSError as error:
+            self._trouble(tail, error)
+            return False
+        return tail.lag_bytes > 0
+
+    def _read(self, tail: Tail, clock_s: float, now_s: float) -> None:
+        if not tail.holds():
+            self.identity.reconsider(tail, now_s)
+            return
+        if not tail.lag_bytes:
+            return
+        tail.grown_s = now_s
+        reader, before, changed = tail.reader, tail.offset, False
+        try:
+            self._apply_blocks(tail, clock_s)
+            reader.troubles.pop(tail.position.path, None)
+        except ContentChangedError:
+            changed = True
+        finally:
+            self._account(tail, before)
+        if changed:
+            self.identity.reconsider(tail, now_s)
+
+    def _apply_blocks(self, tail: Tail, clock_s: float) -> None:
+        reader, log = tail.reader, tail.log
+        apply = reader.program.apply
+        for _ in range(BLOCKS_PER_TURN):
+            lines = tail.read_lines()
+            if lines is None:
+                return
+            if lines:
+                reader.lines += len(lines)
+                apply(lines, log, clock_s)
+
+    def _account(self, tail: Tail, before: int) -> None:
+        """Whatever ended the reading: what was applied is counted up to here, and the position says so."""
+        tail.reader.bytes += tail.offset - before
+        tail.reader.take_tallies_of(tail)
+        tail.note()
+        self.known.note(tail.position)
+
+    def _trouble(self, tail: Tail, error: OSError) -> None:
+        """The file of *tail* cannot be read now. Its place is kept; the next scan tries again."""
+        path, what = tail.position.path, why(error)
+        if tail.reader.troubles.get(path) != what:
+            tail.reader.troubles[path] = what
+            self.say(f"{path}: {what}")
+        self.known.close(tail)
+        tail.position.signature = (0, 0)
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        for tail in self.known.tails.values():
+            self.known.close(tail)

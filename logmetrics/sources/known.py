@@ -1,0 +1,253 @@
+"""Every log that is known, with or without a file, and which of it state.db does not have yet."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from logmetrics.sources.content import Content, Signature, StopFlag, file_id_of, open_content
+from logmetrics.sources.discovery import FileId, FoundFile
+from logmetrics.sources.heads import Heads
+from logmetrics.sources.ledger import Orphans
+from logmetrics.sources.names import may_be_copy
+from logmetrics.sources.position import (
+    RESTARTS,
+    FileRow,
+    FingerprintRow,
+    Position,
+    file_row,
+    fingerprint_row,
+    position_of,
+)
+from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.tail import Tail
+
+# Decisions that a person wants to read about; the others come by the thousand.
+_TOLD = (*RESTARTS, "shortened", "compressed", "outgrown_copy")
+# A file is held against so many others at the most: ten thousand logs may begin with one and the same banner.
+_CANDIDATES_MAX = 64
+# The index of heads is made anew when so many of its entries are of logs that are gone.
+_STALE_MAX = 1_000
+Root = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file that is not read, such as a copy; looked at again when it, or what is known, has changed."""
+
+    signature: Signature
+    # The version of the orphans at that time; None to look again at the next opportunity.
+    version: int | None
+    # Monotonic time at which it was first passed over.
+    since_s: float
+
+
+class Known:
+    """The owner of all positions. Only the engine's thread touches it."""
+
+    def __init__(self, say: Callable[[str], None], stop: StopFlag, open_max: int) -> None:
+        self.say = say
+        self.stop = stop
+        # Files that may be open at the same time.
+        self.open_max = open_max
+        self.tails: dict[FileId, Tail] = {}
+        # The tails in the order of their turns.
+        self.turns: deque[Tail] = deque()
+        self.orphans = Orphans(say)
+        self.passed_over: dict[FileId, PassedOver] = {}
+        # Tails whose name is gone, since when (monotonic).
+        self.nameless: dict[FileId, float] = {}
+        # Entries of the sources' paths that were looked through at least once, in this run or before.
+        self.roots: set[Root] = set()
+        # True when there may be a file that goes on with a log that lost its own, or files wait to be opened.
+        self.look_again = False
+        self._heads: Heads[Tail] = Heads()
+        self._stale_heads = 0
+        self.open_count = 0
+        self._next_key = 1
+        # What state.db does not have yet.
+        self._changed: dict[int, Position] = {}
+        self._forgotten: set[int] = set()
+        self._new_roots: set[Root] = set()
+
+    # -- logs with a file
+
+    def new_position(self, reader: SourceReader, file: FoundFile, met_path: str) -> Position:
+        self._next_key += 1
+        return Position(self._next_key - 1, reader.spec.name, file.path, met_path, file.file_id)
+
+    def add(self, tail: Tail) -> None:
+        """*tail* has its turns from now on."""
+        tail.position.file_id = tail.found.file_id
+        self.tails[tail.position.file_id] = tail
+        self.turns.append(tail)
+
+    def remove(self, tail: Tail) -> None:
+        """The opposite of ``add``; the file stays open."""
+        file_id = tail.position.file_id
+        del self.tails[file_id]
+        self.turns.remove(tail)
+        self.nameless.pop(file_id, None)
+        self._head_went_stale()
+
+    def identified(self, tail: Tail, reason: str) -> None:
+        """*tail* is known to be the log of its position."""
+        position, file = tail.position, tail.found
+        tail.identified = True
+        position.told_lost = False
+        self.passed_over.pop(position.file_id, None)
+        tail.first = tail.first or position.head
+        self._heads.add(tail.first, tail)
+        position.path, position.source = file.path, tail.reader.spec.name
+        if position in self.orphans:
+            self.orphans.take(position)
+        self.note(position)
+        self.decided(tail, reason)
+
+    def decided(self, tail: Tail, reason: str) -> None:
+        tail.reader.decisions[reason] += 1
+        if reason in _TOLD:
+            place = "from its start" if reason in RESTARTS else f"on from byte {tail.position.offset:,}"
+            self.say(f"{tail.position.path}: {reason.replace('_', ' ')}; reading {place}")
+
+    def lose(self, tail: Tail, reason: str, now_s: float) -> None:
+        """The file of *tail* is gone, or holds another log: its position waits for the content to be found again."""
+        self.remove(tail)
+        self.close(tail)
+        self.orphan(tail, reason, now_s)
+
+    def orphan(self, tail: Tail, reason: str, now_s: float) -> None:
+        position = tail.position
+        if not position.offset:
+            position.head = tail.first  # all there is to know it by
+        if position.head:
+            self.orphans.add(position, reason, now_s)
+            self.note(position)
+            self.look_again = True
+        else:
+            self.forget(position)
+        self._head_went_stale()
+
+    def living(self, first: bytes, path: str) -> Iterator[Tail]:
+        """The logs with a file that *path*, which begins with *first*, could be a copy of."""
+        candidates = 0
+        for tail in (*self._heads.that_begin(first), *self._heads.that_go_on(first)):
+            if not tail.identified or self.tails.get(tail.position.file_id) is not tail:
+                continue
+            # Only a file that was deleted can have been replaced by another under its name.
+            if may_be_copy(path, tail.position.path) or tail.is_deleted:
+                yield tail
+                candidates += 1
+                if candidates >= _CANDIDATES_MAX:
+                    return
+
+    def _head_went_stale(self) -> None:
+        self._stale_heads += 1
+        if self._stale_heads > _STALE_MAX + len(self.tails):
+            self._stale_heads = 0
+            self._heads = Heads()
+            for tail in self.tails.values():
+                self._heads.add(tail.first, tail)
+
+    def pass_over(self, file: FoundFile, now_s: float, *, again: bool = False) -> None:
+        """Do not read *file*, until it or the orphans change; with *again* only until the next scan."""
+        entry = self.passed_over.get(file.file_id)
+        version = None if again else self.orphans.version
+        since_s = now_s if entry is None else entry.since_s
+        self.passed_over[file.file_id] = PassedOver((file.size_bytes, file.mtime_ns), version, since_s)
+
+    # -- descriptors
+
+    def open(self, file: FoundFile) -> Content | None:
+        """Open *file*; None when it was replaced or went away since it was found. Raises OSError."""
+        try:
+            content = open_content(file.path, self.stop)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.open_max = max(self.open_count // 2, 1)
+            raise
+        self.open_count += 1
+        if file_id_of(content.status()) != file.file_id:
+            self.close_content(content)
+            return None
+        return content
+
+    def close(self, tail: Tail) -> None:
+        if tail.content is not None:
+            self.close_content(tail.content)
+            tail.content = None
+
+    def close_content(self, content: Content) -> None:
+        content.close()
+        self.open_count -= 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many files are open as may be."""
+        return self.open_count >= self.open_max
+
+    def give_back(self) -> None:
+        """Close the files that have been still for longest, when too many are open; they reopen when they change."""
+        if not self.is_full:
+            return
+        surplus = self.open_count - self.open_max // 2
+        still = [tail for tail in self.tails.values() if tail.content is not None and not tail.lag_bytes]
+        still = [tail for tail in still if tail.position.file_id not in self.nameless]
+        for tail in sorted(still, key=lambda tail: tail.grown_s)[:surplus]:
+            self.close(tail)
+
+    # -- commits
+
+    def note(self, position: Position) -> None:
+        """*position* is not in state.db as it is here. One of which nothing is known need not be there."""
+        if position.offset or position.head:
+            self._changed[position.key] = position
+
+    def forget(self, position: Position) -> None:
+        self._changed.pop(position.key, None)
+        self._forgotten.add(position.key)
+
+    def looked_through(self, roots: Iterable[Root]) -> None:
+        new = set(roots) - self.roots
+        self.roots |= new
+        self._new_roots |= new
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self._changed or self._forgotten or self._new_roots)
+
+    def changes(self) -> dict[str, list[tuple[object, ...]]]:
+        """The rows that the next commit must write, by table."""
+        changed = self._changed.values()
+        gone: list[tuple[object, ...]] = [(key,) for key in self._forgotten]
+        return {
+            "files": [file_row(position) for position in changed],
+            "fingerprints": [fingerprint_row(position) for position in changed if position.fingerprint_changed],
+            "files_gone": gone,
+            "fingerprints_gone": gone,
+            "roots": [*self._new_roots],
+        }
+
+    def committed(self) -> None:
+        """What ``changes`` gave is durable."""
+        for position in self._changed.values():
+            position.fingerprint_changed = False
+        self._changed.clear()
+        self._forgotten.clear()
+        self._new_roots.clear()
+
+    def restore(
+        self, files: Iterable[FileRow], fingerprints: Iterable[FingerprintRow], roots: Iterable[Root], now_s: float
+    ) -> None:
+        """Take over what an earlier run knew; its files are looked for in the next scan."""
+        self.roots.update(roots)
+        known = {row[0]: row for row in fingerprints}
+        for row in files:
+            position = position_of(row, known.get(row[0]))
+            self._next_key = max(self._next_key, position.key + 1)
+            self.orphans.add(position, "gone_while_down", now_s)

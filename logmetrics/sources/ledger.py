@@ -1,0 +1,99 @@
+"""Logs that lost their file, and the account of bytes that are known to have gone unread.
+
+A log without a file is kept: it may be found again by its content, moved, copied or compressed. When that does not
+happen for a while, its unread rest is written off, in a counter by reason, which at zero is a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from logmetrics.sources.heads import Heads
+from logmetrics.sources.names import log_path
+from logmetrics.sources.position import Position
+
+# truncated: the file was cut before all of it was read. deleted: it went away while it was watched. gone_while_down: it
+# was not there any more at a start. forgotten: too many logs without a file.
+LOSSES = ("truncated", "deleted", "gone_while_down", "forgotten")
+# Compressing a large file takes its time, and until then the rest is nowhere to be read.
+WRITE_OFF_S = 60.0
+# More than files in a large tree: all of them are without a file while their disk is not mounted.
+ORPHANS_MAX = 20_000
+
+
+class Orphans:
+    """Positions without a file, oldest first, and the loss ledger."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.positions: dict[int, Position] = {}
+        self.lost_bytes = dict.fromkeys(LOSSES, 0)
+        # What still may have to be written off: position -> since when (monotonic), and why.
+        self._pending: dict[int, tuple[float, str]] = {}
+        # Changes when a log lost its file: files that were passed over may be that log's.
+        self.version = 0
+        # By how their logs begin; may hold some that have a file again.
+        self.heads: Heads[Position] = Heads()
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __contains__(self, position: Position) -> bool:
+        return position.key in self.positions
+
+    def add(self, position: Position, reason: str, now_s: float) -> None:
+        """*position* lost its file."""
+        self.version += 1
+        self.positions[position.key] = position
+        self.heads.add(position.head, position)
+        if position.unread_bytes and not position.told_lost:
+            self._pending[position.key] = (now_s, reason)
+
+    def trim(self) -> list[Position]:
+        """Forget the oldest of too many, first those with nothing unread; returns them."""
+        given_up = []
+        while len(self.positions) > ORPHANS_MAX:
+            oldest = next((p for p in self.positions.values() if p.key not in self._pending), None)
+            oldest = oldest or next(iter(self.positions.values()))
+            self._write_off(oldest, "forgotten")
+            self.take(oldest)
+            given_up.append(oldest)
+        if given_up:
+            self.heads = Heads()
+            for position in self.positions.values():
+                self.heads.add(position.head, position)
+        return given_up
+
+    def take(self, position: Position) -> None:
+        """*position* has a file again, or is forgotten."""
+        del self.positions[position.key]
+        self._pending.pop(position.key, None)
+
+    def found_shorter(self, position: Position, end: int) -> None:
+        """Only a part of *position*, up to *end*, was found again."""
+        missing = position.end - max(position.read_to, end)
+        if missing > 0 and not position.told_lost:
+            self._count(position, missing, self._pending.get(position.key, (0.0, "truncated"))[1])
+
+    def write_off_due(self, now_s: float) -> list[Position]:
+        """Write off what waited long enough; returns the positions that changed."""
+        due = [key for key, (since_s, _) in self._pending.items() if now_s - since_s >= WRITE_OFF_S]
+        changed = []
+        for key in due:
+            self._write_off(self.positions[key], self._pending[key][1])
+            changed.append(self.positions[key])
+        return changed
+
+    def related(self, path: str) -> list[Position]:
+        """Those that are generations of the same log as the file *path*."""
+        log = log_path(path)
+        return [position for position in self.positions.values() if log_path(position.path) == log]
+
+    def _write_off(self, position: Position, reason: str) -> None:
+        if self._pending.pop(position.key, None) is not None:
+            self._count(position, position.unread_bytes, reason)
+            position.told_lost = True
+
+    def _count(self, position: Position, lost_bytes: int, reason: str) -> None:
+        self.lost_bytes[reason] += lost_bytes
+        self._say(f"{position.path}: {lost_bytes:,} bytes went unread ({reason.replace('_', ' ')})")

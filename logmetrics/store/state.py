@@ -1,0 +1,287 @@
+"""state.db: what was counted and how far the logs were read, in one SQLite file and one transaction.
+
+A commit writes absolute values, never differences, so that one whose outcome is unknown can simply be written again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from logmetrics.errors import StateError
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x6C6F676D  # "logm"
+FILE_NAME = "state.db"
+LOCK_NAME = "lock"
+# Metrics that no config has named for so many starts are forgotten: one, so that a rollback finds its values.
+UNUSED_STARTS_MAX = 1
+# How long a reader such as the sqlite3 shell may hold up a commit before it counts as failed.
+BUSY_S_MAX = 2.0
+
+Row = tuple[Any, ...]
+
+_SCHEMA = """
+CREATE TABLE families (id INTEGER PRIMARY KEY, name TEXT NOT NULL, shape TEXT NOT NULL, unused_starts INTEGER NOT NULL);
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY, family INTEGER NOT NULL, labels TEXT NOT NULL, overflow INTEGER NOT NULL, value TEXT NOT NULL
+);
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, path BLOB NOT NULL, met_path BLOB NOT NULL, device TEXT NOT NULL,
+  inode TEXT NOT NULL, offset INTEGER NOT NULL, window_bytes INTEGER NOT NULL, window_hash BLOB NOT NULL,
+  skipping INTEGER NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, log_end INTEGER NOT NULL,
+  read_to INTEGER NOT NULL, raw INTEGER NOT NULL, told_lost INTEGER NOT NULL
+);
+CREATE TABLE fingerprints (file INTEGER PRIMARY KEY, head BLOB NOT NULL, marks TEXT NOT NULL);
+CREATE TABLE pairs (
+  source TEXT, rule TEXT, key TEXT, serial INTEGER NOT NULL, kept TEXT NOT NULL, PRIMARY KEY (source, rule, key)
+) WITHOUT ROWID;
+CREATE TABLE roots (source TEXT, path TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+"""
+
+# What a commit can write: a name for each statement, and the columns in the order of its rows.
+_STATEMENTS: Mapping[str, str] = {
+    "series": "INSERT OR REPLACE INTO series (id, family, labels, overflow, value) VALUES (?, ?, ?, ?, ?)",
+    "series_gone": "DELETE FROM series WHERE id = ?",
+    "files": "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "files_gone": "DELETE FROM files WHERE id = ?",
+    "fingerprints": "INSERT OR REPLACE INTO fingerprints (file, head, marks) VALUES (?, ?, ?)",
+    "fingerprints_gone": "DELETE FROM fingerprints WHERE file = ?",
+    "pairs": "INSERT OR REPLACE INTO pairs (source, rule, key, serial, kept) VALUES (?, ?, ?, ?, ?)",
+    "pairs_gone": "DELETE FROM pairs WHERE source = ? AND rule = ? AND key = ?",
+    "roots": "INSERT OR IGNORE INTO roots (source, path) VALUES (?, ?)",
+}
+
+Batch = dict[str, list[Row]]
+
+
+class CommitError(Exception):
+    """A commit was not made durable. Internal: the engine keeps what it has and tries again."""
+
+
+class StateFile:
+    """An open, locked state directory. Only the engine's thread uses it."""
+
+    def __init__(self, directory: str, *, reset: bool = False) -> None:
+        """Open *directory*, making it if need be; *reset* sets an old state aside. Raises StateError."""
+        self.directory = directory
+        self.path = os.path.join(directory, FILE_NAME)
+        self._connection: sqlite3.Connection | None = None
+        self._lock_fd = _lock(directory)
+        try:
+            if reset:
+                self._set_aside()
+            self._connection = self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the directory free."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        os.close(self._lock_fd)
+
+    def owns(self, path: str) -> bool:
+        """Whether *path* is a file of this directory."""
+        return os.path.abspath(path).startswith(os.path.abspath(self.directory) + os.sep)
+
+    # -- commits
+
+    def write(self, batch: Batch) -> None:
+        """Make *batch* durable, all of it or nothing. Raises CommitError."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            for name, rows in batch.items():
+                self._connection.executemany(_STATEMENTS[name], rows)
+            execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._abandon()
+            raise CommitError(f"{self.path}: {error}") from error
+
+    def _abandon(self) -> None:
+        """Drop the connection: after a failed fsync nothing that it holds in memory can be trusted."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(sqlite3.Error):
+                connection.close()  # rolls back
+
+    # -- what a start reads
+
+    def rows(self, table: str) -> list[Row]:
+        """All rows of *table*, in the order of its key."""
+        assert self._connection is not None
+        order = {"files": "id", "series": "id", "pairs": "serial"}.get(table, "1")
+        return self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+
+    def adopt_families(self, shapes: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+        """The ids under which families of these *shapes* are kept, and the names of those whose shape changed.
+
+        Families that were kept and are not asked for stay for one more start.
+        """
+        assert self._connection is not None
+        execute = self._connection.execute
+        known = {(name, shape): (key, starts) for key, name, shape, starts in self.rows("families")}
+        changed = sorted({name for name, shape in known if name in shapes and shapes[name] != shape})
+        used = {key: starts for (name, shape), (key, starts) in known.items() if shapes.get(name) == shape}
+        if len(used) == len(shapes) == len(known) and not any(used.values()):
+            return {name: known[name, shape][0] for name, shape in shapes.items()}, []
+        try:
+            execute("BEGIN IMMEDIATE")
+            execute("UPDATE families SET unused_starts = unused_starts + 1")
+            execute("DELETE FROM series WHERE family IN (SELECT id FROM families WHERE unused_starts > ?)", _UNUSED)
+            execute("DELETE FROM families WHERE unused_starts > ?", _UNUSED)
+            ids = {}
+            for name, shape in shapes.items():
+                key, _ = known.get((name, shape), (None, 0))
+                ids[name] = self._insert_family(name, shape) if key is None else key
+                execute("UPDATE families SET unused_starts = 0 WHERE id = ?", (ids[name],))
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: cannot be written: {error}; {_ELSEWHERE_HINT}") from error
+        return ids, [name for name in changed if (name, shapes[name]) not in known]
+
+    def _insert_family(self, name: str, shape: str) -> int:
+        assert self._connection is not None
+        insert = "INSERT INTO families (name, shape, unused_starts) VALUES (?, ?, 0)"
+        return self._connection.execute(insert, (name, shape)).lastrowid or 0
+
+    # -- opening
+
+    def _open(self) -> sqlite3.Connection:
+        if not os.path.exists(self.path):
+            if os.path.exists(f"{self.path}-wal"):
+                raise StateError(f"{self.path} is missing, but its log {self.path}-wal is there; {_RESET_HINT}")
+            self._create()
+        try:
+            connection = self._connect()
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: cannot be opened: {error}; {_RESET_HINT}") from error
+        try:
+            self._check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        """A connection to the file that is there. Raises sqlite3.Error."""
+        uri = f"file:{_quoted(self.path)}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S_MAX)
+        try:
+            # FULL: a commit that was shown must survive a power cut, else a counter could go back.
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        try:
+            ours = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if ours != APPLICATION_ID:
+                raise StateError(f"{self.path} is no state of logmetrics; {_RESET_HINT}")
+            if version > SCHEMA_VERSION:
+                what = f"is of version {version}, and this logmetrics knows up to {SCHEMA_VERSION}"
+                raise StateError(f"{self.path} {what}; run the newer one, or {_RESET_HINT}")
+            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path} is damaged: {error}; {_RESET_HINT}") from error
+        if problem != "ok":
+            raise StateError(f"{self.path} is damaged: {problem}; {_RESET_HINT}")
+
+    def _create(self) -> None:
+        """Make an empty state under another name, then give it its own: a file of that name is always whole."""
+        new = f"{self.path}.new"
+        try:
+            for suffix in _SUFFIXES:
+                with suppress(FileNotFoundError):
+                    os.unlink(new + suffix)
+            # Log contents end up in here (label values, keys): for the owner only. SQLite copies the mode to its WAL.
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(new, isolation_level=None)
+            try:
+                connection.executescript(f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA} COMMIT")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+            os.rename(new, self.path)
+            _sync_directory(self.directory)
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{self.path}: cannot be made: {_why(error)}; {_ELSEWHERE_HINT}") from error
+
+    def _set_aside(self) -> None:
+        """Rename the old state, so that nothing is lost by a hasty `--reset-state`."""
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.path}.old{suffix}")
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.rename(self.path + suffix, f"{self.path}.old{suffix}")
+
+
+# A database and what SQLite puts beside it.
+_SUFFIXES = ("", "-wal", "-shm")
+_UNUSED = (UNUSED_STARTS_MAX,)
+_RESET_HINT = "--reset-state sets it aside and starts from zero"
+_ELSEWHERE_HINT = "choose another directory with --state-dir, or run with --no-state"
+
+
+def first_free_key(rows: Iterable[Sequence[Any]]) -> int:
+    """The first id that is free behind those of *rows*, whose first column is the id."""
+    return max((row[0] for row in rows), default=0) + 1
+
+
+def _lock(directory: str) -> int:
+    """Make *directory* if need be and hold its lock; the lock falls with the process. Raises StateError."""
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        owner = os.stat(directory).st_uid
+        if owner not in (os.geteuid(), 0):
+            raise StateError(f"{directory} belongs to user {owner}, not to the one that runs this; {_ELSEWHERE_HINT}")
+        fd = os.open(os.path.join(directory, LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"state directory {directory}: {_why(error)}; {_ELSEWHERE_HINT}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(fd)
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise StateError(f"state directory {directory}: {_why(error)}; {_ELSEWHERE_HINT}") from error
+        what = f"state directory {directory} is in use by the logmetrics with process id {holder}"
+        raise StateError(f"{what}; stop that one, or give this one a --state-dir of its own") from error
+    with suppress(OSError):  # it helps people only, and a full disk is no reason not to start
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+    return fd
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(os.path.abspath(path))
+
+
+def _sync_directory(directory: str) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
