@@ -50,14 +50,21 @@ class World:
         self.engine = self._start()
 
     def _start(self) -> Engine:
-        self.state = None if self.state_dir is None else StateFile(str(self.state_dir))
+        self.state = None if self.state_dir is None else self._state()
         return Engine(
             config_for(self.directory, self.text, **self.source),
             state=self.state,
-            clock=lambda: self.now_s,
+            clock=self.clock,
             monotonic=lambda: self.now_s,
             say=self.messages.append,
         )
+
+    def _state(self) -> StateFile:
+        return StateFile(str(self.state_dir))
+
+    def clock(self) -> float:
+        """Wall time."""
+        return self.now_s
 
     def kill(self) -> None:
         """What has not been committed is gone; the state directory stays as it is."""

@@ -55,7 +55,8 @@ class Files:
         problems = {name: dict(discovery.problems) for name, discovery in discoveries.items()}
         self._follow_names(found, now_s)
         unknown = [(r, file) for r, file in found.values() if not (file.file_id in known.tails or self._is_old(file))]
-        self.identity.meet(unknown, problems, now_s)
+        if unknown:
+            self.identity.meet(unknown, problems, now_s)
         for file_id in known.passed_over.keys() - found.keys():
             del known.passed_over[file_id]
         self._settle(now_s)
@@ -180,7 +181,8 @@ class Files:
         if tail.reader.troubles.get(path) != what:
             tail.reader.troubles[path] = what
             self.say(f"{path}: {what}")
-        self.known.close(tail)
+        if tail.position.file_id not in self.known.nameless:  # else it could not be opened again
+            self.known.close(tail)
         tail.position.signature = (0, 0)
 
     def close(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content
-from logmetrics.sources.discovery import FoundFile
+from logmetrics.sources.discovery import FileId, FoundFile
 from logmetrics.sources.known import Known
 from logmetrics.sources.names import log_path
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide
 from logmetrics.sources.reader import SourceReader
-from logmetrics.sources.recognition import Heir, find_heir, find_original
+from logmetrics.sources.recognition import Heir, Original, find_earlier, find_heir, find_original
 from logmetrics.sources.tail import ContentChangedError, Tail
 
 # A copy that has more than its original, which has been still for so long: its rest is nobody else's.
@@ -17,6 +20,7 @@ OUTGROWN_S = 60.0
 Unknown = tuple[SourceReader, FoundFile]
 # File path -> why it cannot be read, by source.
 Problems = dict[str, dict[str, str]]
+Step = Callable[[Tail, float], bool]
 
 
 class Identity:
@@ -26,111 +30,154 @@ class Identity:
         self.known = known
         # True in the first scan: what is there now was there before.
         self.at_start = True
+        # Files that are there and could not be looked at in this scan: they may be what others only look like.
+        self._unmet: set[FileId] = set()
 
     def meet(self, unknown: list[Unknown], problems: Problems, now_s: float) -> None:
-        """Find out what each file is: by inode and content, by name and content, then by content alone.
+        """Find out what each file is.
 
-        When too many are open, those that are left over come next time, and ``look_again`` says so.
+        First those that are as they were left, by inode; then those that go on with a log that lost its file, by
+        content; then the others. When too many are open, those that are left over come next time, and ``look_again``
+        says so.
         """
-        for by_name in (False, True):
-            positions = [position for position in self.known.orphans.positions.values() if position.offset]
-            candidates = {(p.path if by_name else p.file_id): p for p in positions}
-            rest = []
-            for reader, file in unknown:
-                position = candidates.get(file.path if by_name else file.file_id)
-                if position is None or position not in self.known.orphans:
-                    rest.append((reader, file))
-                    continue
-                try:
-                    settled = self._go_on(reader, file, position, now_s, by_name=by_name)
-                except OSError as error:
-                    problems[reader.spec.name][file.path] = why(error)
-                    settled = True
-                if not settled:
-                    rest.append((reader, file))
-            unknown = rest
-        # A rotated name is more likely a copy than the log itself.
-        unknown.sort(key=lambda pair: log_path(pair[1].path) != pair[1].path)
-        for number, (reader, file) in enumerate(unknown):
+        for tail in [self.known.tails[file_id] for file_id in self.known.nameless]:
+            self._try(self.verify, tail, problems, now_s)
+        for tail in [tail for tail in self.known.tails.values() if not tail.identified and tail.content is not None]:
+            self._try(self.recognise, tail, problems, now_s)  # it was there before, and others may be its copy
+        orphans = self.known.orphans
+        by_inode = {position.file_id: position for position in orphans.positions.values() if position.offset}
+        changed = [pair for pair in unknown if not self._is_as_left(*pair, by_inode.get(pair[1].file_id))]
+        # The file that a log had is more likely the log than its copy is, and a rotated name more likely a copy.
+        changed.sort(key=lambda pair: (pair[1].file_id not in by_inode, log_path(pair[1].path) != pair[1].path))
+        met: list[Tail] = []
+        for reader, file in changed:
             if self.known.is_full:
-                self.known.look_again = number > 0  # else they wait for files that are still, not for the next pass
-                return
-            try:
-                self._meet_new(reader, file, now_s)
-            except OSError as error:
-                problems[reader.spec.name][file.path] = why(error)
+                self.known.look_again = bool(met)  # else they wait for files that are still, not for the next pass
+                break
+            taken = self._take_up(reader, file, problems, now_s)
+            if taken is not None and not self._try(self._go_on, taken, problems, now_s):
+                met.append(taken)
+        self._unmet = {file.file_id for _, file in changed} - {tail.found.file_id for tail in met}
+        for tail in met:
+            self._try(self._shorten, tail, problems, now_s)
+        for tail in met:
+            if self.known.tails.get(tail.found.file_id) is tail and not tail.identified:
+                self._try(self.recognise, tail, problems, now_s)
 
-    def _go_on(self, reader: SourceReader, file: FoundFile, position: Position, now_s: float, *, by_name: bool) -> bool:
-        """Try whether *file* is still the log of *position*; True when nothing else is to be tried now."""
-        moved = "resumed" if position.path == file.path else "moved"
-        unchanged = position.signature == (file.size_bytes, file.mtime_ns) and not position.unread_bytes
-        if unchanged and not by_name:
-            tail = Tail(position, reader, file, None)
-            self.known.add(tail)
-            self.known.identified(tail, moved)
-            return True
-        content = self.known.open(file)
-        if content is None:
-            return True
-        seen = compare(position, content.views()[-1] if position.raw else content)
-        decision = decide(position.offset, seen)
-        shortened = decision.reason == "shortened"
-        # A new file under the old name that is shorter is the old one only if there is enough of it to tell.
-        if decision.action is not Action.CONTINUE or (shortened and by_name and seen.end < HEAD_BYTES):
-            self.known.close_content(content)
-            if decision.action is Action.WAIT:
-                self.known.pass_over(file, now_s, again=True)
-            return decision.action is Action.WAIT
-        tail = Tail(position, reader, file, content)
-        if shortened:
-            cut(tail, decision.offset)
-        self._resume(tail, decision.reason if shortened else moved, now_s)
+    def _is_as_left(self, reader: SourceReader, file: FoundFile, position: Position | None) -> bool:
+        """Go on with *position* without opening *file*, if by inode, size and time it did not change since."""
+        if position is None or position not in self.known.orphans or not is_unchanged(position, file):
+            return False
+        tail = Tail(position, reader, file, None)
+        self.known.add(tail)
+        self.known.identified(tail, "resumed" if position.path == file.path else "moved")
         return True
 
-    def _meet_new(self, reader: SourceReader, file: FoundFile, now_s: float) -> None:
-        content = self.known.open(file)
+    def _try(self, step: Step, tail: Tail, problems: Problems, now_s: float) -> bool:
+        try:
+            return step(tail, now_s)
+        except OSError as error:
+            problems[tail.reader.spec.name][tail.found.path] = why(error)
+            if self.known.tails.get(tail.found.file_id) is not tail:
+                self.known.add(tail)
+            self._pass_over(tail, now_s, again=bool(error.errno))  # without a number it is damaged, and stays so
+            return True
+
+    def _take_up(self, reader: SourceReader, file: FoundFile, problems: Problems, now_s: float) -> Tail | None:
+        """Open *file* and give it turns; None when it cannot be, or is better left alone for now."""
+        try:
+            content = self.known.open(file)
+        except OSError as error:
+            problems[reader.spec.name][file.path] = why(error)
+            return None
         if content is None:
-            return
+            return None
         # A generation that was not seen before belongs to its log, and has the log's name in labels.
         met_path = file.path if file.role == "log" else log_path(file.path)
         tail = Tail(self.known.new_position(reader, file, met_path), reader, file, content)
         self.known.add(tail)
-        try:
-            self.recognise(tail, now_s)
-        except OSError:
-            self._pass_over(tail, now_s)
-            raise
-
-    def recognise(self, tail: Tail, now_s: float) -> None:
-        """Decide which log the file of *tail* is, once it has content. Raises OSError."""
-        content, file = tail.content, tail.found
-        assert content is not None
         if content.compressed and not self.at_start and self._is_being_written(file):
             self._pass_over(tail, now_s, again=True)
-            return
+            return None
+        return tail
+
+    def _go_on(self, tail: Tail, now_s: float) -> bool:
+        """Let *tail* go on with a log that lost its file, if its file has that log's content."""
+        assert tail.content is not None
+        heir = find_heir(self.known.orphans, tail.found, tail.content)
+        if heir is None:
+            return False
+        original = self._original_of(tail)
+        if original is not None and original.tail.position.offset > heir.offset:
+            return False  # the log without a file is only how this one begins
+        self._inherit(tail, heir, now_s)
+        return True
+
+    def _is_earlier(self, tail: Tail, now_s: float) -> bool:
+        """Let *tail* stand for a log that lost its file, if its file is a copy from before all was written."""
+        assert tail.content is not None
+        heir = find_earlier(self.known.orphans, tail.found, tail.content, self._unmet)
+        if heir is not None:
+            self._inherit_part(tail, heir, now_s, "moved")
+        return heir is not None
+
+    def _original_of(self, tail: Tail) -> Original | None:
+        assert tail.content is not None
+        return find_original(self._living_like(tail), tail.content, self._reopened)
+
+    def _living_like(self, tail: Tail) -> Callable[[bytes], Iterator[Tail]]:
+        """The logs with a file that *tail* could be a copy of, by how they begin.
+
+        Compressing a log makes no new one, whatever the name; plain files may be logs that begin alike.
+        """
+        assert tail.content is not None
+        return partial(self.known.living, path=tail.found.path, any_name=tail.content.compressed)
+
+    def _shorten(self, tail: Tail, now_s: float) -> bool:
+        """Let *tail* go on with the log that its file or name had, if that log only lost its end."""
+        content, file = tail.content, tail.found
+        assert content is not None
+        for position in [p for p in self.known.orphans.positions.values() if p.offset and not p.raw]:
+            if position.file_id != file.file_id and (position.path != file.path or position.file_id in self._unmet):
+                continue
+            seen = compare(position, content)
+            decision = decide(position.offset, seen)
+            if decision.action is Action.WAIT:
+                self._pass_over(tail, now_s, again=True)
+                return True
+            # A new file under the old name is the old one only if there is enough of it to tell.
+            enough = position.file_id == file.file_id or seen.end >= HEAD_BYTES
+            if decision.reason == "shortened" and enough:
+                self._inherit_part(tail, Heir(position, decision.offset, seen.end), now_s, "shortened")
+                return True
+        return False
+
+    def recognise(self, tail: Tail, now_s: float) -> bool:
+        """Decide which log the file of *tail* is, once it has content; True when that is done. Raises OSError."""
+        content, file = tail.content, tail.found
+        assert content is not None
         tail.first = content.read(0, HEAD_BYTES)
         if not tail.first:
-            return
-        heir = find_heir(self.known.orphans, file.path, content)
-        original = None if heir else find_original(self.known.living, file.path, content, self._reopened)
-        if original is not None and self._is_replaced(original, content):
-            self.known.lose(original, "deleted", now_s)
-            heir = find_heir(self.known.orphans, file.path, content)
-        elif heir is None and original is None:
-            # The log that it is a copy of may have been truncated a moment ago.
+            return False
+        while True:
+            if self._go_on(tail, now_s) or self._is_earlier(tail, now_s):
+                return True
+            original = self._original_of(tail)
+            # What it is a copy of may have been truncated a moment ago; then it is that log's heir.
             version = self.known.orphans.version
-            for suspect in list(self.known.living(tail.first, file.path)):
+            for suspect in [original.tail] if original else list(self._living_like(tail)(tail.first)):
                 self.verify(suspect, now_s)
-            if version != self.known.orphans.version:
-                heir = find_heir(self.known.orphans, file.path, content)
-        if heir is not None:
-            self._inherit(tail, heir, now_s)
-        elif original is not None:
+            if original is not None and self._is_replaced(original.tail, content):
+                self.known.lose(original.tail, "deleted", now_s)
+            if version == self.known.orphans.version:
+                break
+        if original is not None:
             self._copy(original, tail, now_s)
         elif file.role == "excluded":
             self._pass_over(tail, now_s)
         else:
             self._begin(tail, now_s)
+        return True
 
     def _is_being_written(self, file: FoundFile) -> bool:
         """Whether a compressed file changed since the scan before."""
@@ -142,7 +189,7 @@ class Identity:
 
         Not a compressed one: a program that still holds the deleted file may write to it.
         """
-        return original.is_deleted and not copy.compressed and not original.lag_bytes
+        return original.identified and original.is_deleted and not copy.compressed and not original.lag_bytes
 
     def _inherit(self, tail: Tail, heir: Heir, now_s: float) -> None:
         position, content = heir.position, tail.content
@@ -151,17 +198,26 @@ class Identity:
         self.known.remove(tail)
         self.known.forget(tail.position)
         tail.restart(position)
-        if heir.offset < position.offset:
-            cut(tail, heir.offset)
-        self._resume(tail, "compressed" if content.compressed else "moved", now_s)
+        if not position.offset:  # nothing of it was counted, and its head is what was
+            tail.first, position.head = position.head, b""
+        kept = "resumed" if position.path == tail.found.path else "moved"
+        self._resume(tail, "compressed" if content.compressed else kept, now_s)
 
-    def _copy(self, original: Tail, tail: Tail, now_s: float) -> None:
+    def _inherit_part(self, tail: Tail, heir: Heir, now_s: float, reason: str) -> None:
+        """The log lost its end, or this is a copy from before it was written; another copy may have all of it."""
+        self.known.remove(tail)
+        self.known.forget(tail.position)
+        tail.restart(heir.position.twin(self.known.new_key()))
+        cut(tail, heir.offset)
+        self._resume(tail, reason, now_s)
+
+    def _copy(self, of: Original, tail: Tail, now_s: float) -> None:
         """Not counted; but what a copy has beyond an original that stays as it is, is nobody else's."""
-        content, entry = tail.content, self.known.passed_over.get(tail.found.file_id)
+        content, original, entry = tail.content, of.tail, self.known.passed_over.get(tail.found.file_id)
         assert content is not None
         longer = content.end(original.position.end) > original.position.end
         still_s = now_s - max(original.grown_s, now_s if entry is None else entry.since_s)
-        if longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S:
+        if of.diverged or (longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S):
             tail.position.go_on_from(original.position)
             self.known.remove(tail)
             self._resume(tail, "outgrown_copy", now_s)
@@ -197,16 +253,24 @@ class Identity:
 
     # -- a log that has its file
 
-    def verify(self, tail: Tail, now_s: float) -> None:
-        """Make sure that the file of *tail* still is its log."""
-        if tail.content is not None and tail.look(now_s) and not tail.holds():
-            self.reconsider(tail, now_s)
+    def verify(self, tail: Tail, now_s: float) -> bool:
+        """Make sure that the file of *tail* still is its log; False when it is not."""
+        if tail.content is None or not tail.look(now_s) or tail.holds():
+            return True
+        position = tail.position
+        self.reconsider(tail, now_s)
+        return tail.position is position
 
     def reconsider(self, tail: Tail, now_s: float) -> None:
         """What was counted of *tail* is no longer what stands in its file. Raises OSError."""
         position, content = tail.position, tail.content
         assert content is not None
-        decision = decide(position.offset, compare(position, content))
+        if not position.offset:
+            position.head = tail.first  # all there is to know it by
+        seen = compare(position, content)
+        decision = decide(position.offset, seen)
+        if not position.offset:
+            position.head = b""
         if decision.action is Action.WAIT:
             return
         if decision.action is Action.RESTART:
@@ -214,10 +278,17 @@ class Identity:
             self.known.orphan(tail, "truncated", now_s)
             tail.restart(self.known.new_position(tail.reader, tail.found, position.met_path))
             return
+        if seen.end < position.offset or (seen.end < position.end and position.unread_bytes):
+            # What else was there is gone, though the beginning is the same; a copy may have it.
+            lost = position.twin(self.known.new_key())
+            self.known.orphans.add(lost, "truncated", now_s)
+            self.known.note(lost)
+            self.known.look_again = True
         if decision.reason == "shortened":
             cut(tail, decision.offset)
             self.known.decided(tail, decision.reason)
-            self.known.note(position)
+        self.known.note(position)
+        self.known.begins(tail, content.read(0, HEAD_BYTES))  # what was behind the place may be other than before
         try:
             tail.resume()
         except ContentChangedError:
@@ -267,7 +338,8 @@ class Identity:
     def _pass_over(self, tail: Tail, now_s: float, *, again: bool = False) -> None:
         self.known.remove(tail)
         self.known.close(tail)
-        self.known.forget(tail.position)
+        if tail.position not in self.known.orphans:
+            self.known.forget(tail.position)
         self.known.pass_over(tail.found, now_s, again=again)
 
 
@@ -276,6 +348,11 @@ def cut(tail: Tail, offset: int) -> None:
     assert tail.content is not None
     size = min(WINDOW_BYTES, offset)
     tail.position.cut(offset, tail.content.read(offset - size, size))
+
+
+def is_unchanged(position: Position, file: FoundFile) -> bool:
+    """Whether the file of *position* is as it was left, and has nothing more to read."""
+    return position.signature == (file.size_bytes, file.mtime_ns) and not position.unread_bytes
 
 
 def why(error: OSError) -> str:

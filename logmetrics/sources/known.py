@@ -19,6 +19,7 @@ from logmetrics.sources.position import (
     Position,
     file_row,
     fingerprint_row,
+    is_telling,
     position_of,
 )
 from logmetrics.sources.reader import SourceReader
@@ -74,9 +75,12 @@ class Known:
 
     # -- logs with a file
 
-    def new_position(self, reader: SourceReader, file: FoundFile, met_path: str) -> Position:
+    def new_key(self) -> int:
         self._next_key += 1
-        return Position(self._next_key - 1, reader.spec.name, file.path, met_path, file.file_id)
+        return self._next_key - 1
+
+    def new_position(self, reader: SourceReader, file: FoundFile, met_path: str) -> Position:
+        return Position(self.new_key(), reader.spec.name, file.path, met_path, file.file_id)
 
     def add(self, tail: Tail) -> None:
         """*tail* has its turns from now on."""
@@ -98,13 +102,17 @@ class Known:
         tail.identified = True
         position.told_lost = False
         self.passed_over.pop(position.file_id, None)
-        tail.first = tail.first or position.head
-        self._heads.add(tail.first, tail)
+        self.begins(tail, tail.first or position.head)
         position.path, position.source = file.path, tail.reader.spec.name
         if position in self.orphans:
             self.orphans.take(position)
         self.note(position)
         self.decided(tail, reason)
+
+    def begins(self, tail: Tail, first: bytes) -> None:
+        """The file of *tail* begins with *first*, by which its copies are found."""
+        tail.first = first
+        self._heads.add(first, tail)
 
     def decided(self, tail: Tail, reason: str) -> None:
         tail.reader.decisions[reason] += 1
@@ -120,9 +128,9 @@ class Known:
 
     def orphan(self, tail: Tail, reason: str, now_s: float) -> None:
         position = tail.position
-        if not position.offset:
+        if not position.offset and is_telling(tail.first):
             position.head = tail.first  # all there is to know it by
-        if position.head:
+        if position.is_telling:
             self.orphans.add(position, reason, now_s)
             self.note(position)
             self.look_again = True
@@ -130,14 +138,15 @@ class Known:
             self.forget(position)
         self._head_went_stale()
 
-    def living(self, first: bytes, path: str) -> Iterator[Tail]:
+    def living(self, first: bytes, path: str, *, any_name: bool) -> Iterator[Tail]:
         """The logs with a file that *path*, which begins with *first*, could be a copy of."""
         candidates = 0
         for tail in (*self._heads.that_begin(first), *self._heads.that_go_on(first)):
             if not tail.identified or self.tails.get(tail.position.file_id) is not tail:
                 continue
+            position = tail.position
             # Only a file that was deleted can have been replaced by another under its name.
-            if may_be_copy(path, tail.position.path) or tail.is_deleted:
+            if any_name or may_be_copy(path, position.path, position.met_path) or tail.is_deleted:
                 yield tail
                 candidates += 1
                 if candidates >= _CANDIDATES_MAX:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logmetrics.sources.heads import Heads
-from logmetrics.sources.names import log_path
 from logmetrics.sources.position import Position
 
 # truncated: the file was cut before all of it was read. deleted: it went away while it was watched. gone_while_down: it
@@ -83,11 +82,6 @@ class Orphans:
             self._write_off(self.positions[key], self._pending[key][1])
             changed.append(self.positions[key])
         return changed
-
-    def related(self, path: str) -> list[Position]:
-        """Those that are generations of the same log as the file *path*."""
-        log = log_path(path)
-        return [position for position in self.positions.values() if log_path(position.path) == log]
 
     def _write_off(self, position: Position, reason: str) -> None:
         if self._pending.pop(position.key, None) is not None:

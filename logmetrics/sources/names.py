@@ -25,14 +25,20 @@ def log_name(name: str) -> str:
     return name
 
 
-def may_be_copy(path: str, original: str) -> bool:
+def may_be_copy(path: str, original: str, met: str) -> bool:
     """Whether by their names *path* can be a copy of the file *original*: a.log.1, a.log.bak or backup/a.log of a.log.
 
     A file under the log's own name is not the copy of a rotated generation, but a new log that begins like the old one.
+    *met* is the name that *original* had first: one that took its place may be its copy.
     """
     if path == log_path(original):
         return False
-    return log_name(path.rpartition("/")[2]).startswith(log_name(original.rpartition("/")[2]))
+    name = _log_of(path)
+    return path == met or name.startswith((_log_of(original), _log_of(met)))
+
+
+def _log_of(path: str) -> str:
+    return log_name(path.rpartition("/")[2])
 
 
 def log_path(path: str) -> str:

@@ -103,7 +103,7 @@ class Tail:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the file has no name left anywhere."""
+        """Whether the file has no name left anywhere. Raises OSError."""
         return self.content is not None and self.content.status().st_nlink == 0
 
     def resume(self) -> None:
@@ -160,6 +160,8 @@ class Tail:
         place = self.position.read_to
         if not self._window_holds(place):
             return False
+        if place == 0 and self.content.read(0, len(self.first)) != self.first:
+            return False  # nothing is read yet, but it was seen
         end = self.content.end(place)
         if end < place:
             return False
