@@ -51,13 +51,18 @@ class World:
 
     def _start(self) -> Engine:
         self.state = None if self.state_dir is None else self._state()
-        return Engine(
-            config_for(self.directory, self.text, **self.source),
-            state=self.state,
-            clock=self.clock,
-            monotonic=lambda: self.now_s,
-            say=self.messages.append,
-        )
+        try:
+            return Engine(
+                config_for(self.directory, self.text, **self.source),
+                state=self.state,
+                clock=self.clock,
+                monotonic=lambda: self.now_s,
+                say=self.messages.append,
+            )
+        except BaseException:
+            if self.state is not None:
+                self.state.close()
+            raise
 
     def _state(self) -> StateFile:
         return StateFile(str(self.state_dir))

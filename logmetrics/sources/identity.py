@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content
@@ -40,10 +41,7 @@ class Identity:
         content; then the others. When too many are open, those that are left over come next time, and ``look_again``
         says so.
         """
-        for tail in [self.known.tails[file_id] for file_id in self.known.nameless]:
-            self._try(self.verify, tail, problems, now_s)
-        for tail in [tail for tail in self.known.tails.values() if not tail.identified and tail.content is not None]:
-            self._try(self.recognise, tail, problems, now_s)  # it was there before, and others may be its copy
+        self._look_at_those_before(now_s)
         orphans = self.known.orphans
         by_inode = {position.file_id: position for position in orphans.positions.values() if position.offset}
         changed = [pair for pair in unknown if not self._is_as_left(*pair, by_inode.get(pair[1].file_id))]
@@ -63,6 +61,15 @@ class Identity:
         for tail in met:
             if self.known.tails.get(tail.found.file_id) is tail and not tail.identified:
                 self._try(self.recognise, tail, problems, now_s)
+
+    def _look_at_those_before(self, now_s: float) -> None:
+        """Files that are read already may be what new ones are copies of, if only it was known what is in them."""
+        for tail in [self.known.tails[file_id] for file_id in self.known.nameless]:
+            with suppress(OSError):  # its turn will tell
+                self.verify(tail, now_s)
+        for tail in [tail for tail in self.known.tails.values() if not tail.identified and tail.content is not None]:
+            with suppress(OSError):
+                self.recognise(tail, now_s)
 
     def _is_as_left(self, reader: SourceReader, file: FoundFile, position: Position | None) -> bool:
         """Go on with *position* without opening *file*, if by inode, size and time it did not change since."""
@@ -160,7 +167,7 @@ class Identity:
         if not tail.first:
             return False
         while True:
-            if self._go_on(tail, now_s) or self._is_earlier(tail, now_s):
+            if self._go_on(tail, now_s):
                 return True
             original = self._original_of(tail)
             # What it is a copy of may have been truncated a moment ago; then it is that log's heir.
@@ -173,6 +180,8 @@ class Identity:
                 break
         if original is not None:
             self._copy(original, tail, now_s)
+        elif self._is_earlier(tail, now_s):
+            return True
         elif file.role == "excluded":
             self._pass_over(tail, now_s)
         else:
@@ -277,6 +286,7 @@ class Identity:
             self.known.decided(tail, decision.reason)
             self.known.orphan(tail, "truncated", now_s)
             tail.restart(self.known.new_position(tail.reader, tail.found, position.met_path))
+            position.forget_file()
             return
         if seen.end < position.offset or (seen.end < position.end and position.unread_bytes):
             # What else was there is gone, though the beginning is the same; a copy may have it.

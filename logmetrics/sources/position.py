@@ -85,8 +85,14 @@ class Position:
         self.fingerprint_changed = True
 
     def twin(self, key: int) -> Position:
-        """A second position that knows the same."""
-        return replace(self, key=key, marks=list(self.marks), fingerprint_changed=True)
+        """A second position that knows the same of the log, and nothing of its file."""
+        twin = replace(self, key=key, marks=list(self.marks), fingerprint_changed=True)
+        twin.forget_file()
+        return twin
+
+    def forget_file(self) -> None:
+        """The file that the log had holds another one now."""
+        self.file_id = self.signature = (0, 0)
 
     def go_on_from(self, other: Position) -> None:
         """Know everything that *other* knows of its log."""

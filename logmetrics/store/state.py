@@ -138,13 +138,13 @@ class StateFile:
         try:
             execute("BEGIN IMMEDIATE")
             execute("UPDATE families SET unused_starts = unused_starts + 1")
-            execute("DELETE FROM series WHERE family IN (SELECT id FROM families WHERE unused_starts > ?)", _UNUSED)
-            execute("DELETE FROM families WHERE unused_starts > ?", _UNUSED)
             ids = {}
             for name, shape in shapes.items():
                 key, _ = known.get((name, shape), (None, 0))
                 ids[name] = self._insert_family(name, shape) if key is None else key
                 execute("UPDATE families SET unused_starts = 0 WHERE id = ?", (ids[name],))
+            execute("DELETE FROM series WHERE family IN (SELECT id FROM families WHERE unused_starts > ?)", _UNUSED)
+            execute("DELETE FROM families WHERE unused_starts > ?", _UNUSED)
             execute("COMMIT")
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: cannot be written: {error}; {_ELSEWHERE_HINT}") from error
@@ -165,7 +165,9 @@ class StateFile:
         try:
             connection = self._connect()
         except sqlite3.Error as error:
-            raise StateError(f"{self.path}: cannot be opened: {error}; {_RESET_HINT}") from error
+            # "Operational" is what the system refused; anything else is the file's fault.
+            what = "cannot be opened" if isinstance(error, sqlite3.OperationalError) else "is damaged"
+            raise StateError(f"{self.path} {what}: {error}; {_RESET_HINT}") from error
         try:
             self._check(connection)
         except BaseException:
