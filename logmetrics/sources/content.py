@@ -190,14 +190,22 @@ def open_content(path: str, stop: StopFlag) -> Content:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(0, "is not a regular file", path)
-        first = os.pread(fd, _MAGIC_BYTES, 0)
+        return with_its_kind(Content(fd), stop) or Content(fd)
     except OSError:
         os.close(fd)
         raise
+
+
+def with_its_kind(content: Content, stop: StopFlag) -> Content | None:
+    """*content* as what its first bytes say that it is, by the same descriptor; None while there are too few of them.
+
+    Names do not tell: a file with any name may be compressed, and one that was empty when it was opened, too.
+    """
+    first = content.read(0, _MAGIC_BYTES)
     for magic, kind in _MAGIC.items():
         if first.startswith(magic):
-            return CompressedContent(fd, kind, stop)
-    return Content(fd)
+            return CompressedContent(content.fd, kind, stop)
+    return None if any(magic.startswith(first) for magic in _MAGIC) else content
 
 
 def file_id_of(status: os.stat_result) -> FileId:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content
+from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content, with_its_kind
 from logmetrics.sources.discovery import FileId, FoundFile
 from logmetrics.sources.known import Known
 from logmetrics.sources.names import log_path
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide
 from logmetrics.sources.reader import SourceReader
-from logmetrics.sources.recognition import Heir, Original, find_earlier, find_heir, find_original
+from logmetrics.sources.recognition import Kind, Match, Surroundings, best_match
 from logmetrics.sources.tail import ContentChangedError, Tail
 
 # A copy that has more than its original, which has been still for so long: its rest is nobody else's.
@@ -33,6 +33,8 @@ class Identity:
         self.at_start = True
         # Files that are there and could not be looked at in this scan: they may be what others only look like.
         self._unmet: set[FileId] = set()
+        # Files that are met in this scan.
+        self._met: set[Tail] = set()
 
     def meet(self, unknown: list[Unknown], problems: Problems, now_s: float) -> None:
         """Find out what each file is.
@@ -52,15 +54,15 @@ class Identity:
             if self.known.is_full:
                 self.known.look_again = bool(met)  # else they wait for files that are still, not for the next pass
                 break
-            taken = self._take_up(reader, file, problems, now_s)
+            taken = self._take_up(reader, file, problems)
             if taken is not None and not self._try(self._go_on, taken, problems, now_s):
                 met.append(taken)
+        self._met = set(met)
         self._unmet = {file.file_id for _, file in changed} - {tail.found.file_id for tail in met}
         for tail in met:
-            self._try(self._shorten, tail, problems, now_s)
-        for tail in met:
-            if self.known.tails.get(tail.found.file_id) is tail and not tail.identified:
+            if self.known.tails.get(tail.found.file_id) is tail:
                 self._try(self.recognise, tail, problems, now_s)
+        self._met.clear()
 
     def _look_at_those_before(self, now_s: float) -> None:
         """Files that are read already may be what new ones are copies of, if only it was known what is in them."""
@@ -90,8 +92,8 @@ class Identity:
             self._pass_over(tail, now_s, again=bool(error.errno))  # without a number it is damaged, and stays so
             return True
 
-    def _take_up(self, reader: SourceReader, file: FoundFile, problems: Problems, now_s: float) -> Tail | None:
-        """Open *file* and give it turns; None when it cannot be, or is better left alone for now."""
+    def _take_up(self, reader: SourceReader, file: FoundFile, problems: Problems) -> Tail | None:
+        """Open *file* and give it turns; None when it cannot be."""
         try:
             content = self.known.open(file)
         except OSError as error:
@@ -103,34 +105,22 @@ class Identity:
         met_path = file.path if file.role == "log" else log_path(file.path)
         tail = Tail(self.known.new_position(reader, file, met_path), reader, file, content)
         self.known.add(tail)
-        if content.compressed and not self.at_start and self._is_being_written(file):
-            self._pass_over(tail, now_s, again=True)
-            return None
         return tail
 
     def _go_on(self, tail: Tail, now_s: float) -> bool:
         """Let *tail* go on with a log that lost its file, if its file has that log's content."""
-        assert tail.content is not None
-        heir = find_heir(self.known.orphans, tail.found, tail.content)
-        if heir is None:
+        match = self._match(tail) if self._is_readable(tail, now_s) else None
+        if match is None or match.kind is not Kind.HEIR:
             return False
-        original = self._original_of(tail)
-        if original is not None and original.tail.position.offset > heir.offset:
-            return False  # the log without a file is only how this one begins
-        self._inherit(tail, heir, now_s)
+        self._inherit(tail, match, now_s)
         return True
 
-    def _is_earlier(self, tail: Tail, now_s: float) -> bool:
-        """Let *tail* stand for a log that lost its file, if its file is a copy from before all was written."""
+    def _match(self, tail: Tail) -> Match | None:
         assert tail.content is not None
-        heir = find_earlier(self.known.orphans, tail.found, tail.content, self._unmet)
-        if heir is not None:
-            self._inherit_part(tail, heir, now_s, "moved")
-        return heir is not None
-
-    def _original_of(self, tail: Tail) -> Original | None:
-        assert tail.content is not None
-        return find_original(self._living_like(tail), tail.content, self._reopened)
+        around = Surroundings(
+            self.known.orphans, self._living_like(tail), self._reopened, self._unmet, shortened=tail in self._met
+        )
+        return best_match(tail.found, tail.content, around)
 
     def _living_like(self, tail: Tail) -> Callable[[bytes], Iterator[Tail]]:
         """The logs with a file that *tail* could be a copy of, by how they begin.
@@ -140,53 +130,52 @@ class Identity:
         assert tail.content is not None
         return partial(self.known.living, path=tail.found.path, any_name=tail.content.compressed)
 
-    def _shorten(self, tail: Tail, now_s: float) -> bool:
-        """Let *tail* go on with the log that its file or name had, if that log only lost its end."""
-        content, file = tail.content, tail.found
-        assert content is not None
-        for position in [p for p in self.known.orphans.positions.values() if p.offset and not p.raw]:
-            if position.file_id != file.file_id and (position.path != file.path or position.file_id in self._unmet):
-                continue
-            seen = compare(position, content)
-            decision = decide(position.offset, seen)
-            if decision.action is Action.WAIT:
-                self._pass_over(tail, now_s, again=True)
-                return True
-            # A new file under the old name is the old one only if there is enough of it to tell.
-            enough = position.file_id == file.file_id or seen.end >= HEAD_BYTES
-            if decision.reason == "shortened" and enough:
-                self._inherit_part(tail, Heir(position, decision.offset, seen.end), now_s, "shortened")
-                return True
-        return False
-
     def recognise(self, tail: Tail, now_s: float) -> bool:
         """Decide which log the file of *tail* is, once it has content; True when that is done. Raises OSError."""
-        content, file = tail.content, tail.found
-        assert content is not None
-        tail.first = content.read(0, HEAD_BYTES)
-        if not tail.first:
+        if not self._is_readable(tail, now_s):
             return False
-        while True:
-            if self._go_on(tail, now_s):
-                return True
-            original = self._original_of(tail)
-            # What it is a copy of may have been truncated a moment ago; then it is that log's heir.
-            version = self.known.orphans.version
-            for suspect in [original.tail] if original else list(self._living_like(tail)(tail.first)):
-                self.verify(suspect, now_s)
-            if original is not None and self._is_replaced(original.tail, content):
-                self.known.lose(original.tail, "deleted", now_s)
-            if version == self.known.orphans.version:
-                break
-        if original is not None:
-            self._copy(original, tail, now_s)
-        elif self._is_earlier(tail, now_s):
-            return True
-        elif file.role == "excluded":
+        file = tail.found
+        match = self._match(tail)
+        while self._is_outdated(match, tail, now_s):
+            match = self._match(tail)
+        if match is None and file.role == "excluded":
             self._pass_over(tail, now_s)
-        else:
+        elif match is None:
             self._begin(tail, now_s)
+        elif match.kind is Kind.HEIR:
+            self._inherit(tail, match, now_s)
+        elif match.tail is not None:
+            self._copy(match, match.tail, tail, now_s)
+        elif match.offset == 0:
+            self._pass_over(tail, now_s, again=True)  # a first line that may become that of the old log
+        else:
+            self._inherit_part(tail, match, now_s)
         return True
+
+    def _is_readable(self, tail: Tail, now_s: float) -> bool:
+        """Whether there is enough to see what the file of *tail* is: it may have been empty when it was opened."""
+        assert tail.content is not None
+        if not tail.content.compressed:
+            content = with_its_kind(tail.content, self.known.stop)
+            if content is None:
+                return False
+            tail.content = content
+        if tail.content.compressed and not self.at_start and self._is_being_written(tail.found):
+            self._pass_over(tail, now_s, again=True)
+            return False
+        tail.first = tail.content.read(0, HEAD_BYTES)
+        return bool(tail.first)
+
+    def _is_outdated(self, match: Match | None, tail: Tail, now_s: float) -> bool:
+        """Look again at the logs that *tail* may be a copy of: one that was truncated a moment ago makes it an heir."""
+        assert tail.content is not None
+        version = self.known.orphans.version
+        original = match.tail if match is not None else None
+        for suspect in [original] if original is not None else list(self._living_like(tail)(tail.first)):
+            self.verify(suspect, now_s)
+        if original is not None and self._is_replaced(original, tail.content):
+            self.known.lose(original, "deleted", now_s)
+        return version != self.known.orphans.version
 
     def _is_being_written(self, file: FoundFile) -> bool:
         """Whether a compressed file changed since the scan before."""
@@ -200,7 +189,7 @@ class Identity:
         """
         return original.identified and original.is_deleted and not copy.compressed and not original.lag_bytes
 
-    def _inherit(self, tail: Tail, heir: Heir, now_s: float) -> None:
+    def _inherit(self, tail: Tail, heir: Match, now_s: float) -> None:
         position, content = heir.position, tail.content
         assert content is not None
         self.known.orphans.found_shorter(position, heir.end)
@@ -212,21 +201,21 @@ class Identity:
         kept = "resumed" if position.path == tail.found.path else "moved"
         self._resume(tail, "compressed" if content.compressed else kept, now_s)
 
-    def _inherit_part(self, tail: Tail, heir: Heir, now_s: float, reason: str) -> None:
+    def _inherit_part(self, tail: Tail, part: Match, now_s: float) -> None:
         """The log lost its end, or this is a copy from before it was written; another copy may have all of it."""
         self.known.remove(tail)
         self.known.forget(tail.position)
-        tail.restart(heir.position.twin(self.known.new_key()))
-        cut(tail, heir.offset)
-        self._resume(tail, reason, now_s)
+        tail.restart(part.position.twin(self.known.new_key()))
+        cut(tail, part.offset)
+        self._resume(tail, "shortened" if part.kind is Kind.SHORTENED else "moved", now_s)
 
-    def _copy(self, of: Original, tail: Tail, now_s: float) -> None:
+    def _copy(self, match: Match, original: Tail, tail: Tail, now_s: float) -> None:
         """Not counted; but what a copy has beyond an original that stays as it is, is nobody else's."""
-        content, original, entry = tail.content, of.tail, self.known.passed_over.get(tail.found.file_id)
+        content, entry = tail.content, self.known.passed_over.get(tail.found.file_id)
         assert content is not None
         longer = content.end(original.position.end) > original.position.end
         still_s = now_s - max(original.grown_s, now_s if entry is None else entry.since_s)
-        if of.diverged or (longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S):
+        if match.kind is Kind.FORK or (longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S):
             tail.position.go_on_from(original.position)
             self.known.remove(tail)
             self._resume(tail, "outgrown_copy", now_s)

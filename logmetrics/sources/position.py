@@ -117,12 +117,15 @@ def is_telling(first: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file held against a position. ``line_start`` is behind its last newline; known only for one that is shorter."""
+    """A file held against a position. For one that is shorter, ``line_start`` is behind its last newline, and it is
+    found to be the same for the first ``verified`` bytes.
+    """
 
     end: int
     head_same: bool
     window_same: bool
     line_start: int = 0
+    verified: int = 0
 
 
 # The reasons for which a file is read from its start although it was known.
@@ -160,7 +163,8 @@ def compare(position: Position, content: Content) -> Seen:
         return Seen(end, head_same, hash_of(window) == position.window_hash)
     place, expected = next((mark for mark in reversed(position.marks) if mark[0] <= end), (0, b""))
     mark_same = not place or hash_of(content.read(place - WINDOW_BYTES, WINDOW_BYTES)) == expected
-    return Seen(end, mark_same, window_same=False, line_start=_line_start(content, end))
+    verified = max(place, head_size)
+    return Seen(end, mark_same, window_same=False, line_start=_line_start(content, end), verified=verified)
 
 
 def _line_start(content: Content, end: int) -> int:
