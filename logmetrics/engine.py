@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from logmetrics import __version__
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.rules.program import compile_rules
+from logmetrics.sources.account import tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
-from logmetrics.sources.position import RESTARTS
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
-from logmetrics.sources.wake import Waker
+from logmetrics.sources.wake import DirectoryWatch, Waker
 from logmetrics.store.self_metrics import SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import FamilyView, Store
@@ -28,8 +27,14 @@ from logmetrics.store.store import FamilyView, Store
 TURNS_PER_FOLD = 8
 # While a scrape waits, a pass over the files is cut short after this time and goes on later.
 PASS_S_MAX_WITH_SCRAPE = 0.1
-# Directories are looked through again after this many times the time that the last look took: at most 2 % of a core.
-DISCOVERY_REST = 50
+# Directories are looked through, and files that are still are looked at, again after so many times the time that it
+# took the last time: at most 2 % of a core together, and a tenth of that while file notification tells what happens.
+REST = 100
+REST_WHEN_TOLD = 1_000
+# A file that was written to this long ago is looked at in every pass.
+BUSY_S = 10.0
+# While notification tells of writes, all files are looked at this often nonetheless.
+LOOK_S_WHEN_TOLD = 15.0
 PROGRESS_INTERVAL_S = 0.25
 # In the log, progress is told this often.
 SAY_PROGRESS_INTERVAL_S = 5.0
@@ -90,9 +95,14 @@ class Engine:
         open_max = min(raise_open_files_limit() // 2, config.open_files_max)
         self.files = Files(self.readers, say, self, open_max)
         self._requests: deque[threading.Event] = deque()
-        self._hint = True
+        # Set by watchdog's threads too, so that these bools are all that crosses.
+        self._hint = self._look_at_all = True
+        # Tells of files that come, go and grow; None when nobody does.
+        self.watch: DirectoryWatch | None = None
+        self._look_after_s = 0.0
         self._discover_after_s = 0.0
         self._discovery_s = 0.0
+        self._growth_is_told = False
         self._turns = 0
         self._commits = 0
         self._failed_commits = 0
@@ -108,6 +118,11 @@ class Engine:
     def hint(self) -> None:
         """Something may have changed among the files."""
         self._hint = True
+        self.waker.wake()
+
+    def grown(self) -> None:
+        """A file may have been written to."""
+        self._look_at_all = True
         self.waker.wake()
 
     def refresh(self, timeout_s: float) -> bool:
@@ -169,7 +184,7 @@ class Engine:
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
-        self._update_self_metrics()
+        tell(self.self_metrics, self.readers, self.files.known, self.store)
         now_s = self.clock()
         batch: Batch = self.files.known.changes()
         for reader in self.readers:
@@ -226,10 +241,17 @@ class Engine:
         return self.monotonic() - self._committed_s >= interval_s
 
     def _sleep_s(self) -> float:
-        sleep_s = self.config.poll_interval_s
-        if self._dirty:
-            sleep_s = min(sleep_s, self._committed_s + self.config.commit_interval_s - self.monotonic())
-        return 0.0 if self._requests or self._hint else max(sleep_s, 0.0)
+        now_s = self.monotonic()
+        wake_s = min(self._discover_after_s, self._look_after_s)
+        if self._is_busy(now_s):
+            wake_s = min(wake_s, now_s + self.config.poll_interval_s)
+        if self._dirty or self.files.known.has_changes:
+            interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
+            wake_s = min(wake_s, self._committed_s + interval_s)
+        return 0.0 if self._requests or self._hint or self._look_at_all else max(wake_s - now_s, 0.0)
+
+    def _is_busy(self, now_s: float) -> bool:
+        return now_s - self.files.grown_s < BUSY_S
 
     def _pass(self, *, scrape_waits: bool) -> bool:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
@@ -241,19 +263,40 @@ class Engine:
             or (scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE)
         ):
             self._discover()
+        all_of_them = scrape_waits or self._look_at_all or started_s >= self._look_after_s
+        self._look_at_all = False
         turns = self.files.known.turns
         more = False
         for _ in range(len(turns)):
             if self.stopping or (scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE):
+                self._look_at_all = True
                 return True
             if not turns:
                 break
             tail = turns[0]
             turns.rotate(-1)
-            more |= self._turn(tail)
-            if self._requests and not scrape_waits and more:
-                return True
+            if all_of_them or tail.lag_bytes or started_s - tail.grown_s < BUSY_S:
+                more |= self._turn(tail)
+                if self._requests and not scrape_waits and more:
+                    self._look_at_all = True
+                    return True
+        if all_of_them:
+            self._looked_at_all(started_s)
         return more or self.files.known.look_again
+
+    def _looked_at_all(self, started_s: float) -> None:
+        """Plan the next look, and have writes told while there are none."""
+        now_s = self.monotonic()
+        rest_s = max(self.config.poll_interval_s, (now_s - started_s) * REST)
+        if self.watch is not None and self.watch.works and self.caught_up:
+            idle = not self._is_busy(now_s)
+            if idle and not self._growth_is_told:
+                self._look_at_all = True  # once more, for what was written before the watch was there
+            self.watch.watch_growth(idle)
+            self._growth_is_told = idle and self.watch.works
+            if self._growth_is_told:
+                rest_s = max(LOOK_S_WHEN_TOLD, (now_s - started_s) * REST_WHEN_TOLD)
+        self._look_after_s = now_s + rest_s
 
     def _turn(self, tail: Tail) -> bool:
         lines = tail.reader.lines
@@ -267,11 +310,19 @@ class Engine:
         return more
 
     def _discover(self) -> None:
-        self._hint = False
+        # Files that had to wait are no news.
+        told, self._hint = self._hint or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        self.files.adopt({reader.spec.name: self._found(reader) for reader in self.readers}, started_s)
+        news = self.files.adopt({reader.spec.name: self._found(reader) for reader in self.readers}, started_s)
         self._discovery_s = self.monotonic() - started_s
-        self._discover_after_s = started_s + max(self.config.poll_interval_s, DISCOVERY_REST * self._discovery_s)
+        if self.watch is not None and self.watch.works:
+            if told or news:
+                self.watch.check(missed=not told)
+            if self.watch.overflowed:
+                self.watch.overflowed = False
+                self.say("more happened than file notification can tell; looked at everything")
+        rest = REST_WHEN_TOLD if self.watch is not None and self.watch.works else REST
+        self._discover_after_s = started_s + max(self.config.poll_interval_s, rest * self._discovery_s)
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
@@ -313,51 +364,3 @@ class Engine:
         if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:
             self._said_progress_s = self.monotonic()
             self.say(self.catching_up)
-
-    def _update_self_metrics(self) -> None:
-        put = self.self_metrics.set
-        put("logmetrics_build_info", 1, __version__)
-        files: Counter[str] = Counter()
-        lag: Counter[str] = Counter()
-        for tail in self.files.known.tails.values():
-            files[tail.reader.spec.name] += 1
-            lag[tail.reader.spec.name] += tail.lag_bytes
-        for reader in self.readers:
-            name = reader.spec.name
-            put("logmetrics_source_lines_total", reader.lines, name)
-            put("logmetrics_source_bytes_total", reader.bytes, name)
-            put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
-            put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
-            put("logmetrics_source_oversize_lines_total", reader.oversize, name)
-            put("logmetrics_source_nul_bytes_total", reader.nul_bytes, name)
-            put("logmetrics_source_files", files[name], name)
-            put("logmetrics_source_unreadable_files", len(reader.problems) + len(reader.troubles), name)
-            put("logmetrics_source_lag_bytes", lag[name], name)
-            put("logmetrics_source_rotations_total", reader.rotations, name)
-            put("logmetrics_source_truncations_total", sum(reader.decisions[reason] for reason in RESTARTS), name)
-            for reason, count in reader.decisions.items():
-                put("logmetrics_source_decisions_total", count, name, reason)
-        for reason, lost_bytes in self.files.known.orphans.lost_bytes.items():
-            put("logmetrics_lost_bytes_total", lost_bytes, reason)
-        put("logmetrics_open_files", self.files.known.open_count)
-        self._update_rule_metrics()
-        for family in self.store.families.values():
-            metric = family.spec.name
-            put("logmetrics_series", family.guard.series, metric)
-            put("logmetrics_series_limit", family.guard.series_max, metric)
-            for (label, level), count in family.guard.overflows.items():
-                put("logmetrics_overflow_measurements_total", count, metric, label, level)
-
-    def _update_rule_metrics(self) -> None:
-        """A rule that several sources use is one rule here."""
-        totals: Counter[tuple[str, ...]] = Counter()
-        for rule in (rule for reader in self.readers for rule in reader.program.rules):
-            totals["logmetrics_rule_matches_total", rule.name] += rule.matches
-            for reason, count in rule.skipped.items():
-                totals["logmetrics_rule_skipped_updates_total", rule.name, reason] += count
-            if rule.open_pairs is not None:
-                totals["logmetrics_rule_open_pairs", rule.name] += len(rule.open_pairs)
-                for reason, count in rule.open_pairs.broken.items():
-                    totals["logmetrics_rule_broken_pairs_total", rule.name, reason] += count
-        for (metric, *labels), value in totals.items():
-            self.self_metrics.set(metric, value, *labels)

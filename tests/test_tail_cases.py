@@ -991,6 +991,28 @@ def test_case_65_the_copy_is_compressed_at_once(tmp_path: Path, stopped: bool, p
     world.close()
 
 
+@pytest.mark.parametrize("pattern", ["", "a.log"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_case_65_lines_between_copy_and_truncation(tmp_path: Path, pattern: str, ending: str) -> None:
+    """They count if a look falls between, and the copy, which lacks them, does not count again."""
+    world = lasting_world(tmp_path, pattern)
+    path = append(tmp_path / "logs" / "a.log", 1, 2)
+    world.poll()
+    data = path.read_bytes()
+    path.with_name(f"a.log.1{ending}").write_bytes(PACKERS[ending](data) if ending else data)
+    append(path, 3)
+    world.poll(0)  # reads, but does not look for files
+    os.truncate(path, 0)
+    append(path, 4)
+    for _ in range(3):
+        world.poll()
+    world.poll(120)
+
+    assert world.counted() == once(1, 2, 3, 4)
+    assert world.lost() == {}
+    world.close()
+
+
 @pytest.mark.parametrize("seen", [False, True])
 def test_case_66_copytruncate_out_of_sight(lasting: World, seen: bool) -> None:
     """The tail is lost; its bytes are in the ledger if the log was seen with them, and cannot be known otherwise."""
@@ -1375,7 +1397,7 @@ def test_case_87_the_shortest_file(lasting: World) -> None:
 def test_case_89_one_beginning_is_the_beginning_of_another() -> None:
     """Heads are compared byte by byte: each finds those that it begins with and those that begin with it."""
     heads: Heads[str] = Heads()
-    for head in (b"a", b"ab", b"ab\0", b"abc", b"b", b"ab\xff"):
+    for head in (b"a", b"ab", b"ab\0", b"abc", b"bcd", b"ab\xff"):
         heads.add(head, head.decode("latin-1"))
 
     assert list(heads.that_begin(b"abcd")) == ["abc", "ab", "a"]

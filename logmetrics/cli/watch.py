@@ -108,7 +108,8 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
         app = MetricsApp(engine, [path for source in config.sources for path in source.paths], early=early)
         server = HttpServer(config.listen, app)
         _stop_on_signals(engine)
-        watch_of_directories = DirectoryWatch(config.sources, engine.hint, say) if config.watchdog else None
+        if config.watchdog:
+            engine.watch = DirectoryWatch(config.sources, engine.hint, engine.grown, say)
         server.start()
         for address in server.bound:
             shown = address if address.startswith("unix:") else f"http://{address}"
@@ -116,8 +117,8 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
         try:
             engine.run()
         finally:
-            if watch_of_directories is not None:
-                watch_of_directories.stop()
+            if engine.watch is not None:
+                engine.watch.stop()
             server.stop()
 
 

@@ -6,16 +6,13 @@ import os
 import stat
 from typing import IO, Any, Protocol, cast
 
-from logmetrics.sources.discovery import FileId
+from logmetrics.sources.discovery import FileId, Signature, signature_of
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 _MAGIC_BYTES = max(map(len, _MAGIC))
 # Decompressed so much at a time while skipping to a place: bounds memory, whatever the file holds.
 _SKIP_BYTES = 1024 * 1024
-
-# Size and time of last change in nanoseconds: what changes when a file does.
-Signature = tuple[int, int]
 
 
 class StoppedError(Exception):
@@ -119,8 +116,7 @@ class CompressedContent(Content):
 
     def _begin_anew_if_changed(self) -> None:
         """A file that is still being compressed grows; a decoder that met its end cannot go on."""
-        status = self.status()
-        seen = (status.st_size, status.st_mtime_ns)
+        seen = signature_of(self.status())
         if seen != self._seen:
             self._seen = seen
             self._begin()

@@ -14,6 +14,10 @@ from logmetrics.config.specs import SourceSpec
 from logmetrics.sources.names import COMPRESSED, log_name, log_path
 
 FileId = tuple[int, int]
+# Size and time of last change in nanoseconds: what changes when a file does.
+Signature = tuple[int, int]
+# What state.db can hold; the year 2262, and anybody can give a file a later time.
+_TIME_NS_MAX = 2**63 - 1
 # log: the paths name it. generation: a rotated or compressed part of a log that they name. excluded: such a part that
 # `exclude` names; it is only ever used to read on where a known log was left.
 Role = Literal["log", "generation", "excluded"]
@@ -27,8 +31,7 @@ class FoundFile:
 
     path: str
     file_id: FileId
-    size_bytes: int
-    mtime_ns: int
+    signature: Signature
     role: Role
     root: str
 
@@ -39,6 +42,8 @@ class Discovery:
 
     files: dict[FileId, FoundFile] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    # The entries of the source's paths that could be looked through.
+    roots: list[str] = field(default_factory=list)
     # Generations are added when all logs are known: a file that is both is a log.
     _generations: list[tuple[str, Role, str]] = field(default_factory=list)
 
@@ -51,10 +56,12 @@ def discover(source: SourceSpec) -> Discovery:
         if has_magic(path) and not os.path.lexists(path):
             _search_glob(path, root, source, found)
         elif os.path.isdir(path):
+            found.roots.append(root)
             for name in _walk(path, found):
                 _sort(name, root, source, found, log=not name.endswith(COMPRESSED))
         else:
-            _add(path, "log", root, found, explicit=True)
+            if _add(path, "log", root, found, explicit=True):
+                found.roots.append(root)
             _search_generations_of(path, root, source, found)
     for path, role, root in found._generations:
         _add(path, role, root, found)
@@ -63,17 +70,28 @@ def discover(source: SourceSpec) -> Discovery:
 
 def _search_glob(pattern: str, root: str, source: SourceSpec, found: Discovery) -> None:
     directories = set() if has_magic(os.path.dirname(pattern)) else {os.path.dirname(pattern)}
-    matched = set()
+    matched: set[str] = set()
+    if os.path.isdir(plain_directory(pattern)):
+        found.roots.append(root)
     for path in sorted(iglob(pattern, recursive=True)):
         if not os.path.isdir(path):
             matched.add(path)
             directories.add(os.path.dirname(path))
             _sort(path, root, source, found, log=not path.endswith(COMPRESSED))
+            if os.path.islink(path):
+                _search_generations_of(path, root, source, found)
     parts = pattern.split("/")
     for directory in sorted(directories):
         for path in _files_in(directory):
             if path not in matched and (base := log_path(path)) != path and _fits(base.split("/"), parts):
                 _sort(path, root, source, found, log=False)
+
+
+def plain_directory(pattern: str) -> str:
+    """The part of a glob before its first wildcard."""
+    while has_magic(pattern):
+        pattern = os.path.dirname(pattern)
+    return pattern or "."
 
 
 def _search_generations_of(path: str, root: str, source: SourceSpec, found: Discovery) -> None:
@@ -131,20 +149,25 @@ def _sort(path: str, root: str, source: SourceSpec, found: Discovery, *, log: bo
         found._generations.append((path, "excluded", root))
 
 
-def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool = False) -> None:
+def signature_of(status: os.stat_result) -> Signature:
+    return status.st_size, min(status.st_mtime_ns, _TIME_NS_MAX)
+
+
+def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool = False) -> bool:
+    """Take note of a regular file; False for anything else."""
     try:
         status = os.stat(path)
     except OSError as error:
         if explicit or not isinstance(error, FileNotFoundError):
             found.problems[path] = error.strerror or str(error)
-        return
+        return False
     if not stat.S_ISREG(status.st_mode):
         if explicit:
             found.problems[path] = "is not a regular file"
-        return
+        return False
     file_id = (status.st_dev, status.st_ino)
-    file = FoundFile(path, file_id, status.st_size, status.st_mtime_ns, role, root)
-    found.files.setdefault(file_id, file)
+    found.files.setdefault(file_id, FoundFile(path, file_id, signature_of(status), role, root))
+    return True
 
 
 def _excluded(path: str, patterns: tuple[str, ...]) -> bool:

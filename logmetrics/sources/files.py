@@ -41,9 +41,11 @@ class Files:
         self.say = say
         self.known = Known(say, stop, open_max)
         self.identity = Identity(self.known)
+        # Monotonic time at which some file was last seen to grow or to be new.
+        self.grown_s = float("-inf")
 
-    def adopt(self, discoveries: Mapping[str, Discovery], now_s: float) -> None:
-        """Bring everything in line with what was found on the disk, by source."""
+    def adopt(self, discoveries: Mapping[str, Discovery], now_s: float) -> bool:
+        """Bring everything in line with what was found on the disk, by source; True when there are new files."""
         known = self.known
         known.look_again = False
         known.give_back()
@@ -55,22 +57,25 @@ class Files:
         problems = {name: dict(discovery.problems) for name, discovery in discoveries.items()}
         self._follow_names(found, now_s)
         unknown = [(r, file) for r, file in found.values() if not (file.file_id in known.tails or self._is_old(file))]
+        all_of_them = not unknown or self.identity.meet(unknown, problems, now_s)
         if unknown:
-            self.identity.meet(unknown, problems, now_s)
+            self.grown_s = now_s
         for file_id in known.passed_over.keys() - found.keys():
             del known.passed_over[file_id]
         self._settle(now_s)
         for name, reader in self.readers.items():
             self._tell_problems(reader, problems.get(name, {}))
-            known.looked_through((name, path) for path in reader.spec.paths)
-        self.identity.at_start = False
+            if all_of_them:
+                known.looked_through((name, root) for root in discoveries[name].roots)
+        at_start, self.identity.at_start = self.identity.at_start, False
+        return not at_start and any(file.file_id in known.tails for _, file in unknown)
 
     def _is_old(self, file: FoundFile) -> bool:
         """Whether *file* was passed over, and nothing changed since."""
         entry = self.known.passed_over.get(file.file_id)
         if entry is None or entry.version != self.known.orphans.version:
             return False
-        return entry.signature == (file.size_bytes, file.mtime_ns)
+        return entry.signature == file.signature
 
     def _follow_names(self, found: _Found, now_s: float) -> None:
         names = {file.path for _, file in found.values()}
@@ -78,15 +83,25 @@ class Files:
             if file_id not in found:
                 self._lost_name(tail, now_s, replaced=tail.position.path in names)
                 continue
+            position, file = tail.position, found[file_id][1]
+            if tail.content is None and not position.raw and self._may_be_another(tail, file):
+                self.known.lose(tail, "deleted", now_s)
+                continue
             tail.move_to(*found[file_id])
             self.known.nameless.pop(file_id, None)
-            position, file = tail.position, tail.found
             if position.path != file.path:
                 tail.reader.rotations += 1
                 position.path, position.source = file.path, tail.reader.spec.name
                 self.known.note(position)
-            if tail.content is None and not position.raw and (file.size_bytes, file.mtime_ns) != position.signature:
-                tail.stale = True
+
+    def _may_be_another(self, tail: Tail, file: FoundFile) -> bool:
+        """Whether the inode of a file that is not open may have been given to another file since.
+
+        One that only grew is verified when it is read.
+        """
+        if file.signature == tail.position.signature:
+            return False
+        return file.path != tail.position.path or file.signature[0] < tail.position.signature[0]
 
     def _lost_name(self, tail: Tail, now_s: float, *, replaced: bool) -> None:
         """Read on for a while, then close: the descriptor keeps the inode from being used for another file."""
@@ -123,7 +138,7 @@ class Files:
         *clock_s* is wall time, for `active` metrics; *now_s* is monotonic.
         """
         try:
-            if tail.content is None and not (tail.stale and self.identity.reopen(tail, now_s)):
+            if tail.content is None and not (tail.has_changed() and self.identity.reopen(tail, now_s)):
                 return False
             if not tail.look(now_s):
                 return False
@@ -145,7 +160,7 @@ class Files:
             return
         if not tail.lag_bytes:
             return
-        tail.grown_s = now_s
+        tail.grown_s = self.grown_s = now_s
         reader, before, changed = tail.reader, tail.offset, False
         try:
             self._apply_blocks(tail, clock_s)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content, with_its_kind
-from logmetrics.sources.discovery import FileId, FoundFile
+from logmetrics.sources.discovery import FileId, FoundFile, signature_of
 from logmetrics.sources.known import Known
 from logmetrics.sources.names import log_path
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide
@@ -36,12 +36,11 @@ class Identity:
         # Files that are met in this scan.
         self._met: set[Tail] = set()
 
-    def meet(self, unknown: list[Unknown], problems: Problems, now_s: float) -> None:
+    def meet(self, unknown: list[Unknown], problems: Problems, now_s: float) -> bool:
         """Find out what each file is.
 
         First those that are as they were left, by inode; then those that go on with a log that lost its file, by
-        content; then the others. When too many are open, those that are left over come next time, and ``look_again``
-        says so.
+        content; then the others. False when too many are open: those that are left over come next time.
         """
         self._look_at_those_before(now_s)
         orphans = self.known.orphans
@@ -50,11 +49,13 @@ class Identity:
         # The file that a log had is more likely the log than its copy is, and a rotated name more likely a copy.
         changed.sort(key=lambda pair: (pair[1].file_id not in by_inode, log_path(pair[1].path) != pair[1].path))
         met: list[Tail] = []
-        for reader, file in changed:
+        all_of_them = True
+        for number, (reader, file) in enumerate(changed):
             if self.known.is_full:
-                self.known.look_again = bool(met)  # else they wait for files that are still, not for the next pass
+                all_of_them = False
+                self.known.look_again = number > 0  # else they wait for files that are still, not for the next pass
                 break
-            taken = self._take_up(reader, file, problems)
+            taken = self._take_up(reader, file, problems, now_s)
             if taken is not None and not self._try(self._go_on, taken, problems, now_s):
                 met.append(taken)
         self._met = set(met)
@@ -63,6 +64,7 @@ class Identity:
             if self.known.tails.get(tail.found.file_id) is tail:
                 self._try(self.recognise, tail, problems, now_s)
         self._met.clear()
+        return all_of_them
 
     def _look_at_those_before(self, now_s: float) -> None:
         """Files that are read already may be what new ones are copies of, if only it was known what is in them."""
@@ -92,7 +94,7 @@ class Identity:
             self._pass_over(tail, now_s, again=bool(error.errno))  # without a number it is damaged, and stays so
             return True
 
-    def _take_up(self, reader: SourceReader, file: FoundFile, problems: Problems) -> Tail | None:
+    def _take_up(self, reader: SourceReader, file: FoundFile, problems: Problems, now_s: float) -> Tail | None:
         """Open *file* and give it turns; None when it cannot be."""
         try:
             content = self.known.open(file)
@@ -104,6 +106,7 @@ class Identity:
         # A generation that was not seen before belongs to its log, and has the log's name in labels.
         met_path = file.path if file.role == "log" else log_path(file.path)
         tail = Tail(self.known.new_position(reader, file, met_path), reader, file, content)
+        tail.grown_s = now_s
         self.known.add(tail)
         return tail
 
@@ -180,7 +183,7 @@ class Identity:
     def _is_being_written(self, file: FoundFile) -> bool:
         """Whether a compressed file changed since the scan before."""
         entry = self.known.passed_over.get(file.file_id)
-        return entry is None or entry.signature != (file.size_bytes, file.mtime_ns)
+        return entry is None or entry.signature != file.signature
 
     def _is_replaced(self, original: Tail, copy: Content) -> bool:
         """Whether the file of *original* was deleted and all of it was read: a copy with its content takes over.
@@ -239,13 +242,12 @@ class Identity:
         """A compressed file from before the first start is known as it is, so that a copy of it is not counted."""
         assert tail.content is not None
         raw, position = tail.content.views()[-1], tail.position
-        status = raw.status()
-        size = min(WINDOW_BYTES, status.st_size)
+        position.signature = signature_of(raw.status())
+        position.end = position.signature[0]
+        size = min(WINDOW_BYTES, position.end)
         position.raw = True
         position.grow_head(raw.read(0, HEAD_BYTES))
-        position.advance(status.st_size, raw.read(status.st_size - size, size))
-        position.end = status.st_size
-        position.signature = (status.st_size, status.st_mtime_ns)
+        position.advance(position.end, raw.read(position.end - size, size))
         tail.first = position.head
         self.known.close(tail)
 
@@ -295,7 +297,6 @@ class Identity:
 
     def reopen(self, tail: Tail, now_s: float) -> bool:
         """Open the changed file of *tail* again; False when it is not its log any more. Raises OSError."""
-        tail.stale = False
         self.known.give_back()
         tail.content = self.known.open(tail.found)
         if tail.content is None:
@@ -351,7 +352,7 @@ def cut(tail: Tail, offset: int) -> None:
 
 def is_unchanged(position: Position, file: FoundFile) -> bool:
     """Whether the file of *position* is as it was left, and has nothing more to read."""
-    return position.signature == (file.size_bytes, file.mtime_ns) and not position.unread_bytes
+    return position.signature == file.signature and not position.unread_bytes
 
 
 def why(error: OSError) -> str:

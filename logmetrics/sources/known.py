@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from logmetrics.sources.content import Content, Signature, StopFlag, file_id_of, open_content
-from logmetrics.sources.discovery import FileId, FoundFile
+from logmetrics.sources.content import Content, StopFlag, file_id_of, open_content
+from logmetrics.sources.discovery import FileId, FoundFile, Signature, signature_of
 from logmetrics.sources.heads import Heads
 from logmetrics.sources.ledger import Orphans
 from logmetrics.sources.names import may_be_copy
@@ -136,6 +136,7 @@ class Known:
             self.look_again = True
         else:
             self.forget(position)
+            self.orphans.version += 1  # what was passed over as its copy may be the log itself
         self._head_went_stale()
 
     def living(self, first: bytes, path: str, *, any_name: bool) -> Iterator[Tail]:
@@ -165,7 +166,7 @@ class Known:
         entry = self.passed_over.get(file.file_id)
         version = None if again else self.orphans.version
         since_s = now_s if entry is None else entry.since_s
-        self.passed_over[file.file_id] = PassedOver((file.size_bytes, file.mtime_ns), version, since_s)
+        self.passed_over[file.file_id] = PassedOver(file.signature, version, since_s)
 
     # -- descriptors
 
@@ -207,8 +208,13 @@ class Known:
         surplus = self.open_count - self.open_max // 2
         still = [tail for tail in self.tails.values() if tail.content is not None and not tail.lag_bytes]
         still = [tail for tail in still if tail.position.file_id not in self.nameless]
-        for tail in sorted(still, key=lambda tail: tail.grown_s)[:surplus]:
-            self.close(tail)
+        for tail in sorted(still, key=lambda tail: tail.grown_s):
+            # One that was written to since the last look may be deleted before the next.
+            if tail.content is not None and signature_of(tail.content.status()) == tail.position.signature:
+                self.close(tail)
+                surplus -= 1
+            if surplus <= 0:
+                return
 
     # -- commits
 

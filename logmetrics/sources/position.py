@@ -13,8 +13,8 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
-from logmetrics.sources.content import Content, Signature
-from logmetrics.sources.discovery import FileId
+from logmetrics.sources.content import Content
+from logmetrics.sources.discovery import FileId, Signature
 
 # So much of a log's beginning is kept to know it by. More helps only against logs with one and the same banner.
 HEAD_BYTES = 1024

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from logmetrics.rules.program import Log
-from logmetrics.sources.content import Content, Signature
-from logmetrics.sources.discovery import FoundFile
+from logmetrics.sources.content import Content
+from logmetrics.sources.discovery import FoundFile, signature_of
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of
 from logmetrics.sources.reader import SourceReader
 
@@ -39,7 +41,6 @@ class Tail:
         "oversize",
         "position",
         "reader",
-        "stale",
     )
 
     def __init__(self, position: Position, reader: SourceReader, found: FoundFile, content: Content | None) -> None:
@@ -54,8 +55,6 @@ class Tail:
         self.identified = False
         # The first bytes of the file when that was done.
         self.first = b""
-        # True when a closed file was seen to have changed.
-        self.stale = False
         # Monotonic time at which the file was last seen to grow.
         self.grown_s = 0.0
         # Lines longer than the bound, each counted when it is given up; NULs skipped at the start of lines.
@@ -138,11 +137,16 @@ class Tail:
             self.content.close()
             self.content = None
 
+    def has_changed(self) -> bool:
+        """Whether the file, which is not open, is other than when it was closed. Raises OSError."""
+        if self.position.raw:
+            return False
+        return signature_of(os.stat(self.position.path)) != self.position.signature
+
     def look(self, now_s: float) -> bool:
         """Take note of size and time of change; True when there is something to read or to verify."""
         assert self.content is not None
-        status = self.content.status()
-        signature: Signature = (status.st_size, status.st_mtime_ns)
+        signature = signature_of(self.content.status())
         if signature != self.position.signature:
             self.position.signature = signature
             self._settled_s = now_s + SETTLE_S

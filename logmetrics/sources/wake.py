@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 from collections.abc import Callable, Iterable
 from glob import has_magic
+from pathlib import Path
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -13,15 +15,19 @@ from watchdog.events import (
     DirMovedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import ObservedWatch
 
 from logmetrics.config.specs import SourceSpec
+from logmetrics.sources.discovery import plain_directory
 
-# Not FileModifiedEvent: building one costs more than reading the line that caused it (63 against 5 microseconds).
+# Not FileModifiedEvent: building one costs more than reading the line that caused it (63 against 5 microseconds). It is
+# asked for only while nothing is written.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileDeletedEvent,
@@ -63,7 +69,7 @@ class Waker:
 
 
 class _Hint(FileSystemEventHandler):
-    """watchdog's events, reduced to a call: some file came, went or was renamed."""
+    """watchdog's events, reduced to a call."""
 
     def __init__(self, hint: Callable[[], None]) -> None:
         super().__init__()
@@ -73,23 +79,112 @@ class _Hint(FileSystemEventHandler):
         self._hint()
 
 
-class DirectoryWatch:
-    """Calls *hint* when files come or go in the directories of the sources."""
+class _Overflow(logging.Handler):
+    """watchdog tells of a full queue in its log only."""
 
-    def __init__(self, sources: Iterable[SourceSpec], hint: Callable[[], None], say: Callable[[str], None]) -> None:
+    def __init__(self, watch: DirectoryWatch) -> None:
+        super().__init__(logging.WARNING)
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in record.getMessage().lower():
+            self._watch.overflowed = True
+            self._watch.names_changed()
+
+
+class DirectoryWatch:
+    """Calls *names_changed* when files come or go in the directories of the sources, and *grown* when one is written.
+
+    The latter only while ``watch_growth`` is on: an event for each write costs more than looking at the files. Nothing
+    here is trusted for good: see ``check``.
+    """
+
+    # So often may a scan find what no event told of.
+    MISSES_MAX = 3
+
+    def __init__(
+        self,
+        sources: Iterable[SourceSpec],
+        names_changed: Callable[[], None],
+        grown: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.names_changed = names_changed
+        # Set by watchdog's thread, told by the engine's.
+        self.overflowed = False
+        self._say = say
+        self._grown = _Hint(grown)
+        self._directories = _directories(sources)
+        self._growth_watches: list[ObservedWatch] = []
+        self._misses = 0
+        self.works = self._has_room()
         self._observer = Observer()
-        handler = _Hint(hint)
+        self._log_handler = _Overflow(self)
+        if not self.works:
+            return
+        logging.getLogger("watchdog").addHandler(self._log_handler)
         try:
-            for directory, recursive in sorted(_directories(sources).items()):
-                self._observer.schedule(handler, directory, recursive=recursive, event_filter=_EVENTS)
+            self._schedule(_Hint(names_changed), _EVENTS)
             self._observer.start()
-        except OSError as error:  # no more inotify watches or instances
-            say(f"no file notification ({error.strerror or error}); looking at files by polling only")
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def watch_growth(self, wanted: bool) -> None:
+        """Have *grown* called for each write, or no more."""
+        if not self.works or wanted == bool(self._growth_watches):
+            return
+        try:
+            if wanted:
+                self._growth_watches = self._schedule(self._grown, [FileModifiedEvent])
+                return
+            for watch in self._growth_watches:
+                self._observer.unschedule(watch)
+            self._growth_watches = []
+        except (OSError, KeyError) as error:  # KeyError: what watchdog raises for a directory that went away
+            self._give_up(str(error))
+
+    def check(self, *, missed: bool) -> None:
+        """A scan found what an event had told of, or what none had. The latter again and again: no use in events."""
+        self._misses = self._misses + 1 if missed else 0
+        if self.works and self._misses >= self.MISSES_MAX:
+            self._give_up("it misses what happens, as on network file systems")
 
     def stop(self) -> None:
+        logging.getLogger("watchdog").removeHandler(self._log_handler)
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join(timeout=1.0)
+
+    def _schedule(self, handler: _Hint, events: list[type[FileSystemEvent]]) -> list[ObservedWatch]:
+        schedule = self._observer.schedule
+        return [
+            schedule(handler, directory, recursive=recursive, event_filter=events)
+            for directory, recursive in sorted(self._directories.items())
+        ]
+
+    def _has_room(self) -> bool:
+        """watchdog 7 leaves directories unwatched without a word when there are more than the system allows."""
+        try:
+            allowed = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
+        except (OSError, ValueError):
+            return True
+        wanted = sum(_count_directories(d) if deep else 1 for d, deep in self._directories.items())
+        if 2 * wanted <= allowed:  # names and growth have a watch each
+            return True
+        self._say(_POLLING.format(f"{wanted:,} directories, and fs.inotify.max_user_watches is {allowed:,}"))
+        return False
+
+    def _give_up(self, why: str) -> None:
+        self.works = False
+        self._say(_POLLING.format(why))
+        self.stop()
+
+
+_POLLING = "no file notification ({}); looking at files by polling only"
+
+
+def _count_directories(root: str) -> int:
+    return sum(1 for _ in os.walk(root))
 
 
 def _directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
@@ -97,11 +192,8 @@ def _directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
     directories: dict[str, bool] = {}
     for source in sources:
         for path in map(os.path.expanduser, source.paths):
-            plain = path
-            while has_magic(plain):
-                plain = os.path.dirname(plain)
             recursive = os.path.isdir(path) or has_magic(path)
-            directory = plain or "." if recursive else os.path.dirname(path) or "."
+            directory = plain_directory(path) if recursive else os.path.dirname(path) or "."
             if os.path.isdir(directory):
                 directories[directory] = directories.get(directory, False) or recursive
     return directories

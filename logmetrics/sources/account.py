@@ -1,0 +1,70 @@
+"""What is told about sources, files, rules and metrics: their tallies, put into the self-metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from logmetrics import __version__
+from logmetrics.sources.known import Known
+from logmetrics.sources.position import RESTARTS
+from logmetrics.sources.reader import SourceReader
+from logmetrics.store.self_metrics import SelfMetrics
+from logmetrics.store.store import Store
+
+Put = Callable[..., None]
+
+
+def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, store: Store) -> None:
+    """Bring the self-metrics up to date."""
+    put = metrics.set
+    put("logmetrics_build_info", 1, __version__)
+    _tell_sources(put, readers, known)
+    _tell_rules(put, readers)
+    for reason, lost_bytes in known.orphans.lost_bytes.items():
+        put("logmetrics_lost_bytes_total", lost_bytes, reason)
+    put("logmetrics_open_files", known.open_count)
+    for family in store.families.values():
+        metric = family.spec.name
+        put("logmetrics_series", family.guard.series, metric)
+        put("logmetrics_series_limit", family.guard.series_max, metric)
+        for (label, level), count in family.guard.overflows.items():
+            put("logmetrics_overflow_measurements_total", count, metric, label, level)
+
+
+def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:
+    files: Counter[str] = Counter()
+    lag: Counter[str] = Counter()
+    for tail in known.tails.values():
+        files[tail.reader.spec.name] += 1
+        lag[tail.reader.spec.name] += tail.lag_bytes
+    for reader in readers:
+        name = reader.spec.name
+        put("logmetrics_source_lines_total", reader.lines, name)
+        put("logmetrics_source_bytes_total", reader.bytes, name)
+        put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
+        put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
+        put("logmetrics_source_oversize_lines_total", reader.oversize, name)
+        put("logmetrics_source_nul_bytes_total", reader.nul_bytes, name)
+        put("logmetrics_source_files", files[name], name)
+        put("logmetrics_source_unreadable_files", len(reader.problems) + len(reader.troubles), name)
+        put("logmetrics_source_lag_bytes", lag[name], name)
+        put("logmetrics_source_rotations_total", reader.rotations, name)
+        put("logmetrics_source_truncations_total", sum(reader.decisions[reason] for reason in RESTARTS), name)
+        for reason, count in reader.decisions.items():
+            put("logmetrics_source_decisions_total", count, name, reason)
+
+
+def _tell_rules(put: Put, readers: Iterable[SourceReader]) -> None:
+    """A rule that several sources use is one rule here."""
+    totals: Counter[tuple[str, ...]] = Counter()
+    for rule in (rule for reader in readers for rule in reader.program.rules):
+        totals["logmetrics_rule_matches_total", rule.name] += rule.matches
+        for reason, count in rule.skipped.items():
+            totals["logmetrics_rule_skipped_updates_total", rule.name, reason] += count
+        if rule.open_pairs is not None:
+            totals["logmetrics_rule_open_pairs", rule.name] += len(rule.open_pairs)
+            for reason, count in rule.open_pairs.broken.items():
+                totals["logmetrics_rule_broken_pairs_total", rule.name, reason] += count
+    for (metric, *labels), value in totals.items():
+        put(metric, value, *labels)
