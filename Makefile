@@ -5,7 +5,7 @@
 
 PYTEST_ARGS ?= -n auto
 
-.PHONY: help venv demo test lint tools examples golden clean
+.PHONY: help venv demo test torture lint tools examples golden clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -19,6 +19,9 @@ demo: ## Serve the metrics of examples/logs on http://127.0.0.1:8001/metrics
 
 test: venv tools lint ## Run linters, type checker and all tests
 	@exec .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+torture: venv tools ## Run the long forms: 10,000 simulated schedules, 1,000 kills (about an hour)
+	SIMULATION_SEEDS=10000 TORTURE_KILLS=1000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py tests/test_kill.py
 
 lint: venv ## Run linters and type checker
 	.venv/bin/python -m ruff check

@@ -11,6 +11,11 @@ missing() {
 packages=()
 if missing prometheus || missing promtool; then packages+=(prometheus); fi
 if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
+if missing logrotate && [ ! -x /usr/sbin/logrotate ]; then packages+=(logrotate); fi
+for program in strace bzip2 zstd; do
+    if missing "$program"; then packages+=("$program"); fi
+done
+if missing xz; then packages+=(xz-utils); fi
 # Any machine that runs systemd has it; containers do not.
 if [ "${CI:-}" = true ] && missing systemd-analyze; then packages+=(systemd); fi
 [ ${#packages[@]} -gt 0 ] || exit 0

@@ -59,7 +59,7 @@ class Identity:
             if taken is not None and not self._try(self._go_on, taken, problems, now_s):
                 met.append(taken)
         self._met = set(met)
-        self._unmet = {file.file_id for _, file in changed} - {tail.found.file_id for tail in met}
+        self._unmet = {file.file_id for _, file in changed} - self.known.tails.keys()
         for tail in met:
             if self.known.tails.get(tail.found.file_id) is tail:
                 self._try(self.recognise, tail, problems, now_s)

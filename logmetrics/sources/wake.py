@@ -38,6 +38,9 @@ _EVENTS: list[type[FileSystemEvent]] = [
 ]
 
 
+_MAX_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+
+
 class Waker:
     """A sleep that any thread, and a signal handler, can end. A pipe, because no lock may be taken in a handler."""
 
@@ -165,7 +168,7 @@ class DirectoryWatch:
     def _has_room(self) -> bool:
         """watchdog 7 leaves directories unwatched without a word when there are more than the system allows."""
         try:
-            allowed = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
+            allowed = int(_MAX_WATCHES.read_text())
         except (OSError, ValueError):
             return True
         wanted = sum(_count_directories(d) if deep else 1 for d, deep in self._directories.items())
