@@ -7,6 +7,7 @@ counted twice. TORTURE_KILLS sets how often it is killed.
 from __future__ import annotations
 
 import gzip
+import http.client
 import os
 import random
 import shutil
@@ -124,7 +125,7 @@ class Scraper(threading.Thread):
             try:
                 with urllib.request.urlopen(self.url, timeout=10) as answer:
                     text = answer.read().decode()
-            except (urllib.error.URLError, OSError, ValueError):
+            except (http.client.HTTPException, OSError):  # it is dead, dying or not ready
                 self.stop.wait(0.005)
                 continue
             self.scrapes += 1

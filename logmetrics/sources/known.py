@@ -182,10 +182,14 @@ class Known:
             self.open_max = max(self.open_count // 2, 1)
             raise
         self.open_count += 1
-        if file_id_of(content.status()) != file.file_id:
+        try:
+            if file_id_of(content.status()) == file.file_id:
+                return content
+        except OSError:
             self.close_content(content)
-            return None
-        return content
+            raise
+        self.close_content(content)
+        return None
 
     def close(self, tail: Tail) -> None:
         if tail.content is not None:
