@@ -398,7 +398,7 @@ class Simulation:
             path.rename(new)
 
     def do_link(self, a: int, b: int) -> None:
-        path = self._existing(a, live=b % 2 == 0)
+        path = self._existing(a, live=True)
         if path is not None:
             new = self.logs / f"linked{b % 3}.log"
             if not new.exists():

@@ -10,6 +10,8 @@ from logmetrics.sources.discovery import FileId, Signature, signature_of
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
+# A frame's header has no more (RFC 8878, 3.1.1.1).
+_ZSTD_HEADER_BYTES = 18
 _MAGIC_BYTES = max(map(len, _MAGIC))
 # Decompressed so much at a time while skipping to a place: bounds memory, whatever the file holds.
 _SKIP_BYTES = 1024 * 1024
@@ -76,8 +78,9 @@ class CompressedContent(Content):
         # The last bytes before that place, and where they begin: comparing looks at a place more than once.
         self._kept = b""
         self._kept_at = 0
-        # The length, once the end was reached; it may be the end of what is there so far.
+        # The length, once the end was reached, and whether that is the end or only what is there so far.
         self.length: int | None = None
+        self.complete = False
         self._seen: Signature | None = None
 
     def read(self, offset: int, size_bytes: int) -> bytes:
@@ -129,14 +132,24 @@ class CompressedContent(Content):
         self._kept, self._kept_at = b"", 0
         self.length = None
 
+    def _is_whole(self, length: int) -> bool:
+        """Whether a stream that gave *length* bytes is all of it; zstd's reader ends without a word where it is cut."""
+        if self.kind != "zst":
+            return True
+        import zstandard
+
+        size = zstandard.frame_content_size(os.pread(self.fd, _ZSTD_HEADER_BYTES, 0))
+        return size <= length  # -1 where the frame does not tell
+
     def _next(self, size_bytes: int) -> bytes:
         assert self._stream is not None
         if self.length is not None:
             return b""
         try:
             data = self._stream.read(size_bytes)
+            self.complete = bool(data) or self._is_whole(self._place)
         except EOFError:  # cut off, or not yet complete
-            data = b""
+            data, self.complete = b"", False
         except OSError:
             raise
         except Exception as error:

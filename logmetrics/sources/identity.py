@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 
 from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content, with_its_kind
 from logmetrics.sources.discovery import FileId, FoundFile, signature_of
 from logmetrics.sources.known import Known
 from logmetrics.sources.names import log_path
-from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide
+from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide, is_telling
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.recognition import Kind, Match, Surroundings, best_match
 from logmetrics.sources.tail import ContentChangedError, Tail
@@ -33,6 +32,8 @@ class Identity:
         self.at_start = True
         # Files that are there and could not be looked at in this scan: they may be what others only look like.
         self._unmet: set[FileId] = set()
+        # True when files were not met in the last scan, because one that was there before could not be read.
+        self._postponed = False
         # Files that are met in this scan.
         self._met: set[Tail] = set()
 
@@ -42,7 +43,10 @@ class Identity:
         First those that are as they were left, by inode; then those that go on with a log that lost its file, by
         content; then the others. False when too many are open: those that are left over come next time.
         """
-        self._look_at_those_before(now_s)
+        if not self._look_at_those_before(now_s) and not self._postponed:
+            self._postponed = self.known.look_again = True  # once: what cannot be read may never be
+            return False
+        self._postponed = False
         orphans = self.known.orphans
         by_inode = {position.file_id: position for position in orphans.positions.values() if position.offset}
         changed = [pair for pair in unknown if not self._is_as_left(*pair, by_inode.get(pair[1].file_id))]
@@ -66,14 +70,19 @@ class Identity:
         self._met.clear()
         return all_of_them
 
-    def _look_at_those_before(self, now_s: float) -> None:
-        """Files that are read already may be what new ones are copies of, if only it was known what is in them."""
-        for tail in [self.known.tails[file_id] for file_id in self.known.nameless]:
-            with suppress(OSError):  # its turn will tell
+    def _look_at_those_before(self, now_s: float) -> bool:
+        """Files that are read already may be what new ones are copies of, if only it was known what is in them.
+
+        False when one of them cannot be read now; its turn will tell of that.
+        """
+        try:
+            for tail in [self.known.tails[file_id] for file_id in self.known.nameless]:
                 self.verify(tail, now_s)
-        for tail in [tail for tail in self.known.tails.values() if not tail.identified and tail.content is not None]:
-            with suppress(OSError):
+            for tail in [t for t in self.known.tails.values() if not t.identified and t.content is not None]:
                 self.recognise(tail, now_s)
+        except OSError:
+            return False
+        return True
 
     def _is_as_left(self, reader: SourceReader, file: FoundFile, position: Position | None) -> bool:
         """Go on with *position* without opening *file*, if by inode, size and time it did not change since."""
@@ -150,7 +159,7 @@ class Identity:
         elif match.tail is not None:
             self._copy(match, match.tail, tail, now_s)
         elif match.offset == 0:
-            self._pass_over(tail, now_s, again=True)  # a first line that may become that of the old log
+            self._pass_over(tail, now_s, again=True)  # too little of it is there
         else:
             self._inherit_part(tail, match, now_s)
         return True
@@ -167,6 +176,9 @@ class Identity:
             self._pass_over(tail, now_s, again=True)
             return False
         tail.first = tail.content.read(0, HEAD_BYTES)
+        if tail.content.compressed and not is_telling(tail.first):
+            self._pass_over(tail, now_s, again=True)
+            return False
         return bool(tail.first)
 
     def _is_outdated(self, match: Match | None, tail: Tail, now_s: float) -> bool:

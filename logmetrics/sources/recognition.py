@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from logmetrics.sources.content import Content
+from logmetrics.sources.content import CompressedContent, Content
 from logmetrics.sources.discovery import FileId, FoundFile
 from logmetrics.sources.ledger import Orphans
 from logmetrics.sources.names import log_path, may_be_copy
@@ -33,8 +33,8 @@ class Kind(IntEnum):
 class Match:
     """A file and a known log are the same for at least *shared* bytes.
 
-    *offset* is up to where the lines of the file are counted, *end* how many bytes the file has of the log. *tail* is
-    the log's own, if it has a file.
+    *offset* is up to where the lines of the file are counted, 0 where that cannot be said yet, *end* how many bytes the
+    file has of the log. *tail* is the log's own, if it has a file.
     """
 
     kind: Kind
@@ -92,7 +92,9 @@ def _earlier(file: FoundFile, content: Content, around: Surroundings) -> Iterato
         if content.compressed or may_be_copy(file.path, position.path, position.met_path):
             seen = compare(position, content)
             if seen.head_same and seen.line_start > 0 and seen.end < position.offset:
-                yield Match(Kind.EARLIER, seen.verified, position, seen.line_start, seen.end)
+                # Of one that is not complete nobody knows where it will end.
+                whole = not isinstance(content, CompressedContent) or content.complete
+                yield Match(Kind.EARLIER, seen.verified, position, seen.line_start if whole else 0, seen.end)
 
 
 def _shortened(file: FoundFile, content: Content, around: Surroundings) -> Iterator[Match]:
