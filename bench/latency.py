@@ -27,6 +27,7 @@ def record(agent: str) -> str:
 
 def start(directory: Path) -> tuple[subprocess.Popen[str], http.client.HTTPConnection]:
     command = [sys.executable, "-m", "logmetrics", "watch", str(directory), "--listen", "127.0.0.1:0"]
+    command += ["--state-dir", str(directory.parent / "state")]
     daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert daemon.stderr is not None
     for line in daemon.stderr:
@@ -64,7 +65,8 @@ def main() -> None:
     parser.add_argument("--load", type=int, default=0, metavar="LINES_A_SECOND")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+        directory = Path(name) / "logs"
+        directory.mkdir()
         for number in range(arguments.files):
             (directory / f"load-{number}.log").write_text(record("load"))
         log = directory / "probe.log"

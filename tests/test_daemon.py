@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,51 @@ def test_signal_during_a_large_backlog(tmp_path: Path) -> None:
         assert daemon.get("/metrics")[0] == 503
         assert daemon.get("/readyz")[0] == 503
         assert daemon.stop() == 0
+
+
+def test_catching_up_is_told(tmp_path: Path) -> None:
+    """Until what was there is read: 503 with Retry-After and how far it is, on the page too."""
+    with (tmp_path / "a.log").open("w") as file:
+        file.write(call(1) * 2_000_000)
+    with Daemon(str(tmp_path)) as daemon:
+        status, body = daemon.get("/metrics")
+        assert status == 503
+        assert re.fullmatch(r"not ready: reading what was there at the start: \d+%, [\d,]+ lines\n", body)
+        request = urllib.request.Request(daemon.url + "/readyz")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=10)
+        with caught.value as answer:
+            assert int(answer.headers["Retry-After"]) > 0
+        assert "reading what was there at the start" in daemon.get("/")[1]
+        assert daemon.get("/healthz") == (200, "ok\n")
+
+
+def test_serve_early(tmp_path: Path) -> None:
+    """Metrics are served while what was there is still being read."""
+    with (tmp_path / "a.log").open("w") as file:
+        file.write(call(1) * 1_000_000)
+    with Daemon(str(tmp_path), "--serve-early") as daemon:
+        first = daemon.total("agent_tool_calls_total")
+        assert first < 1_000_000
+        wait_until(lambda: daemon.total("agent_tool_calls_total") == 1_000_000)
+
+
+def test_stop_under_load_saves_what_was_read(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a backlog ends it within five seconds, and the next run goes on from there."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    with (logs / "a.log").open("w") as file:
+        file.write(call(1) * 1_500_000)
+    arguments = (str(logs), "--state-dir", str(tmp_path / "state"))
+    with Daemon(*arguments) as daemon:
+        wait_until(lambda: "0 lines" not in daemon.get("/metrics")[1])
+        started_s = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - started_s < 5
+    with Daemon(*arguments) as daemon:
+        daemon.wait_for_message("going on where")
+        assert daemon.total("agent_tool_calls_total") == 1_500_000
+        assert daemon.total("logmetrics_source_lines_total") == 1_500_000
 
 
 def test_port_in_use(tmp_path: Path) -> None:

@@ -185,8 +185,12 @@ class Files:
 
     def _account(self, tail: Tail, before: int) -> None:
         """Whatever ended the reading: what was applied is counted up to here, and the position says so."""
-        tail.reader.bytes += tail.offset - before
-        tail.reader.take_tallies_of(tail)
+        reader = tail.reader
+        reader.bytes += tail.offset - before
+        reader.lines += tail.oversize
+        reader.oversize += tail.oversize
+        reader.nul_bytes += tail.nul_bytes
+        tail.oversize = tail.nul_bytes = 0
         tail.note()
         self.known.note(tail.position)
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from logmetrics.config.specs import SourceSpec
 from logmetrics.rules.program import Program
-
-if TYPE_CHECKING:
-    from logmetrics.sources.tail import Tail
 
 
 class SourceReader:
@@ -29,10 +25,3 @@ class SourceReader:
         self.problems: dict[str, str] = {}
         # The same for files that could be opened.
         self.troubles: dict[str, str] = {}
-
-    def take_tallies_of(self, tail: Tail) -> None:
-        """Book what *tail* passed over since it was asked last."""
-        self.lines += tail.oversize
-        self.oversize += tail.oversize
-        self.nul_bytes += tail.nul_bytes
-        tail.oversize = tail.nul_bytes = 0
