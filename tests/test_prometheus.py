@@ -143,3 +143,38 @@ def test_first_three_queries(tmp_path: Path) -> None:
             latencies[record["agent"]].append(record["latency_ms"] / 1000)
     for agent in AGENTS:
         assert p95[agent] == pytest.approx(quantile(0.95, latencies[agent]), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_kill_is_no_reset(tmp_path: Path) -> None:
+    """Over two kills and a rotation Prometheus sees no reset, and the increase is what was written."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    line = json.dumps({"event": "tool_call", "agent": "a", "tool_name": "t", "status": "success"}) + "\n"
+
+    def append(count: int) -> None:
+        with (logs / "a.log").open("a") as file:
+            file.write(line * count)
+
+    append(1000)
+    target = f"127.0.0.1:{free_port()}"
+    arguments = (str(logs), "--state-dir", str(tmp_path / "state"), "--listen", target)
+    counter, window = "agent_tool_calls_total", "[2m]"
+    pause = threading.Event()
+    with prometheus(target, tmp_path) as url:
+        for run in range(3):
+            with Daemon(*arguments) as daemon:
+                seen = 1000 + 30 * run
+                wait_until(lambda seen=seen: values(query(url, counter), "agent") == {"a": seen})
+                append(30)
+                pause.wait(0.3)
+                if run < 2:
+                    wait_until(lambda seen=seen: values(query(url, counter), "agent") == {"a": seen + 30})
+                    daemon.process.kill()
+                    daemon.process.wait()
+                    (logs / "a.log").rename(logs / f"a.log.{run}")
+                else:
+                    wait_until(lambda: values(query(url, counter), "agent") == {"a": 1090})
+        grown = f"max_over_time({counter}{window}) - min_over_time({counter}{window})"
+        assert values(query(url, f"resets({counter}{window})"), "agent") == {"a": 0}
+        assert values(query(url, grown), "agent") == {"a": 90}

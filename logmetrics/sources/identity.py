@@ -9,7 +9,16 @@ from logmetrics.sources.content import CompressedContent, Content, file_id_of, o
 from logmetrics.sources.discovery import FileId, FoundFile, signature_of
 from logmetrics.sources.known import Known
 from logmetrics.sources.names import log_path
-from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide, is_telling
+from logmetrics.sources.position import (
+    HEAD_BYTES,
+    WINDOW_BYTES,
+    Action,
+    Decision,
+    Position,
+    compare,
+    decide,
+    is_telling,
+)
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.recognition import Kind, Match, Surroundings, best_match
 from logmetrics.sources.tail import ContentChangedError, Tail
@@ -248,6 +257,8 @@ class Identity:
             self._set_down(tail)
         elif first_look and (old_generation or tail.reader.spec.start_at_end):
             tail.start_at_end()
+        if not tail.position.offset:
+            tail.remember()
         self.known.identified(tail, "new" if not tail.position.offset else "skipped")
 
     def _set_down(self, tail: Tail) -> None:
@@ -283,6 +294,8 @@ class Identity:
         decision = decide(position.offset, seen)
         if not position.offset:
             position.head = b""
+        if not position.read_to:  # nothing of it was read, but it was seen, and is not as it was
+            decision = Decision(Action.RESTART, 0, "other_content" if seen.end else "truncated")
         if decision.action is Action.WAIT:
             return
         if decision.action is Action.RESTART:

@@ -28,6 +28,7 @@ class Tail:
         "_counted_window",
         "_nuls_to",
         "_partial",
+        "_sample",
         "_settled_s",
         "_skipping",
         "_window",
@@ -53,8 +54,9 @@ class Tail:
         self.log = Log(position.met_path, reader.spec.name)
         # False until its content was held against all that is known; nothing is read before.
         self.identified = False
-        # The first bytes of the file when that was done.
+        # The first bytes of the file when that was done, and the last ones that were there then with their place.
         self.first = b""
+        self._sample = (0, b"")
         # Monotonic time at which the file was last seen to grow.
         self.grown_s = 0.0
         # Lines longer than the bound, each counted when it is given up; NULs skipped at the start of lines.
@@ -76,6 +78,7 @@ class Tail:
         self.log = Log(position.met_path, self.reader.spec.name)
         self.identified = False
         self.first = b""
+        self._sample = (0, b"")
         position.read_to = position.offset
         self._prepare(b"")
 
@@ -164,13 +167,26 @@ class Tail:
         place = self.position.read_to
         if not self._window_holds(place):
             return False
-        if place == 0 and self.content.read(0, len(self.first)) != self.first:
-            return False  # nothing is read yet, but it was seen
+        if place == 0 and not self._is_as_seen():
+            return False
         end = self.content.end(place)
         if end < place:
             return False
         self.position.end = end
         return True
+
+    def remember(self) -> None:
+        """Keep what the file looks like, of which nothing is read yet: it may be rewritten before it is."""
+        assert self.content is not None
+        end = self.content.end(HEAD_BYTES)
+        start = max(end - WINDOW_BYTES, 0)
+        self._sample = (start, self.content.read(start, end - start))
+
+    def _is_as_seen(self) -> bool:
+        assert self.content is not None
+        start, sample = self._sample
+        read = self.content.read
+        return read(0, len(self.first)) == self.first and read(start, len(sample)) == sample
 
     def _window_holds(self, place: int) -> bool:
         assert self.content is not None
