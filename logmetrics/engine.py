@@ -31,6 +31,8 @@ PASS_S_MAX_WITH_SCRAPE = 0.1
 # took the last time: at most 2 % of a core together, and a tenth of that while file notification tells what happens.
 REST = 100
 REST_WHEN_TOLD = 1_000
+# After a hint, directories are not looked through again for this many times the time that it took, or a poll interval.
+HINT_REST = 20
 # A file that was written to this long ago is looked at in every pass.
 BUSY_S = 10.0
 # While notification tells of writes, all files are looked at this often nonetheless.
@@ -101,6 +103,7 @@ class Engine:
         self.watch: DirectoryWatch | None = None
         self._look_after_s = 0.0
         self._discover_after_s = 0.0
+        self._hint_after_s = 0.0
         self._discovery_s = 0.0
         self._growth_is_told = False
         self._turns = 0
@@ -194,6 +197,8 @@ class Engine:
         try:
             self._write(batch)
         except CommitError as error:
+            for reader in self.readers:
+                reader.program.commit_failed()
             self._commit_failed(str(error), self.monotonic() - started_s)
             return
         self.files.known.committed()
@@ -242,13 +247,13 @@ class Engine:
 
     def _sleep_s(self) -> float:
         now_s = self.monotonic()
-        wake_s = min(self._discover_after_s, self._look_after_s)
+        wake_s = min(self._hint_after_s if self._hint else self._discover_after_s, self._look_after_s)
         if self._is_busy(now_s):
             wake_s = min(wake_s, now_s + self.config.poll_interval_s)
         if self._dirty or self.files.known.has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
-        return 0.0 if self._requests or self._hint or self._look_at_all else max(wake_s - now_s, 0.0)
+        return 0.0 if self._requests or self._look_at_all else max(wake_s - now_s, 0.0)
 
     def _is_busy(self, now_s: float) -> bool:
         return now_s - self.files.grown_s < BUSY_S
@@ -257,7 +262,7 @@ class Engine:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
         started_s = self.monotonic()
         if (
-            self._hint
+            (self._hint and (scrape_waits or started_s >= self._hint_after_s))
             or self.files.known.look_again
             or started_s >= self._discover_after_s
             or (scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE)
@@ -323,6 +328,7 @@ class Engine:
                 self.say("more happened than file notification can tell; looked at everything")
         rest = REST_WHEN_TOLD if self.watch is not None and self.watch.works else REST
         self._discover_after_s = started_s + max(self.config.poll_interval_s, rest * self._discovery_s)
+        self._hint_after_s = started_s + min(self.config.poll_interval_s, HINT_REST * self._discovery_s)
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import lzma
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from logmetrics.config.specs import SourceSpec
+from logmetrics.rules.pairs import OpenPairs
+from logmetrics.sources.content import CompressedContent, Content
+from logmetrics.sources.discovery import discover, signature_of
+from logmetrics.sources.tail import Tail
+from tests.daemon import Daemon
 from tests.simulation import Action, run
 from tests.world import World
 
@@ -175,3 +185,264 @@ def test_inode_of_a_closed_file_that_another_file_has_now(tmp_path: Path) -> Non
     counted = {text: count for text, count in world.counted().items() if text != "unknown"}
     assert counted == {"2": 1}
     world.close()
+
+
+@pytest.fixture
+def lasting(tmp_path: Path) -> Iterator[World]:
+    """A world with state over an empty directory."""
+    (tmp_path / "logs").mkdir()
+    made = World(tmp_path / "logs", state_dir=tmp_path / "state")
+    made.poll()
+    yield made
+    made.close()
+
+
+def test_archive_that_is_overwritten_in_place(lasting: World) -> None:
+    """`gzip -c a.log > a.log.1.gz; : > a.log` gives the same file other content each day; the decoder went on in it."""
+    archive = lasting.directory / "a.log.1.gz"
+    for numbers in (range(30), range(30, 80), range(80, 150)):
+        log = lasting.write("a.log", *numbers)
+        lasting.poll()
+        archive.write_bytes(gzip.compress(log.read_bytes()))
+        os.truncate(log, 0)
+        for _ in range(30):
+            lasting.poll(3)
+    assert lasting.counted() == {str(number): 1 for number in range(150)}
+    assert lasting.lost() == {}
+
+
+def test_half_of_a_large_archive(lasting: World) -> None:
+    """It is still for a while in the middle of being written; its end is not the end of what was counted."""
+    log = lasting.directory / "a.log"
+    log.write_text(
+        "".join(f'{{"n": "x", "pad": "{hash(number) * 2654435761 % 2**64:x}"}}\n' for number in range(40_000))
+    )
+    lasting.poll()
+    packed = gzip.compress(log.read_bytes())
+    log.unlink()
+    for seconds in (2, 70, 2):
+        lasting.poll(seconds)
+    for part in (packed[: len(packed) // 2], packed):
+        (lasting.directory / "a.log.1.gz").write_bytes(part)
+        for _ in range(4):
+            lasting.poll(5)
+    assert lasting.counted() == {"x": 40_000}
+
+
+@pytest.mark.parametrize("nuls", [100, 1000, 1024 * 1024])
+def test_nuls_behind_a_line(lasting: World, nuls: int) -> None:
+    """What follows them counts, whether they are in one block with a line, alone, or filled in later."""
+    lasting.write("a.log", 1)
+    with (lasting.directory / "a.log").open("ab") as file:
+        file.write(bytes(nuls) + b'{"n": "2"}\n')
+    lasting.write("b.log", 3)
+    with (lasting.directory / "b.log").open("ab") as file:
+        file.write(bytes(nuls))
+    lasting.poll()
+    with (lasting.directory / "b.log").open("r+b") as file:
+        file.seek(11)
+        file.write(b'{"n": "4"}\n{"n": "5"}\n')
+    lasting.poll()
+    assert lasting.counted() == {str(number): 1 for number in range(1, 6)}
+    assert lasting.values("logmetrics_source_unparsable_lines_total") == {("test",): 0}
+
+
+def test_from_end_reads_what_comes_later(tmp_path: Path) -> None:
+    """A path that did not exist at the first start holds nothing old."""
+    world = World(tmp_path / "later" / "a.log", state_dir=tmp_path / "state", start_at_end=True)
+    world.poll()
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "a.log").write_text('{"n": "1"}\n')
+    world.poll()
+    assert world.counted() == {"1": 1}
+    world.close()
+
+
+def test_two_logs_of_one_name_count_in_full_when_they_differ(lasting: World) -> None:
+    """Whichever grows first."""
+    lasting.write("one/a.log", 1)
+    lasting.poll()
+    lasting.write("two/a.log", 1)
+    lasting.poll()
+    assert lasting.counted() == {"1": 1}
+    lasting.write("two/a.log", 2)
+    lasting.poll()
+    lasting.write("one/a.log", 3)
+    for _ in range(4):
+        lasting.poll(40)
+    assert lasting.counted() == {"1": 2, "2": 1, "3": 1}
+
+
+def test_unread_rest_that_is_cut_off(lasting: World) -> None:
+    """It stands in the ledger, once, whether it is noticed while running or at the next start."""
+    for name, killed in (("a.log", False), ("b.log", True)):
+        path = lasting.directory / name
+        path.write_text('{"n": "x"}\n' * 100_000)
+        lasting.now_s += 2
+        lasting.engine._pass(scrape_waits=False)
+        lasting.engine.commit()
+        os.truncate(path, 550_000)
+        if killed:
+            lasting.kill()
+        for _ in range(40):
+            lasting.poll(5)
+    assert lasting.counted() == {"x": 100_000}
+    assert lasting.lost() == {"truncated": 1_100_000}
+
+
+def test_log_cut_inside_its_first_line_is_waited_for(lasting: World) -> None:
+    """Without a busy loop."""
+    path = lasting.directory / "a.log"
+    path.write_text('{"n": "' + "x" * 3000 + '"}\n' + '{"n": "x"}\n' * 100_000)
+    lasting.now_s += 2
+    lasting.engine._pass(scrape_waits=False)
+    os.truncate(path, 2000)
+    lasting.now_s += 2
+    lasting.engine._pass(scrape_waits=False)
+    assert not lasting.engine._pass(scrape_waits=False)
+
+
+def test_file_that_claims_more_than_it_holds(lasting: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files in /sys do: nothing to read is nothing to do."""
+    lasting.write("a.log", 1)
+    monkeypatch.setattr(Content, "end", lambda self, _beyond: os.fstat(self.fd).st_size + 4096)
+    lasting.poll()
+    assert lasting.counted() == {"1": 1}
+
+
+def test_directories_nested_deeper_than_the_stack(tmp_path: Path) -> None:
+    """Anybody who may write logs can make them."""
+    (tmp_path / "a.log").write_text('{"n": "1"}\n')
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    for source in (str(tmp_path), f"{tmp_path}/**/*.log"):
+        found = discover(SourceSpec("s", (source,)))
+        assert len(found.files) + len(found.problems) > 0
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+@pytest.mark.parametrize("time_s", [-(10**15), 10**15])
+def test_times_that_sqlite_cannot_hold(lasting: World, monkeypatch: pytest.MonkeyPatch, time_s: int) -> None:
+    """A file may have any time of change."""
+    path = lasting.write("a.log", 1)
+    real = os.stat(path)
+
+    class Status:
+        st_size, st_mtime_ns = real.st_size, time_s * 10**9
+
+    assert all(-(2**63) <= number < 2**63 for number in signature_of(Status()))  # type: ignore[arg-type]
+
+
+def test_path_that_is_no_utf8(tmp_path: Path) -> None:
+    """It is read, saved and shown."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.log")
+    Path(path).write_text('{"event": "tool_call", "agent": "a", "tool_name": "t"}\n')
+    with Daemon(path, "--state-dir", str(tmp_path / "state")) as daemon:
+        assert daemon.total("agent_tool_calls_total") == 1
+        assert daemon.get("/")[0] == 200
+        assert daemon.stop() == 0
+
+
+def test_state_that_is_removed_while_in_use(lasting: World) -> None:
+    """SQLite would write on into a file without a name, and what nobody can find again would be shown."""
+    lasting.write("a.log", 1)
+    lasting.poll()
+    assert lasting.state is not None
+    os.unlink(lasting.state.path)
+    lasting.write("a.log", 2)
+    lasting.poll()
+    assert lasting.counted() == {"1": 1}
+    assert lasting.engine.commit_problem is not None
+
+
+def test_commit_that_failed_but_is_durable_keeps_no_closed_pair(tmp_path: Path) -> None:
+    """A start is saved by a commit that is told to have failed; its end comes before the next."""
+    pairs = OpenPairs()
+    pairs.start("k", ())
+    saved, _ = pairs.changes()  # ... which are durable, though
+    pairs.commit_failed()
+    pairs.end("k")
+    assert pairs.must_clear
+    assert pairs.changes() == ([], [])
+    assert len(saved) == 1
+    pairs.committed()
+    assert not pairs.must_clear
+
+
+def test_ledger_counts_once_when_resuming_fails(lasting: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log is found shorter in its copy, and cannot be read there at first."""
+    log = lasting.directory / "a.log"
+    log.write_text('{"n": "x"}\n' * 100_000)
+    lasting.now_s += 2
+    lasting.engine._pass(scrape_waits=False)
+    lasting.engine.commit()
+    (lasting.directory / "a.log.1").write_bytes(log.read_bytes()[:550_000])
+    os.truncate(log, 0)
+    fails = [3]
+    resume = Tail.resume
+
+    def failing(tail: Tail) -> None:
+        fails[0] -= 1
+        if fails[0] >= 0:
+            raise OSError(5, "Input/output error")
+        resume(tail)
+
+    monkeypatch.setattr(Tail, "resume", failing)
+    for _ in range(10):
+        lasting.poll(3)
+    assert lasting.counted() == {"x": 50_000}
+    assert lasting.lost() == {"truncated": 550_000}
+
+
+def test_each_directory_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its files are named one by one, or by links."""
+    (tmp_path / "links").mkdir()
+    for number in range(50):
+        (tmp_path / f"{number}.log").write_text("x\n")
+        (tmp_path / "links" / f"{number}.log").symlink_to(tmp_path / f"{number}.log")
+    scans: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path=".": (scans.append(path), scandir(path))[1])
+    discover(SourceSpec("s", tuple(str(tmp_path / f"{number}.log") for number in range(50))))
+    assert len(scans) == 1
+    scans.clear()
+    discover(SourceSpec("s", (f"{tmp_path}/links/*.log",)))
+    assert len(scans) <= 4
+
+
+def test_hints_do_not_keep_it_busy(lasting: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens beside the logs, scans take at most a twentieth of the time."""
+    engine = lasting.engine
+    scans: list[float] = []
+
+    def slow(*_args: object) -> bool:
+        scans.append(lasting.now_s)
+        lasting.now_s += 0.02
+        return False
+
+    monkeypatch.setattr(engine.files, "adopt", slow)
+    start_s = lasting.now_s
+    while lasting.now_s < start_s + 10:
+        engine.hint()
+        engine._pass(scrape_waits=False)
+        lasting.now_s += 0.01
+    assert len(scans) <= 10 / (20 * 0.02) + 2
+
+
+def test_decoders_are_given_back(lasting: World) -> None:
+    """An archive that is read to its end keeps no decoder, which has megabytes."""
+    log = lasting.write("a.log", 1, 2)
+    lasting.poll()
+    (lasting.directory / "a.log.1.xz").write_bytes(lzma.compress(log.read_bytes()))
+    log.unlink()
+    for seconds in (2, 70, 2, 2, 2):
+        lasting.poll(seconds)
+    (tail,) = lasting.engine.files.known.tails.values()
+    assert isinstance(tail.content, CompressedContent)
+    assert tail.content._stream is None
+    assert lasting.counted() == {"1": 1, "2": 1}

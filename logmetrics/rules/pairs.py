@@ -15,7 +15,7 @@ class OpenPairs:
     It knows which keys differ from the last commit, so that a commit writes those only.
     """
 
-    __slots__ = ("_changed", "_open", "_saved", "_serial", "broken")
+    __slots__ = ("_changed", "_open", "_saved", "_serial", "_unknown", "broken")
 
     OPEN_MAX = 10_000
 
@@ -25,6 +25,8 @@ class OpenPairs:
         self._serial = 0
         # Keys that state.db has, and keys whose row there is out of date.
         self._saved: set[str] = set()
+        # True when nobody knows what state.db has: after a commit that failed, or that only seemed to.
+        self._unknown = False
         self._changed: set[str] = set()
         # Starts and ends that found no partner, by reason.
         self.broken = {"replaced": 0, "given_up": 0, "end_without_start": 0}
@@ -63,19 +65,31 @@ class OpenPairs:
 
     # -- commits
 
+    @property
+    def must_clear(self) -> bool:
+        """Whether the next commit must first remove all rows."""
+        return self._unknown
+
     def changes(self) -> tuple[list[PairRow], list[str]]:
         """The rows that the next commit must write, and the keys that it must remove."""
         rows = []
-        for key in self._changed & self._open.keys():
+        for key in self._open.keys() if self._unknown else self._changed & self._open.keys():
             serial, kept = self._open[key]
             rows.append((json.dumps(key), serial, json.dumps(kept)))
         return rows, [json.dumps(key) for key in self._changed - self._open.keys()]
 
     def committed(self) -> None:
         """What ``changes`` gave is durable."""
-        self._saved |= self._changed & self._open.keys()
+        self._saved = set(self._open) if self._unknown else self._saved | (self._changed & self._open.keys())
         self._saved -= self._changed - self._open.keys()
         self._changed.clear()
+        self._unknown = False
+
+    def commit_failed(self) -> None:
+        """Some or all of what ``changes`` gave may be durable nonetheless."""
+        self._unknown = True
+        self._changed.clear()
+        self._saved.clear()
 
     def restore(self, rows: Iterable[PairRow]) -> None:
         """Take over the rows of an earlier run, oldest first."""

@@ -73,9 +73,12 @@ class Program:
 
     def collect(self, source: str, batch: dict[str, list[tuple[Any, ...]]]) -> None:
         """Add to *batch* what the next commit must write of the state behind the rules."""
+        cleared = batch.setdefault("pairs_cleared", [])
         rows, gone = batch.setdefault("pairs", []), batch.setdefault("pairs_gone", [])
         for rule in self.rules:
             if rule.open_pairs is not None:
+                if rule.open_pairs.must_clear:
+                    cleared.append((source, rule.name))
                 changed, closed = rule.open_pairs.changes()
                 rows += [(source, rule.name, *row) for row in changed]
                 gone += [(source, rule.name, key) for key in closed]
@@ -85,6 +88,12 @@ class Program:
         for rule in self.rules:
             if rule.open_pairs is not None:
                 rule.open_pairs.committed()
+
+    def commit_failed(self) -> None:
+        """What ``collect`` gave may be durable or not."""
+        for rule in self.rules:
+            if rule.open_pairs is not None:
+                rule.open_pairs.commit_failed()
 
     def restore(self, source: str, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
         """Take over the rows of an earlier run; those of other sources and rules are passed over."""

@@ -97,7 +97,9 @@ class MetricsApp:
         if self.metrics.commit_problem is not None:
             state += f"; cannot commit: {self.metrics.commit_problem}"
         rows = "".join(f"<li><code>{escape(source)}</code></li>" for source in self.sources)
-        return _PAGE.format(version=escape(__version__), state=escape(state), sources=rows).encode()
+        return _PAGE.format(version=escape(__version__), state=escape(state), sources=rows).encode(
+            "utf-8", "backslashreplace"
+        )
 
 
 _PAGE_HEADERS = (("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import IO, Any, Protocol, cast
@@ -56,8 +57,12 @@ class Content:
         """Where after a hole at *offset* the file goes on; *offset* itself when there is none."""
         try:
             return os.lseek(self.fd, offset, os.SEEK_DATA)
-        except OSError:  # nothing but a hole up to the end, or a file system that does not tell
-            return offset
+        except OSError as error:
+            # Nothing but a hole up to the end, or a file system that does not tell.
+            return max(os.fstat(self.fd).st_size, offset) if error.errno == errno.ENXIO else offset
+
+    def rest(self) -> None:
+        """Nothing is read for a while: give back what can be had again."""
 
     def close(self) -> None:
         os.close(self.fd)
@@ -112,9 +117,14 @@ class CompressedContent(Content):
     def next_data(self, offset: int) -> int:
         return offset
 
-    def close(self) -> None:
-        if self._stream is not None:
+    def rest(self) -> None:
+        if self._stream is not None:  # a decoder holds megabytes
             self._stream.close()
+            self._stream = None
+            self._kept = b""
+
+    def close(self) -> None:
+        self.rest()
         super().close()
 
     def _begin_anew_if_changed(self) -> None:
@@ -122,6 +132,7 @@ class CompressedContent(Content):
         seen = signature_of(self.status())
         if seen != self._seen:
             self._seen = seen
+            self.complete = False
             self._begin()
 
     def _begin(self) -> None:
@@ -147,7 +158,8 @@ class CompressedContent(Content):
             return b""
         try:
             data = self._stream.read(size_bytes)
-            self.complete = bool(data) or self._is_whole(self._place)
+            if not data:
+                self.complete = self._is_whole(self._place)
         except EOFError:  # cut off, or not yet complete
             data, self.complete = b"", False
         except OSError:

@@ -16,8 +16,8 @@ from logmetrics.sources.names import COMPRESSED, log_name, log_path
 FileId = tuple[int, int]
 # Size and time of last change in nanoseconds: what changes when a file does.
 Signature = tuple[int, int]
-# What state.db can hold; the year 2262, and anybody can give a file a later time.
-_TIME_NS_MAX = 2**63 - 1
+# What state.db can hold: the years 1677 to 2262. Anybody can give a file another time.
+_TIME_NS_MIN, _TIME_NS_MAX = -(2**63), 2**63 - 1
 # log: the paths name it. generation: a rotated or compressed part of a log that they name. excluded: such a part that
 # `exclude` names; it is only ever used to read on where a known log was left.
 Role = Literal["log", "generation", "excluded"]
@@ -42,10 +42,22 @@ class Discovery:
 
     files: dict[FileId, FoundFile] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
-    # The entries of the source's paths that could be looked through.
+    # The entries of the source's paths that could be looked through, as absolute paths.
     roots: list[str] = field(default_factory=list)
+    # Directory -> log -> its generations there.
+    _by_log: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     # Generations are added when all logs are known: a file that is both is a log.
     _generations: list[tuple[str, Role, str]] = field(default_factory=list)
+
+    def generations_of(self, log: str) -> list[str]:
+        """The files beside *log* that are generations of it; each directory is looked through once."""
+        directory = os.path.dirname(log)
+        by_log = self._by_log.get(directory)
+        if by_log is None:
+            by_log = self._by_log[directory] = {}
+            for path in _files_in(directory):
+                by_log.setdefault(log_path(path), []).append(path)
+        return [path for path in by_log.get(log, ()) if path != log]
 
 
 def discover(source: SourceSpec) -> Discovery:
@@ -56,12 +68,12 @@ def discover(source: SourceSpec) -> Discovery:
         if has_magic(path) and not os.path.lexists(path):
             _search_glob(path, root, source, found)
         elif os.path.isdir(path):
-            found.roots.append(root)
+            found.roots.append(absolute(root))
             for name in _walk(path, found):
                 _sort(name, root, source, found, log=not name.endswith(COMPRESSED))
         else:
             if _add(path, "log", root, found, explicit=True):
-                found.roots.append(root)
+                found.roots.append(absolute(root))
             _search_generations_of(path, root, source, found)
     for path, role, root in found._generations:
         _add(path, role, root, found)
@@ -71,9 +83,13 @@ def discover(source: SourceSpec) -> Discovery:
 def _search_glob(pattern: str, root: str, source: SourceSpec, found: Discovery) -> None:
     directories = set() if has_magic(os.path.dirname(pattern)) else {os.path.dirname(pattern)}
     matched: set[str] = set()
-    if os.path.isdir(plain_directory(pattern)):
-        found.roots.append(root)
-    for path in sorted(iglob(pattern, recursive=True)):
+    try:
+        paths = sorted(iglob(pattern, recursive=True))
+    except RecursionError:
+        found.problems[pattern] = "directories are nested too deeply for a glob with **"
+        return
+    found.roots.append(absolute(root))
+    for path in paths:
         if not os.path.isdir(path):
             matched.add(path)
             directories.add(os.path.dirname(path))
@@ -97,9 +113,8 @@ def plain_directory(pattern: str) -> str:
 def _search_generations_of(path: str, root: str, source: SourceSpec, found: Discovery) -> None:
     """A log that is named by itself, and behind a symbolic link the log that it leads to."""
     for log in dict.fromkeys((path, os.path.realpath(path))):
-        for other in _files_in(os.path.dirname(log)):
-            if other != log and log_path(other) == log:
-                _sort(other, root, source, found, log=False)
+        for other in found.generations_of(log):
+            _sort(other, root, source, found, log=False)
 
 
 def _files_in(directory: str) -> list[str]:
@@ -123,17 +138,18 @@ def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def _walk(directory: str, found: Discovery) -> Iterator[str]:
     """Every regular file under *directory*. Symbolic links on the way are not followed: they lead anywhere."""
-    try:
-        with os.scandir(directory) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-    except OSError as error:
-        found.problems[directory] = error.strerror or str(error)
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, found)
-        elif entry.is_file(follow_symlinks=False):
-            yield entry.path
+    # Not by recursion: anybody who can write logs can nest directories deeper than Python's stack.
+    waiting = [directory]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            with os.scandir(directory) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            found.problems[directory] = error.strerror or str(error)
+            continue
+        yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+        waiting += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
 
 
 def _sort(path: str, root: str, source: SourceSpec, found: Discovery, *, log: bool) -> None:
@@ -149,18 +165,23 @@ def _sort(path: str, root: str, source: SourceSpec, found: Discovery, *, log: bo
         found._generations.append((path, "excluded", root))
 
 
+def absolute(root: str) -> str:
+    """An entry of a source's paths in one spelling."""
+    return os.path.abspath(os.path.expanduser(root))
+
+
 def signature_of(status: os.stat_result) -> Signature:
-    return status.st_size, min(status.st_mtime_ns, _TIME_NS_MAX)
+    return status.st_size, max(_TIME_NS_MIN, min(status.st_mtime_ns, _TIME_NS_MAX))
 
 
 def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool = False) -> bool:
-    """Take note of a regular file; False for anything else."""
+    """Take note of a regular file; False when it could not be seen whether there is one."""
     try:
         status = os.stat(path)
     except OSError as error:
         if explicit or not isinstance(error, FileNotFoundError):
             found.problems[path] = error.strerror or str(error)
-        return False
+        return isinstance(error, FileNotFoundError)
     if not stat.S_ISREG(status.st_mode):
         if explicit:
             found.problems[path] = "is not a regular file"

@@ -66,7 +66,7 @@ class Files:
         for name, reader in self.readers.items():
             self._tell_problems(reader, problems.get(name, {}))
             if all_of_them:
-                known.looked_through((name, root) for root in discoveries[name].roots)
+                known.looked_through(discoveries[name].roots)
         at_start, self.identity.at_start = self.identity.at_start, False
         return not at_start and any(file.file_id in known.tails for _, file in unknown)
 
@@ -141,7 +141,10 @@ class Files:
             if tail.content is None and not (tail.has_changed() and self.identity.reopen(tail, now_s)):
                 return False
             if not tail.look(now_s):
+                if tail.content is not None:
+                    tail.content.rest()
                 return False
+            place = tail.looked_to
             self.known.note(tail.position)
             if not tail.identified:
                 self.identity.recognise(tail, now_s)
@@ -149,15 +152,22 @@ class Files:
                     return False
             if tail.content is not None:
                 self._read(tail, clock_s, now_s)
+        except FileNotFoundError:
+            self.known.look_again = True  # the next scan will miss it too
+            return False
         except OSError as error:
             self._trouble(tail, error)
             return False
-        return tail.lag_bytes > 0
+        # Without progress there is nothing to do now, whatever the size says.
+        return tail.lag_bytes > 0 and tail.looked_to != place
 
     def _read(self, tail: Tail, clock_s: float, now_s: float) -> None:
+        end = tail.position.end
         if not tail.holds():
             self.identity.reconsider(tail, now_s)
             return
+        if tail.content is not None and not tail.content.compressed:
+            self.known.orphans.cut_off(tail.position, end)
         if not tail.lag_bytes:
             return
         tail.grown_s = self.grown_s = now_s

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from logmetrics.sources.content import CompressedContent, Content, file_id_of, open_content, with_its_kind
-from logmetrics.sources.discovery import FileId, FoundFile, signature_of
+from logmetrics.sources.content import (
+    CompressedContent,
+    Content,
+    StoppedError,
+    file_id_of,
+    open_content,
+    with_its_kind,
+)
+from logmetrics.sources.discovery import FileId, FoundFile, absolute, signature_of
 from logmetrics.sources.known import Known
-from logmetrics.sources.names import log_path
+from logmetrics.sources.names import log_name, log_path
 from logmetrics.sources.position import (
     HEAD_BYTES,
     WINDOW_BYTES,
@@ -68,12 +76,16 @@ class Identity:
                 all_of_them = False
                 self.known.look_again = number > 0  # else they wait for files that are still, not for the next pass
                 break
+            if self.known.stop.stopping:
+                raise StoppedError
             taken = self._take_up(reader, file, problems, now_s)
             if taken is not None and not self._try(self._go_on, taken, problems, now_s):
                 met.append(taken)
         self._met = set(met)
         self._unmet = {file.file_id for _, file in changed} - self.known.tails.keys()
         for tail in met:
+            if self.known.stop.stopping:
+                raise StoppedError
             if self.known.tails.get(tail.found.file_id) is tail:
                 self._try(self.recognise, tail, problems, now_s)
         self._met.clear()
@@ -95,7 +107,9 @@ class Identity:
 
     def _is_as_left(self, reader: SourceReader, file: FoundFile, position: Position | None) -> bool:
         """Go on with *position* without opening *file*, if by inode, size and time it did not change since."""
-        if position is None or position not in self.known.orphans or not is_unchanged(position, file):
+        if position is None or position not in self.known.orphans:
+            return False
+        if position.signature != file.signature or position.unread_bytes:
             return False
         tail = Tail(position, reader, file, None)
         self.known.add(tail)
@@ -195,7 +209,8 @@ class Identity:
         assert tail.content is not None
         version = self.known.orphans.version
         original = match.tail if match is not None else None
-        for suspect in [original] if original is not None else list(self._living_like(tail)(tail.first)):
+        alike = self.known.living(tail.first, tail.found.path, any_name=True)
+        for suspect in [original] if original is not None else list(alike):
             self.verify(suspect, now_s)
         if original is not None and self._is_replaced(original, tail.content):
             self.known.lose(original, "deleted", now_s)
@@ -216,21 +231,22 @@ class Identity:
     def _inherit(self, tail: Tail, heir: Match, now_s: float) -> None:
         position, content = heir.position, tail.content
         assert content is not None
-        self.known.orphans.found_shorter(position, heir.end)
         self.known.remove(tail)
         self.known.forget(tail.position)
+        read_to, told = position.read_to, position.told_lost
         tail.restart(position)
         if not position.offset:  # nothing of it was counted, and its head is what was
             tail.first, position.head = position.head, b""
         kept = "resumed" if position.path == tail.found.path else "moved"
-        self._resume(tail, "compressed" if content.compressed else kept, now_s)
+        if self._resume(tail, "compressed" if content.compressed else kept, now_s) and not told:
+            self.known.orphans.found_shorter(position, read_to, heir.end)
 
     def _inherit_part(self, tail: Tail, part: Match, now_s: float) -> None:
         """The log lost its end, or this is a copy from before it was written; another copy may have all of it."""
         self.known.remove(tail)
         self.known.forget(tail.position)
         tail.restart(part.position.twin(self.known.new_key()))
-        cut(tail, part.offset)
+        tail.cut(part.offset)
         self._resume(tail, "shortened" if part.kind is Kind.SHORTENED else "moved", now_s)
 
     def _copy(self, match: Match, original: Tail, tail: Tail, now_s: float) -> None:
@@ -239,7 +255,12 @@ class Identity:
         assert content is not None
         longer = content.end(original.position.end) > original.position.end
         still_s = now_s - max(original.grown_s, now_s if entry is None else entry.since_s)
-        if match.kind is Kind.FORK or (longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S):
+        is_another = match.kind is Kind.FORK or (longer and original.lag_bytes == 0 and still_s >= OUTGROWN_S)
+        names = (os.path.basename(tail.found.path), log_name(os.path.basename(original.position.met_path)))
+        if is_another and names[0] == names[1] and not original.is_deleted:
+            self._begin(tail, now_s)  # it has the name of a log, and is one that only began alike
+            return
+        if is_another:
             tail.position.go_on_from(original.position)
             self.known.remove(tail)
             self._resume(tail, "outgrown_copy", now_s)
@@ -251,7 +272,7 @@ class Identity:
     def _begin(self, tail: Tail, now_s: float) -> None:
         """A log that was never seen."""
         old_generation = tail.found.role == "generation"
-        first_look = (tail.reader.spec.name, tail.found.root) not in self.known.roots
+        first_look = absolute(tail.found.root) not in self.known.roots
         tail.grown_s = now_s
         if first_look and old_generation and isinstance(tail.content, CompressedContent):
             self._set_down(tail)
@@ -311,7 +332,7 @@ class Identity:
             self.known.note(lost)
             self.known.look_again = True
         if decision.reason == "shortened":
-            cut(tail, decision.offset)
+            tail.cut(decision.offset)
             self.known.decided(tail, decision.reason)
         self.known.note(position)
         self.known.begins(tail, content.read(0, HEAD_BYTES))  # what was behind the place may be other than before
@@ -345,8 +366,8 @@ class Identity:
             return None
         return content.views()[-1] if tail.position.raw else content
 
-    def _resume(self, tail: Tail, reason: str, now_s: float) -> None:
-        """Go on at the position of *tail*, which is not among the known tails yet."""
+    def _resume(self, tail: Tail, reason: str, now_s: float) -> bool:
+        """Go on at the position of *tail*, which is not among the known tails yet; False when that cannot be now."""
         try:
             if tail.position.raw:
                 self.known.close(tail)
@@ -355,10 +376,11 @@ class Identity:
         except ContentChangedError:
             self.known.close(tail)
             self.known.pass_over(tail.found, now_s, again=True)
-            return
+            return False
         tail.grown_s = now_s
         self.known.add(tail)
         self.known.identified(tail, reason)
+        return True
 
     def _pass_over(self, tail: Tail, now_s: float, *, again: bool = False) -> None:
         self.known.remove(tail)
@@ -366,18 +388,6 @@ class Identity:
         if tail.position not in self.known.orphans:
             self.known.forget(tail.position)
         self.known.pass_over(tail.found, now_s, again=again)
-
-
-def cut(tail: Tail, offset: int) -> None:
-    """The log of *tail* ends before the place up to which it was counted."""
-    assert tail.content is not None
-    size = min(WINDOW_BYTES, offset)
-    tail.position.cut(offset, tail.content.read(offset - size, size))
-
-
-def is_unchanged(position: Position, file: FoundFile) -> bool:
-    """Whether the file of *position* is as it was left, and has nothing more to read."""
-    return position.signature == file.signature and not position.unread_bytes
 
 
 def why(error: OSError) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from logmetrics.sources.content import Content, StopFlag, file_id_of, open_content
 from logmetrics.sources.discovery import FileId, FoundFile, Signature, signature_of
 from logmetrics.sources.heads import Heads
 from logmetrics.sources.ledger import Orphans
-from logmetrics.sources.names import may_be_copy
+from logmetrics.sources.names import is_successor, log_name, names_of_originals
 from logmetrics.sources.position import (
     RESTARTS,
     FileRow,
@@ -31,7 +33,6 @@ _TOLD = (*RESTARTS, "shortened", "compressed", "outgrown_copy")
 _CANDIDATES_MAX = 64
 # The index of heads is made anew when so many of its entries are of logs that are gone.
 _STALE_MAX = 1_000
-Root = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,20 @@ class Known:
         self.passed_over: dict[FileId, PassedOver] = {}
         # Tails whose name is gone, since when (monotonic).
         self.nameless: dict[FileId, float] = {}
-        # Entries of the sources' paths that were looked through at least once, in this run or before.
-        self.roots: set[Root] = set()
+        # Absolute paths and globs of sources that were looked through at least once, in this run or before.
+        self.roots: set[str] = set()
         # True when there may be a file that goes on with a log that lost its own, or files wait to be opened.
         self.look_again = False
+        # Tails by how their files begin; all of them, and by the name of their log.
         self._heads: Heads[Tail] = Heads()
+        self._heads_by_name: dict[str, Heads[Tail]] = {}
         self._stale_heads = 0
         self.open_count = 0
         self._next_key = 1
         # What state.db does not have yet.
         self._changed: dict[int, Position] = {}
         self._forgotten: set[int] = set()
-        self._new_roots: set[Root] = set()
+        self._new_roots: set[str] = set()
 
     # -- logs with a file
 
@@ -93,6 +96,7 @@ class Known:
         file_id = tail.position.file_id
         del self.tails[file_id]
         self.turns.remove(tail)
+        tail.reader.troubles.pop(tail.position.path, None)
         self.nameless.pop(file_id, None)
         self._head_went_stale()
 
@@ -113,6 +117,8 @@ class Known:
         """The file of *tail* begins with *first*, by which its copies are found."""
         tail.first = first
         self._heads.add(first, tail)
+        for path in {tail.position.path, tail.position.met_path}:
+            self._heads_by_name.setdefault(log_name(os.path.basename(path)), Heads()).add(first, tail)
 
     def decided(self, tail: Tail, reason: str) -> None:
         tail.reader.decisions[reason] += 1
@@ -141,25 +147,26 @@ class Known:
 
     def living(self, first: bytes, path: str, *, any_name: bool) -> Iterator[Tail]:
         """The logs with a file that *path*, which begins with *first*, could be a copy of."""
-        candidates = 0
-        for tail in (*self._heads.that_begin(first), *self._heads.that_go_on(first)):
+        if any_name:
+            heads = [self._heads]
+        else:
+            heads = [h for name in names_of_originals(path) if (h := self._heads_by_name.get(name)) is not None]
+        alike = [tail for head in heads for tail in (*head.that_begin(first), *head.that_go_on(first))]
+        # Only a file that was deleted can have been replaced by another under any name.
+        replaced = [tail for file_id in self.nameless if (tail := self.tails[file_id]).is_deleted]
+        for tail in dict.fromkeys((*islice(alike, _CANDIDATES_MAX), *replaced)):
             if not tail.identified or self.tails.get(tail.position.file_id) is not tail:
                 continue
-            position = tail.position
-            # Only a file that was deleted can have been replaced by another under its name.
-            if any_name or may_be_copy(path, position.path, position.met_path) or tail.is_deleted:
+            if any_name or tail in replaced or not is_successor(path, tail.position.path):
                 yield tail
-                candidates += 1
-                if candidates >= _CANDIDATES_MAX:
-                    return
 
     def _head_went_stale(self) -> None:
         self._stale_heads += 1
         if self._stale_heads > _STALE_MAX + len(self.tails):
             self._stale_heads = 0
-            self._heads = Heads()
+            self._heads, self._heads_by_name = Heads(), {}
             for tail in self.tails.values():
-                self._heads.add(tail.first, tail)
+                self.begins(tail, tail.first)
 
     def pass_over(self, file: FoundFile, now_s: float, *, again: bool = False) -> None:
         """Do not read *file*, until it or the orphans change; with *again* only until the next scan."""
@@ -231,7 +238,7 @@ class Known:
         self._changed.pop(position.key, None)
         self._forgotten.add(position.key)
 
-    def looked_through(self, roots: Iterable[Root]) -> None:
+    def looked_through(self, roots: Iterable[str]) -> None:
         new = set(roots) - self.roots
         self.roots |= new
         self._new_roots |= new
@@ -249,7 +256,7 @@ class Known:
             "fingerprints": [fingerprint_row(position) for position in changed if position.fingerprint_changed],
             "files_gone": gone,
             "fingerprints_gone": gone,
-            "roots": [*self._new_roots],
+            "roots": [(os.fsencode(root),) for root in self._new_roots],
         }
 
     def committed(self) -> None:
@@ -261,10 +268,14 @@ class Known:
         self._new_roots.clear()
 
     def restore(
-        self, files: Iterable[FileRow], fingerprints: Iterable[FingerprintRow], roots: Iterable[Root], now_s: float
+        self,
+        files: Iterable[FileRow],
+        fingerprints: Iterable[FingerprintRow],
+        roots: Iterable[tuple[bytes]],
+        now_s: float,
     ) -> None:
         """Take over what an earlier run knew; its files are looked for in the next scan."""
-        self.roots.update(roots)
+        self.roots.update(os.fsdecode(root) for (root,) in roots)
         known = {row[0]: row for row in fingerprints}
         for row in files:
             position = position_of(row, known.get(row[0]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from logmetrics.sources.discovery import FileId
 from logmetrics.sources.heads import Heads
 from logmetrics.sources.position import Position
 
@@ -26,6 +27,8 @@ class Orphans:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self.positions: dict[int, Position] = {}
+        # The same by the path and by the inode that they had; may hold some that have a file again.
+        self._by_file: dict[str | FileId, list[Position]] = {}
         self.lost_bytes = dict.fromkeys(LOSSES, 0)
         # What still may have to be written off: position -> since when (monotonic), and why.
         self._pending: dict[int, tuple[float, str]] = {}
@@ -44,6 +47,8 @@ class Orphans:
         """*position* lost its file."""
         self.version += 1
         self.positions[position.key] = position
+        for key in (position.path, position.file_id):
+            self._by_file.setdefault(key, []).append(position)
         self.heads.add(position.head, position)
         if position.unread_bytes and not position.told_lost:
             self._pending[position.key] = (now_s, reason)
@@ -66,13 +71,31 @@ class Orphans:
     def take(self, position: Position) -> None:
         """*position* has a file again, or is forgotten."""
         del self.positions[position.key]
+        for key in (position.path, position.file_id):
+            left = [other for other in self._by_file.get(key, ()) if other is not position]
+            if left:
+                self._by_file[key] = left
+            else:
+                self._by_file.pop(key, None)
         self._pending.pop(position.key, None)
 
-    def found_shorter(self, position: Position, end: int) -> None:
-        """Only a part of *position*, up to *end*, was found again."""
-        missing = position.end - max(position.read_to, end)
-        if missing > 0 and not position.told_lost:
-            self._count(position, missing, self._pending.get(position.key, (0.0, "truncated"))[1])
+    def found_shorter(self, position: Position, read_to: int, end: int) -> None:
+        """*position*, which was read up to *read_to*, was found again, but its file ends at *end*."""
+        missing = position.end - max(read_to, end)
+        if missing > 0:
+            position.end -= missing
+            self._count(position, missing, "truncated")
+
+    def of_file(self, path: str, file_id: FileId) -> list[Position]:
+        """Those that had this path or this inode."""
+        both = [*self._by_file.get(file_id, ()), *self._by_file.get(path, ())]
+        return [position for position in {id(p): p for p in both}.values() if position in self]
+
+    def cut_off(self, position: Position, end: int) -> None:
+        """The file of *position*, which is counted up to a place before, ended at *end* and is shorter now."""
+        missing = end - max(position.end, position.read_to)
+        if missing > 0:
+            self._count(position, missing, "truncated")
 
     def write_off_due(self, now_s: float) -> list[Position]:
         """Write off what waited long enough; returns the positions that changed."""

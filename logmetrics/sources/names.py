@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Compression that can be read, by the ending that programs give it.
 COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
@@ -14,6 +15,7 @@ _BEHIND = re.compile(rf"(.+?)(?:[._-](?:\d{{1,4}}|\d{{10}}|{_DATE})|\.old)+")
 _BEFORE_ENDING = re.compile(rf"(.+?)[._-]{_DATE}(\.[A-Za-z]+)")
 
 
+@lru_cache(maxsize=50_000)
 def log_name(name: str) -> str:
     """The name of the log that the file *name* is a generation of; *name* itself when it does not look like one."""
     for ending in COMPRESSED:
@@ -25,20 +27,18 @@ def log_name(name: str) -> str:
     return name
 
 
-def may_be_copy(path: str, original: str, met: str) -> bool:
-    """Whether by their names *path* can be a copy of the file *original*: a.log.1, a.log.bak or backup/a.log of a.log.
+def names_of_originals(path: str) -> list[str]:
+    """The log names of which *path* can be a copy by its name: a.log for a.log.1, a.log.bak, backup/a.log."""
+    name = log_name(path.rpartition("/")[2])
+    return [name, *(name[:end] for end in range(len(name) - 1, 0, -1) if name[end] in "._-~ ")]
 
-    A file under the log's own name is not the copy of a rotated generation, but a new log that begins like the old one.
-    *met* is the name that *original* had first: one that took its place may be its copy.
+
+def is_successor(path: str, original: str) -> bool:
+    """Whether *path* has the own name of the log that *original* is a rotated generation of.
+
+    Then it is not its copy, but a new log that begins like the old one.
     """
-    if path == log_path(original):
-        return False
-    name = _log_of(path)
-    return path == met or name.startswith((_log_of(original), _log_of(met)))
-
-
-def _log_of(path: str) -> str:
-    return log_name(path.rpartition("/")[2])
+    return path == log_path(original)
 
 
 def log_path(path: str) -> str:

@@ -98,6 +98,7 @@ class Position:
         """Know everything that *other* knows of its log."""
         self.head, self.marks = other.head, list(other.marks)
         self.offset, self.window_bytes, self.window_hash = other.offset, other.window_bytes, other.window_hash
+        self.skipping = other.skipping
         self.fingerprint_changed = True
 
     def cut(self, offset: int, window: bytes) -> None:

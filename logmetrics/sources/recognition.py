@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +10,7 @@ from enum import IntEnum
 from logmetrics.sources.content import CompressedContent, Content
 from logmetrics.sources.discovery import FileId, FoundFile
 from logmetrics.sources.ledger import Orphans
-from logmetrics.sources.names import log_path, may_be_copy
+from logmetrics.sources.names import is_successor, log_name, log_path, names_of_originals
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Action, Position, compare, decide, is_telling
 from logmetrics.sources.tail import Tail
 
@@ -86,10 +87,14 @@ def _earlier(file: FoundFile, content: Content, around: Surroundings) -> Iterato
     if log_path(file.path) == file.path and not content.compressed:
         return  # it has the name of a log, not of a copy
     first = content.read(0, HEAD_BYTES)
+    names = names_of_originals(file.path)
     for position in (*around.orphans.heads.that_begin(first), *around.orphans.heads.that_go_on(first)):
         if position not in around.orphans or position.raw or position.file_id in around.unmet:
             continue
-        if content.compressed or may_be_copy(file.path, position.path, position.met_path):
+        of_this_name = not is_successor(file.path, position.path) and any(
+            log_name(os.path.basename(path)) in names for path in (position.path, position.met_path)
+        )
+        if content.compressed or of_this_name:
             seen = compare(position, content)
             if seen.head_same and seen.line_start > 0 and seen.end < position.offset:
                 # Of one that is not complete nobody knows where it will end.
@@ -98,7 +103,7 @@ def _earlier(file: FoundFile, content: Content, around: Surroundings) -> Iterato
 
 
 def _shortened(file: FoundFile, content: Content, around: Surroundings) -> Iterator[Match]:
-    for position in around.orphans.positions.values():
+    for position in around.orphans.of_file(file.path, file.file_id):
         same_file = position.file_id == file.file_id
         if position.raw or not (same_file or (position.path == file.path and position.file_id not in around.unmet)):
             continue

@@ -101,7 +101,12 @@ class Tail:
 
     @property
     def lag_bytes(self) -> int:
-        return max(self.position.end - max(self.position.read_to, self._nuls_to), 0)
+        return max(self.position.end - self.looked_to, 0)
+
+    @property
+    def looked_to(self) -> int:
+        """Up to here the log was looked at; behind what was read there may be NULs that wait for what follows them."""
+        return max(self.position.read_to, self._nuls_to)
 
     @property
     def is_deleted(self) -> bool:
@@ -135,6 +140,12 @@ class Tail:
         self.position.end = end
         self.resume()
 
+    def cut(self, offset: int) -> None:
+        """The log ends before the place up to which it was counted: go on at *offset*."""
+        assert self.content is not None
+        size = min(WINDOW_BYTES, offset)
+        self.position.cut(offset, self.content.read(offset - size, size))
+
     def close(self) -> None:
         if self.content is not None:
             self.content.close()
@@ -164,8 +175,8 @@ class Tail:
     def holds(self) -> bool:
         """Whether what was read last still stands right before the place to read from; then the end is noted too."""
         assert self.content is not None
-        place = self.position.read_to
-        if not self._window_holds(place):
+        place, size = self.position.read_to, len(self._window)
+        if self.content.read(place - size, size) != self._window:
             return False
         if place == 0 and not self._is_as_seen():
             return False
@@ -188,11 +199,6 @@ class Tail:
         read = self.content.read
         return read(0, len(self.first)) == self.first and read(start, len(sample)) == sample
 
-    def _window_holds(self, place: int) -> bool:
-        assert self.content is not None
-        size = len(self._window)
-        return self.content.compressed or self.content.read(place - size, size) == self._window
-
     def read_lines(self) -> list[bytes] | None:
         """The lines of the next block, without newlines; may be empty. None when there is nothing more to read.
 
@@ -203,8 +209,10 @@ class Tail:
         data = self.content.read(place, BLOCK_BYTES)
         if not data:
             return None
-        # After the read: what was read belongs to the same content as what was counted.
-        if not self._window_holds(place):
+        # After the read: what was read belongs to the same content as what was counted. (A decoder reads on in what it
+        # began with; `holds` looks at it when the file has changed.)
+        size = len(self._window)
+        if not self.content.compressed and self.content.read(place - size, size) != self._window:
             raise ContentChangedError
         if self.content.compressed:
             self.position.end = self.content.end(place + len(data))
@@ -215,6 +223,9 @@ class Tail:
         return self._take(data)
 
     def _take(self, data: bytes) -> list[bytes]:
+        hole = data.find(b"\n\0")
+        if hole >= 0:
+            data = data[: hole + 1]  # NULs at the start of a line are for the next read
         before = self._window
         at_start = self.offset == 0
         self._window = _last(before, data, len(data))

@@ -41,7 +41,7 @@ CREATE TABLE fingerprints (file INTEGER PRIMARY KEY, head BLOB NOT NULL, marks T
 CREATE TABLE pairs (
   source TEXT, rule TEXT, key TEXT, serial INTEGER NOT NULL, kept TEXT NOT NULL, PRIMARY KEY (source, rule, key)
 ) WITHOUT ROWID;
-CREATE TABLE roots (source TEXT, path TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 # What a commit can write: a name for each statement, and the columns in the order of its rows.
@@ -52,9 +52,10 @@ _STATEMENTS: Mapping[str, str] = {
     "files_gone": "DELETE FROM files WHERE id = ?",
     "fingerprints": "INSERT OR REPLACE INTO fingerprints (file, head, marks) VALUES (?, ?, ?)",
     "fingerprints_gone": "DELETE FROM fingerprints WHERE file = ?",
+    "pairs_cleared": "DELETE FROM pairs WHERE source = ? AND rule = ?",
     "pairs": "INSERT OR REPLACE INTO pairs (source, rule, key, serial, kept) VALUES (?, ?, ?, ?, ?)",
     "pairs_gone": "DELETE FROM pairs WHERE source = ? AND rule = ? AND key = ?",
-    "roots": "INSERT OR IGNORE INTO roots (source, path) VALUES (?, ?)",
+    "roots": "INSERT OR IGNORE INTO roots (path) VALUES (?)",
 }
 
 Batch = dict[str, list[Row]]
@@ -77,6 +78,8 @@ class StateFile:
             if reset:
                 self._set_aside()
             self._connection = self._open()
+            # SQLite writes on happily into a file that has no name any more.
+            self._opened = self._file_id()
         except BaseException:
             self.close()
             raise
@@ -99,14 +102,20 @@ class StateFile:
         try:
             if self._connection is None:
                 self._connection = self._connect()
+            if self._file_id() != self._opened:
+                raise OSError(0, "was removed or replaced while in use; what was counted since is lost with a restart")
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             for name, rows in batch.items():
                 self._connection.executemany(_STATEMENTS[name], rows)
             execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
             self._abandon()
-            raise CommitError(f"{self.path}: {error}") from error
+            raise CommitError(f"{self.path}: {_why(error)}") from error
+
+    def _file_id(self) -> tuple[int, int]:
+        status = os.stat(self.path)
+        return status.st_dev, status.st_ino
 
     def _abandon(self) -> None:
         """Drop the connection: after a failed fsync nothing that it holds in memory can be trusted."""
