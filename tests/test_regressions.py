@@ -13,6 +13,7 @@ import pytest
 
 from logmetrics.config.specs import SourceSpec
 from logmetrics.rules.pairs import OpenPairs
+from logmetrics.sources import files
 from logmetrics.sources.content import CompressedContent, Content
 from logmetrics.sources.discovery import discover, signature_of
 from logmetrics.sources.tail import Tail
@@ -446,3 +447,34 @@ def test_decoders_are_given_back(lasting: World) -> None:
     assert isinstance(tail.content, CompressedContent)
     assert tail.content._stream is None
     assert lasting.counted() == {"1": 1, "2": 1}
+
+
+def test_unread_rest_behind_a_banner_is_lost_once(lasting: World) -> None:
+    """The log is rewritten with the same first line, and its unread rest is nowhere else."""
+    banner = '{"banner": "' + "=" * 300 + '"}\n'
+    path = lasting.directory / "a.log"
+    path.write_text(banner)
+    lasting.poll()
+    with path.open("a") as file:
+        file.write('{"n": "1"}\n' * 10)
+    lasting.now_s += 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "BLOCKS_PER_TURN", 0)
+        lasting.engine._pass(scrape_waits=False)
+    path.write_text(banner + '{"n": "2"')
+    for _ in range(40):
+        lasting.poll(5)
+    assert lasting.counted() == {"unknown": 1}
+    assert lasting.lost() == {"truncated": 110 - 9}
+
+
+def test_from_end_of_a_compressed_file(tmp_path: Path) -> None:
+    """What is there is skipped, compressed or not."""
+    packed = tmp_path / "a.log.gz"
+    packed.write_bytes(gzip.compress(b'{"n": "1"}\n'))
+    world = World(packed, state_dir=tmp_path / "state", start_at_end=True)
+    world.poll()
+    world.restart()
+    world.poll()
+    assert world.counted() == {}
+    world.close()

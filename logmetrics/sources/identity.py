@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -272,12 +273,13 @@ class Identity:
     def _begin(self, tail: Tail, now_s: float) -> None:
         """A log that was never seen."""
         old_generation = tail.found.role == "generation"
-        first_look = absolute(tail.found.root) not in self.known.roots
+        was_there = absolute(tail.found.root) not in self.known.roots
         tail.grown_s = now_s
-        if first_look and old_generation and isinstance(tail.content, CompressedContent):
-            self._set_down(tail)
-        elif first_look and (old_generation or tail.reader.spec.start_at_end):
-            tail.start_at_end()
+        if was_there and (old_generation or tail.reader.spec.start_at_end):
+            if isinstance(tail.content, CompressedContent):
+                self._set_down(tail)
+            else:
+                tail.start_at_end()
         if not tail.position.offset:
             tail.remember()
         self.known.identified(tail, "new" if not tail.position.offset else "skipped")
@@ -331,6 +333,7 @@ class Identity:
             self.known.orphans.add(lost, "truncated", now_s)
             self.known.note(lost)
             self.known.look_again = True
+            position.end = seen.end
         if decision.reason == "shortened":
             tail.cut(decision.offset)
             self.known.decided(tail, decision.reason)
@@ -393,8 +396,6 @@ class Identity:
 def why(error: OSError) -> str:
     """An OSError in a few words for a person."""
     text = error.strerror or str(error)
-    return (
-        f"{text}; raise the limit of open files (systemd: LimitNOFILE=, shell: ulimit -n)"
-        if error.errno == 24
-        else text
-    )
+    if error.errno == errno.EMFILE:
+        text += "; raise the limit of open files (systemd: LimitNOFILE=, shell: ulimit -n)"
+    return text
