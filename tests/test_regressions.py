@@ -119,6 +119,16 @@ SCHEDULES: dict[str, tuple[int, list[Action]]] = {
             ("fail_a_call", 420, 369),
         ],
     ),
+    "a copy of a log that has a second name by a hard link is its copy": (
+        4925,
+        [
+            ("append", 812, 383),
+            ("link", 470, 922),
+            ("scrape", 985, 334),
+            ("crash", 125, 17),
+            ("copytruncate", 635, 66),
+        ],
+    ),
     "a position that lost its file does not take it for unchanged": (
         339,
         [
@@ -471,10 +481,23 @@ def test_unread_rest_behind_a_banner_is_lost_once(lasting: World) -> None:
 def test_from_end_of_a_compressed_file(tmp_path: Path) -> None:
     """What is there is skipped, compressed or not."""
     packed = tmp_path / "a.log.gz"
-    packed.write_bytes(gzip.compress(b'{"n": "1"}\n'))
+    packed.write_bytes(gzip.compress(b'{"n": "1"}\n' * 10_000))
     world = World(packed, state_dir=tmp_path / "state", start_at_end=True)
     world.poll()
     world.restart()
     world.poll()
     assert world.counted() == {}
     world.close()
+
+
+def test_only_whole_lines_tell_logs_apart(lasting: World) -> None:
+    """A log lost its end and has new lines; what it was before begins with one byte more that is the same."""
+    path = lasting.write("a.log", *range(100, 280))
+    lasting.poll()
+    os.truncate(path, 13 * 78)  # 1,014 bytes, so that the known beginning reaches into the next line
+    lasting.poll()
+    lasting.write("a.log", 1, 2)
+    lasting.kill()
+    lasting.poll()
+    assert {text for text, count in lasting.counted().items() if count == 1} >= {"1", "2"}
+    assert set(lasting.counted().values()) == {1}

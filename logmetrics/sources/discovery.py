@@ -42,6 +42,8 @@ class Discovery:
 
     files: dict[FileId, FoundFile] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    # Other names of files that have several.
+    aliases: dict[FileId, list[str]] = field(default_factory=dict)
     # The entries of the source's paths that could be looked through, as absolute paths.
     roots: list[str] = field(default_factory=list)
     # Directory -> log -> its generations there.
@@ -187,7 +189,10 @@ def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool =
             found.problems[path] = "is not a regular file"
         return False
     file_id = (status.st_dev, status.st_ino)
-    found.files.setdefault(file_id, FoundFile(path, file_id, signature_of(status), role, root))
+    if file_id in found.files:
+        found.aliases.setdefault(file_id, []).append(path)
+    else:
+        found.files[file_id] = FoundFile(path, file_id, signature_of(status), role, root)
     return True
 
 

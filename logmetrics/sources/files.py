@@ -54,6 +54,9 @@ class Files:
             for file_id, file in discovery.files.items():
                 # A file that two sources name is read once, by the first.
                 found.setdefault(file_id, (self.readers[name], file))
+        for discovery in discoveries.values():
+            for file_id, names in discovery.aliases.items():
+                self._note_aliases(file_id, names)
         problems = {name: dict(discovery.problems) for name, discovery in discoveries.items()}
         self._follow_names(found, now_s)
         unknown = [(r, file) for r, file in found.values() if not (file.file_id in known.tails or self._is_old(file))]
@@ -62,6 +65,8 @@ class Files:
             self.grown_s = now_s
         for file_id in known.passed_over.keys() - found.keys():
             del known.passed_over[file_id]
+        for file_id in known.aliases.keys() - found.keys():
+            del known.aliases[file_id]
         self._settle(now_s)
         for name, reader in self.readers.items():
             self._tell_problems(reader, problems.get(name, {}))
@@ -69,6 +74,14 @@ class Files:
                 known.looked_through(discoveries[name].roots)
         at_start, self.identity.at_start = self.identity.at_start, False
         return not at_start and any(file.file_id in known.tails for _, file in unknown)
+
+    def _note_aliases(self, file_id: FileId, names: list[str]) -> None:
+        """A copy may have the name of any of them."""
+        tail = self.known.tails.get(file_id)
+        if tail is not None and tail.identified and self.known.aliases.get(file_id) != names:
+            self.known.aliases[file_id] = names
+            self.known.begins(tail, tail.first)
+        self.known.aliases[file_id] = names
 
     def _is_old(self, file: FoundFile) -> bool:
         """Whether *file* was passed over, and nothing changed since."""

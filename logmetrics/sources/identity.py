@@ -275,11 +275,10 @@ class Identity:
         old_generation = tail.found.role == "generation"
         was_there = absolute(tail.found.root) not in self.known.roots
         tail.grown_s = now_s
-        if was_there and (old_generation or tail.reader.spec.start_at_end):
-            if isinstance(tail.content, CompressedContent):
-                self._set_down(tail)
-            else:
-                tail.start_at_end()
+        if was_there and old_generation and isinstance(tail.content, CompressedContent):
+            self._set_down(tail)
+        elif was_there and (old_generation or tail.reader.spec.start_at_end):
+            tail.start_at_end()
         if not tail.position.offset:
             tail.remember()
         self.known.identified(tail, "new" if not tail.position.offset else "skipped")

@@ -63,6 +63,8 @@ class Known:
         self.nameless: dict[FileId, float] = {}
         # Absolute paths and globs of sources that were looked through at least once, in this run or before.
         self.roots: set[str] = set()
+        # Other names of files that have several, as of the last scan.
+        self.aliases: dict[FileId, list[str]] = {}
         # True when there may be a file that goes on with a log that lost its own, or files wait to be opened.
         self.look_again = False
         # Tails by how their files begin; all of them, and by the name of their log.
@@ -117,7 +119,8 @@ class Known:
         """The file of *tail* begins with *first*, by which its copies are found."""
         tail.first = first
         self._heads.add(first, tail)
-        for path in {tail.position.path, tail.position.met_path}:
+        position = tail.position
+        for path in {position.path, position.met_path, *self.aliases.get(position.file_id, ())}:
             self._heads_by_name.setdefault(log_name(os.path.basename(path)), Heads()).add(first, tail)
 
     def decided(self, tail: Tail, reason: str) -> None:

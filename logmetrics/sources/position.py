@@ -164,7 +164,8 @@ def compare(position: Position, content: Content) -> Seen:
         return Seen(end, head_same, hash_of(window) == position.window_hash)
     place, expected = next((mark for mark in reversed(position.marks) if mark[0] <= end), (0, b""))
     mark_same = not place or hash_of(content.read(place - WINDOW_BYTES, WINDOW_BYTES)) == expected
-    verified = max(place, head_size)
+    # Only whole lines tell: the first bytes of all lines are alike.
+    verified = max(place, position.head.rfind(b"\n", 0, head_size) + 1)
     return Seen(end, mark_same, window_same=False, line_start=_line_start(content, end), verified=verified)
 
 

@@ -14,6 +14,7 @@ from logmetrics.sources.reader import SourceReader
 BLOCK_BYTES = 32 * 1024
 # Some kernels' time stamps are this coarse: a file that changed is verified again until it has been still for so long.
 SETTLE_S = 0.1
+_BEYOND_ANY_END = 1 << 62
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -126,8 +127,7 @@ class Tail:
     def start_at_end(self) -> None:
         """Begin behind the last newline that is there, so that a line being written counts when it is complete."""
         assert self.content is not None
-        end = self.content.end(0)
-        start = end
+        start = end = self.content.end(_BEYOND_ANY_END)
         while start > 0:
             first = max(start - BLOCK_BYTES, 0)
             newline = self.content.read(first, start - first).rfind(b"\n")
