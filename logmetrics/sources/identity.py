@@ -46,7 +46,7 @@ class Identity:
 
     def __init__(self, known: Known) -> None:
         self.known = known
-        # True in the first scan: what is there now was there before.
+        # True in the first scan.
         self.at_start = True
         # Files that are there and could not be looked at in this scan: they may be what others only look like.
         self._unmet: set[FileId] = set()
@@ -210,8 +210,8 @@ class Identity:
         assert tail.content is not None
         version = self.known.orphans.version
         original = match.tail if match is not None else None
-        alike = self.known.living(tail.first, tail.found.path, any_name=True)
-        for suspect in [original] if original is not None else list(alike):
+        alike = list(self.known.living(tail.first, tail.found.path, any_name=True))
+        for suspect in alike if original is None else [original]:
             self.verify(suspect, now_s)
         if original is not None and self._is_replaced(original, tail.content):
             self.known.lose(original, "deleted", now_s)
@@ -235,12 +235,14 @@ class Identity:
         self.known.remove(tail)
         self.known.forget(tail.position)
         read_to, told = position.read_to, position.told_lost
+        # How long a compressed log is, is known only when it was read that far.
+        end = content.end(position.end) if content.compressed and position.unread_bytes else heir.end
         tail.restart(position)
         if not position.offset:  # nothing of it was counted, and its head is what was
             tail.first, position.head = position.head, b""
         kept = "resumed" if position.path == tail.found.path else "moved"
         if self._resume(tail, "compressed" if content.compressed else kept, now_s) and not told:
-            self.known.orphans.found_shorter(position, read_to, heir.end)
+            self.known.orphans.found_shorter(position, read_to, end)
 
     def _inherit_part(self, tail: Tail, part: Match, now_s: float) -> None:
         """The log lost its end, or this is a copy from before it was written; another copy may have all of it."""
@@ -298,13 +300,10 @@ class Identity:
 
     # -- a log that has its file
 
-    def verify(self, tail: Tail, now_s: float) -> bool:
-        """Make sure that the file of *tail* still is its log; False when it is not."""
-        if tail.content is None or not tail.look(now_s) or tail.holds():
-            return True
-        position = tail.position
-        self.reconsider(tail, now_s)
-        return tail.position is position
+    def verify(self, tail: Tail, now_s: float) -> None:
+        """Make sure that the file of *tail* still is its log."""
+        if tail.content is not None and tail.look(now_s) and not tail.holds():
+            self.reconsider(tail, now_s)
 
     def reconsider(self, tail: Tail, now_s: float) -> None:
         """What was counted of *tail* is no longer what stands in its file. Raises OSError."""

@@ -89,7 +89,7 @@ def _earlier(file: FoundFile, content: Content, around: Surroundings) -> Iterato
     first = content.read(0, HEAD_BYTES)
     names = names_of_originals(file.path)
     for position in (*around.orphans.heads.that_begin(first), *around.orphans.heads.that_go_on(first)):
-        if position not in around.orphans or position.raw or position.file_id in around.unmet:
+        if position not in around.orphans or position.raw:
             continue
         of_this_name = not is_successor(file.path, position.path) and any(
             log_name(os.path.basename(path)) in names for path in (position.path, position.met_path)
@@ -97,9 +97,10 @@ def _earlier(file: FoundFile, content: Content, around: Surroundings) -> Iterato
         if content.compressed or of_this_name:
             seen = compare(position, content)
             if seen.head_same and seen.line_start > 0 and seen.end < position.offset:
-                # Of one that is not complete nobody knows where it will end.
+                # Of one that is not complete nobody knows where it will end; and the log itself may be there.
                 whole = not isinstance(content, CompressedContent) or content.complete
-                yield Match(Kind.EARLIER, seen.verified, position, seen.line_start if whole else 0, seen.end)
+                known = whole and position.file_id not in around.unmet
+                yield Match(Kind.EARLIER, seen.verified, position, seen.line_start if known else 0, seen.end)
 
 
 def _shortened(file: FoundFile, content: Content, around: Surroundings) -> Iterator[Match]:
