@@ -298,14 +298,12 @@ class Tail:
         self._nuls_to = 0
         return rest
 
-    def note(self) -> bool:
-        """Bring the position up to date; True when it moved."""
+    def note(self) -> None:
+        """Bring the position up to date."""
         offset = self.offset
-        if offset == self.position.offset and self._skipping == self.position.skipping:
-            return False
-        self.position.skipping = self._skipping
-        self.position.advance(offset, self._counted_window)
-        return True
+        if offset != self.position.offset or self._skipping != self.position.skipping:
+            self.position.skipping = self._skipping
+            self.position.advance(offset, self._counted_window)
 
 
 def _last(before: bytes, data: bytes, end: int) -> bytes:
