@@ -223,8 +223,8 @@ class Tail:
         return self._take(data)
 
     def _take(self, data: bytes) -> list[bytes]:
-        hole = data.find(b"\n\0")
-        if hole >= 0:
+        # The search for one byte is twenty times as fast as that for two, and there are hardly ever NULs.
+        if b"\0" in data and (hole := data.find(b"\n\0")) >= 0:
             data = data[: hole + 1]  # NULs at the start of a line are for the next read
         before = self._window
         at_start = self.offset == 0
