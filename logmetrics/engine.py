@@ -21,7 +21,7 @@ from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import DirectoryWatch, Waker
 from logmetrics.store.self_metrics import SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
-from logmetrics.store.store import FamilyView, Store
+from logmetrics.store.store import Store, View
 
 # Collected values are folded into their sums after so many turns, which bounds their memory.
 TURNS_PER_FOLD = 8
@@ -111,6 +111,8 @@ class Engine:
         self._failed_commits = 0
         self._last_commit_s = 0.0
         self._dirty = False
+        self._resumes = False
+        self._resumed_s = float("-inf")
         self._committed_s = monotonic()
         self._progress_s = self._said_progress_s = monotonic()
         if state is not None:
@@ -135,9 +137,14 @@ class Engine:
         self.waker.wake()
         return done.wait(timeout_s)
 
-    def view(self) -> tuple[int, list[FamilyView]]:
+    def view(self) -> View:
         """The last commit, self-metrics last."""
         return self.store.view(self.self_metrics.families)
+
+    @property
+    def resumed_ago_s(self) -> float:
+        """How long ago, in seconds, it had caught up after a restart; infinite when nothing was restored."""
+        return self.monotonic() - self._resumed_s
 
     @property
     def catching_up(self) -> str:
@@ -192,9 +199,9 @@ class Engine:
         batch: Batch = self.files.known.changes()
         for reader in self.readers:
             reader.program.collect(reader.spec.name, batch)
-        self.store.collect(now_s, batch, self.self_metrics.kept)
         self._committed_s = self.monotonic()
         try:
+            self.store.collect(now_s, batch, self.self_metrics.kept)
             self._write(batch)
         except CommitError as error:
             for reader in self.readers:
@@ -237,6 +244,8 @@ class Engine:
     def _became_caught_up(self) -> None:
         self.commit()
         self.caught_up = True
+        if self._resumes:
+            self._resumed_s = self.monotonic()
         self._tell_progress()
 
     def _commit_due(self) -> bool:
@@ -350,6 +359,7 @@ class Engine:
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
         self.store.publish(self.self_metrics.kept)
+        self._resumes = bool(files)
         if files:
             self.say(f"going on where {state.path} ends: {len(files):,} files, {self.store.size:,} series")
 

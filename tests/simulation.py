@@ -24,12 +24,12 @@ from unittest.mock import patch
 import zstandard
 
 from logmetrics.sources import files as files_module
-from logmetrics.store.state import Batch, CommitError, StateFile
+from logmetrics.store.state import STATEMENTS, Batch, CommitError, StateFile
 from tests.world import World
 
 CONFIG = """
 packs: []
-limits: {series: 1_000_000, series_per_metric: 1_000_000, values_per_label: 1_000_000}
+limits: {series: 1_000_000, series_per_metric: 1_000_000, values_per_label: 1_000_000, idle: never}
 metrics:
   lines_total: {type: counter, help: Lines by text, labels: [text]}
   pairs_total: {type: counter, help: Ends that found their start}
@@ -105,7 +105,7 @@ class FaultyState(StateFile):
         if fault == "die between":
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)", batch.get("series", []))
+            connection.executemany(STATEMENTS["series"], batch.get("series", []))
             connection.close()
             self._connection = None
             raise Crash

@@ -12,8 +12,10 @@ from logmetrics.packs import builtin_packs
 from logmetrics.serve.exposition import render
 from logmetrics.store.state import StateFile
 
+# Nothing falls idle: these worlds let years pass to see what becomes of files.
 LINES_CONFIG = """
 packs: []
+limits: {idle: never}
 metrics:
   lines_total: {type: counter, help: Lines by text, labels: [text]}
 rules:

@@ -24,5 +24,5 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     with progress_line() as progress:
         engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
         engine.run_once()
-    _, families = engine.view()
+    families = engine.view().families
     return [(spec, sorted(rows, key=lambda row: row[0].labels)) for spec, rows in families]

@@ -105,7 +105,13 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
 
     with _state(directory, reset=reset) as state, progress_line() as progress:
         engine = Engine(config, state=state, say=say, show_progress=progress)
-        app = MetricsApp(engine, [path for source in config.sources for path in source.paths], early=early)
+        app = MetricsApp(
+            engine,
+            [path for source in config.sources for path in source.paths],
+            early=early,
+            first_zero=config.first_zero,
+            created=config.created_samples,
+        )
         server = HttpServer(config.listen, app)
         _stop_on_signals(engine)
         if config.watchdog:

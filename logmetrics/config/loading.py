@@ -8,7 +8,15 @@ from pathlib import Path
 
 from logmetrics.config.document import Document, parse_document
 from logmetrics.config.expression import did_you_mean
-from logmetrics.config.model import ConfigModel, MetricModel, PackModel, RuleModel, RuleSetModel, SourceModel
+from logmetrics.config.model import (
+    ConfigModel,
+    LimitsModel,
+    MetricModel,
+    PackModel,
+    RuleModel,
+    RuleSetModel,
+    SourceModel,
+)
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
@@ -41,22 +49,26 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
     model = validate(ConfigModel, document, problems)
     chosen = _chosen_packs(document, packs, problems)
     inherited = {name: spec for pack in chosen for name, spec in pack.rule_set.metrics.items()}
-    rule_set = _rule_set(model, document, inherited, problems)
+    own = _rule_set(model, document, inherited, problems)
+    rule_set = merge([pack.rule_set for pack in chosen] + [own])
     if model is not None:
         _check_sources(model, document, problems)
+        rule_set = _with_limits(rule_set, model.limits, document, problems)
     if problems or model is None:
         raise ConfigError(problems)
     return Config(
         sources=tuple(_source_spec(source) for source in model.sources),
-        rule_set=merge([pack.rule_set for pack in chosen] + [rule_set]),
+        rule_set=rule_set,
         packs=tuple(pack.name for pack in chosen),
         listen=tuple(model.listen),
-        limits=LimitsSpec(**model.limits.model_dump()),
+        limits=_limits_spec(model.limits),
         commit_interval_s=model.commit_interval,
         poll_interval_s=model.poll_interval,
         watchdog=model.watchdog,
         open_files_max=model.open_files_max,
         state_dir=model.state_dir,
+        first_zero=model.first_zero,
+        created_samples=model.created_samples,
     )
 
 
@@ -80,6 +92,32 @@ def merge(rule_sets: Sequence[RuleSet]) -> RuleSet:
         metrics.update(rule_set.metrics)
         rules.extend(rule_set.rules)
     return RuleSet(metrics, tuple(rules))
+
+
+def _limits_spec(model: LimitsModel) -> LimitsSpec:
+    return LimitsSpec(
+        series=model.series,
+        series_per_metric=model.series_per_metric,
+        values_per_label=model.values_per_label,
+        label_value_bytes=model.label_value_bytes,
+        idle_s=model.idle,
+        admission=model.admission,
+        parked=model.parked,
+    )
+
+
+def _with_limits(rule_set: RuleSet, model: LimitsModel, document: Document, problems: list[Problem]) -> RuleSet:
+    """The metrics of *rule_set* with the budgets under ``limits.metrics``."""
+    reader = RuleSetReader(document, {}, problems)
+    metrics = dict(rule_set.metrics)
+    for name, limits in model.metrics.items():
+        path = ("limits", "metrics", name)
+        if name in metrics:
+            metrics[name] = reader.limited(metrics[name], limits, path)
+        else:
+            what = f"no metric is called {name!r}{did_you_mean(name, metrics)}"
+            problems.append(document.problem(path, what, of_key=True))
+    return RuleSet(metrics, rule_set.rules)
 
 
 def _chosen_packs(document: Document, packs: Mapping[str, PackSpec], problems: list[Problem]) -> list[PackSpec]:

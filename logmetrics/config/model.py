@@ -31,11 +31,16 @@ def _not_zero(seconds: float) -> float:
     return seconds
 
 
+def _or_never(value: object) -> float:
+    return float("inf") if value == "never" else parse_duration(value)
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|[smhdw]))+$", "examples": ["30s", "5m", "1h30m"]}
+_IDLE_SCHEMA = {"anyOf": [_DURATION_SCHEMA, {"const": "never"}]}
 _SIZE_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMG]?i?B$", "examples": ["64KiB", "1MiB"]}
 _EXPRESSION_SCHEMA = {"type": ["string", "number", "boolean"], "description": "an expression of the rule language"}
 _TEXTS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -46,6 +51,8 @@ Duration = Annotated[
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
+Idle = Annotated[float, BeforeValidator(_or_never), AfterValidator(_not_zero), WithJsonSchema(_IDLE_SCHEMA)]
+Admission = Literal["heavy", "first"]
 LabelName = Annotated[str, Field(pattern=LABEL_NAME)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -72,6 +79,16 @@ class SourceModel(_Model):
     ] = "start"
 
 
+class MetricLimitsModel(_Model):
+    """Budgets of one metric, in place of the general ones."""
+
+    series: Annotated[Count | None, Field(description="series of this metric")] = None
+    values: Annotated[dict[str, Count], Field(description="different values of a label")] = {}
+    bytes: Annotated[dict[str, Count], Field(description="bytes of one value of a label")] = {}
+    idle: Idle | None = None
+    admission: Admission | None = None
+
+
 class LimitsModel(_Model):
     """The cardinality guard; every refusal is counted and explained."""
 
@@ -79,13 +96,16 @@ class LimitsModel(_Model):
     series_per_metric: Annotated[Count, Field(description="series of one metric")] = 2_000
     values_per_label: Annotated[Count, Field(description="different values of one label")] = 200
     label_value_bytes: Annotated[Count, Field(description="bytes of one label value")] = 128
-
-
-class MetricLimitsModel(_Model):
-    """Budgets of one metric, in place of the general ones."""
-
-    series: Count | None = None
-    values: dict[str, Count] = {}
+    idle: Annotated[
+        Idle, Field(description="a series that is not measured for so long leaves; its value is kept and resumes")
+    ] = 86_400.0
+    admission: Annotated[
+        Admission, Field(description="heavy: frequent newcomers displace cold series; first: first come, first served")
+    ] = "heavy"
+    parked: Annotated[Count, Field(description="series whose values are kept out of memory")] = 50_000
+    metrics: Annotated[
+        dict[str, MetricLimitsModel], Field(description="limits of single metrics, those of packs too")
+    ] = {}
 
 
 class MetricModel(_Model):
@@ -101,6 +121,12 @@ class MetricModel(_Model):
     window: Annotated[Duration | None, Field(description="for type active: how long a key counts as active")] = None
     init: Annotated[list[dict[str, str]], Field(description="label sets that exist at 0 from the start")] = []
     limits: MetricLimitsModel = MetricLimitsModel()
+    raw: Annotated[
+        list[str], Field(description="labels whose values are taken as they are, also when they look like ids")
+    ] = []
+    allow_unbounded: Annotated[
+        bool, Field(description="labels such as session_id or prompt are meant, and the guard is to deal with them")
+    ] = False
 
 
 class PairModel(_Model):
@@ -158,6 +184,10 @@ class ConfigModel(RuleSetModel):
     state_dir: Annotated[
         str | None, Field(min_length=1, description="where positions and values are kept over a restart")
     ] = None
+    first_zero: Annotated[
+        bool, Field(description="show a new series to Prometheus as 0 once, so that increase() sees its first events")
+    ] = True
+    created_samples: Annotated[bool, Field(description="add _created to OpenMetrics: when a series began at 0")] = False
     sources: list[SourceModel] = []
     limits: LimitsModel = LimitsModel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from logmetrics.config.expression import (
     did_you_mean,
     parse_expression,
 )
-from logmetrics.config.model import LABEL_NAME, METRIC_NAME, MetricModel, PairModel, RuleModel
+from logmetrics.config.model import LABEL_NAME, METRIC_NAME, MetricLimitsModel, MetricModel, PairModel, RuleModel
 from logmetrics.config.specs import BUCKET_PRESETS, MetricSpec, PairSpec, RuleSpec, UpdateSpec
 from logmetrics.errors import Problem
 
@@ -69,9 +70,25 @@ class RuleSetReader:
                 buckets=self._buckets(model, (*path, "buckets")) if model.type == "histogram" else (),
                 window_s=model.window if model.window is not None else 300.0,
                 init=init,
-                series_max=model.limits.series,
-                values_max=dict(model.limits.values),
+                raw=frozenset(model.raw),
+                allow_unbounded=model.allow_unbounded,
             )
+            self.metrics[name] = self.limited(self.metrics[name], model.limits, (*path, "limits"))
+
+    def limited(self, spec: MetricSpec, limits: MetricLimitsModel, path: KeyPath) -> MetricSpec:
+        """*spec* with the budgets that *limits* names in place of its own."""
+        for key, given in (("values", limits.values), ("bytes", limits.bytes)):
+            for label in set(given) - set(spec.labels):
+                what = f"{label!r} is not a label of this metric{did_you_mean(label, spec.labels)}"
+                self.problems.append(self.document.problem((*path, key, label), what, of_key=True))
+        return replace(
+            spec,
+            series_max=limits.series or spec.series_max,
+            values_max={**spec.values_max, **limits.values},
+            bytes_max={**spec.bytes_max, **limits.bytes},
+            idle_s=spec.idle_s if limits.idle is None else limits.idle,
+            admission=limits.admission or spec.admission,
+        )
 
     def _check_metric(self, name: str, model: MetricModel, path: KeyPath) -> None:  # noqa: C901 - a list of checks
         def wrong(key: str | None, what: str) -> None:
@@ -90,8 +107,8 @@ class RuleSetReader:
         for index, labels in enumerate(model.init):
             if set(labels) != set(model.labels):
                 wrong("init", f"entry {index + 1} must give exactly the labels {', '.join(model.labels)}")
-        for label in set(model.limits.values) - set(model.labels):
-            wrong("limits", f"{label!r} is not a label of this metric{did_you_mean(label, model.labels)}")
+        for label in set(model.raw) - set(model.labels):
+            wrong("raw", f"{label!r} is not a label of this metric{did_you_mean(label, model.labels)}")
         known = self.inherited.get(name)
         if known is not None and (known.type != model.type or known.labels != tuple(model.labels)):
             shape = f"{known.type} with the labels [{', '.join(known.labels)}]"

@@ -29,8 +29,15 @@ class MetricSpec:
     buckets: tuple[float, ...] = ()
     window_s: float = 300.0
     init: tuple[tuple[str, ...], ...] = ()
+    # Budgets in place of those in LimitsSpec, and labels whose values are taken as they are.
     series_max: int | None = None
     values_max: Mapping[str, int] = field(default_factory=dict)
+    bytes_max: Mapping[str, int] = field(default_factory=dict)
+    idle_s: float | None = None
+    admission: str | None = None
+    raw: frozenset[str] = frozenset()
+    # Labels such as session_id are meant.
+    allow_unbounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,12 @@ class LimitsSpec:
     series_per_metric: int = 2_000
     values_per_label: int = 200
     label_value_bytes: int = 128
+    # A series that was not measured for so long leaves memory and exposition.
+    idle_s: float = 86_400.0
+    # "heavy": a heavier newcomer takes the place of the lightest; "first": who has a place keeps it.
+    admission: str = "heavy"
+    # Parked series of the whole process.
+    parked: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +131,6 @@ class Config:
     watchdog: bool = True
     open_files_max: int = 4096
     state_dir: str | None = None
+    # Show a new series as 0 once; add _created to OpenMetrics.
+    first_zero: bool = True
+    created_samples: bool = False

@@ -214,11 +214,10 @@ class LoopWriter:
                 varying.append(self._label(tree))
         key = varying[0] if len(varying) == 1 else f"({', '.join(varying)})"
         amount = update.value
-        by_count = metric.type == "counter" and isinstance(amount, Literal) and _is_whole(amount.value)
+        by_count = metric.type == "counter" and isinstance(amount, Literal) and _is_one(amount.value)
         site = self.bind.site(update.metric, constants, count_only=by_count)
         if by_count:
-            assert isinstance(amount, Literal)
-            self._line(f"{site}[{key}].count += {amount.value!r}")
+            self._line(f"{site}[{key}].count += 1")
             return
         value = self._variable(amount, "value")
         if metric.type == "active":
@@ -244,8 +243,8 @@ class LoopWriter:
         return known
 
 
-def _is_whole(value: object) -> bool:
-    return value.__class__ is int and isinstance(value, int) and 0 <= value <= VALUE_MAX
+def _is_one(value: object) -> bool:
+    return value.__class__ is int and value == 1
 
 
 def _subject(when: Expr | None) -> _Subject | None:

@@ -14,7 +14,8 @@ from logmetrics import __version__
 from logmetrics.serve.exposition import render
 from logmetrics.serve.http import Request, Response
 from logmetrics.serve.negotiation import negotiate
-from logmetrics.store.store import FamilyView
+from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
+from logmetrics.store.store import View
 
 # A scrape waits so long for what was just written to be counted; then it gets the last commit.
 REFRESH_TIMEOUT_S = 1.0
@@ -25,6 +26,11 @@ class Metrics(Protocol):
     """What the app needs of the engine."""
 
     caught_up: bool
+
+    # So long ago, in seconds, it went on where an earlier run had ended; infinite when there was none.
+    @property
+    def resumed_ago_s(self) -> float: ...
+
     # Why commits cannot be saved at present; None while they are.
     commit_problem: str | None
 
@@ -32,17 +38,32 @@ class Metrics(Protocol):
     def catching_up(self) -> str: ...
 
     def refresh(self, timeout_s: float) -> bool: ...
-    def view(self) -> tuple[int, list[FamilyView]]: ...
+    def view(self) -> View: ...
 
 
 class MetricsApp:
     """Answers requests from the last commit. Called by many threads at once."""
 
-    def __init__(self, metrics: Metrics, sources: Sequence[str], *, early: bool = False) -> None:
-        """With *early*, metrics are served before everything that was there at the start has been read."""
+    def __init__(
+        self,
+        metrics: Metrics,
+        sources: Sequence[str],
+        *,
+        early: bool = False,
+        first_zero: bool = True,
+        created: bool = False,
+    ) -> None:
+        """With *early*, metrics are served before everything that was there at the start has been read.
+
+        With *first_zero*, a series that is new to a Prometheus is shown to it as 0 once; with *created*, OpenMetrics
+        tells when each began.
+        """
         self.metrics = metrics
         self.sources = sources
         self.early = early
+        self.first_zero = first_zero
+        self.created = created
+        self._scrapers = Scrapers()
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
@@ -78,19 +99,29 @@ class MetricsApp:
             return self._catching_up()
         name, content_type = negotiate(request.headers.get("accept"))
         self.metrics.refresh(REFRESH_TIMEOUT_S)
-        return Response(200, self._body(name), content_type)
-
-    def _body(self, name: str) -> bytes:
         with self._lock:
-            generation, families = self.metrics.view()
-            known = self._bodies.get(name)
-            if known is None or known[0] != generation:
-                openmetrics = name == "openmetrics"
-                # The process' own numbers first: in OpenMetrics the last line is "# EOF", which render() writes.
-                process = (om_latest if openmetrics else generate_latest)(self._process).decode()
-                text = process.removesuffix("# EOF\n") + render(families, openmetrics=openmetrics)
-                known = self._bodies[name] = (generation, text.encode())
-            return known[1]
+            return Response(200, self._body(name, request), content_type)
+
+    def _body(self, name: str, request: Request) -> bytes:
+        view = self.metrics.view()
+        zero_after: int | None = None
+        if self.first_zero and is_prometheus(request):
+            first = 0 if self.metrics.resumed_ago_s < RESTART_GRACE_S else view.generation
+            seen = self._scrapers.last_seen(request, view.generation, first=first)
+            zero_after = seen if seen < view.newest else None
+        if zero_after is not None:
+            return self._rendered(name, view, zero_after)
+        known = self._bodies.get(name)
+        if known is None or known[0] != view.generation:
+            known = self._bodies[name] = (view.generation, self._rendered(name, view, None))
+        return known[1]
+
+    def _rendered(self, name: str, view: View, zero_after: int | None) -> bytes:
+        openmetrics = name == "openmetrics"
+        # The process' own numbers first: in OpenMetrics the last line is "# EOF", which render() writes.
+        process = (om_latest if openmetrics else generate_latest)(self._process).decode().removesuffix("# EOF\n")
+        families = render(view.families, openmetrics=openmetrics, created=self.created, zero_after=zero_after)
+        return (process + families).encode()
 
     def _page(self) -> bytes:
         state = "ready" if self.metrics.caught_up else self.metrics.catching_up

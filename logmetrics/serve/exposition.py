@@ -15,11 +15,24 @@ from logmetrics.store.store import FamilyView
 _TYPES = {"active": "gauge", "info": "gauge"}
 
 
-def render(families: Iterable[FamilyView], *, openmetrics: bool = False) -> str:
-    """The exposition of *families*; those without series show their HELP and TYPE only."""
+def render(
+    families: Iterable[FamilyView],
+    *,
+    openmetrics: bool = False,
+    created: bool = False,
+    zero_after: int | None = None,
+) -> str:
+    """The exposition of *families*; those without series show their HELP and TYPE only.
+
+    With *created*, OpenMetrics tells when each counter and histogram began. Those that were born after the commit
+    *zero_after* are shown as 0: to a scraper that has not seen them yet.
+    """
     out: list[str] = []
     for spec, rows in families:
         out.append(_head(spec, openmetrics=openmetrics))
+        if zero_after is not None and spec.type in ("counter", "histogram"):
+            zero: Frozen = 0 if spec.type == "counter" else ((0,) * (len(spec.buckets) + 1), 0, 0)
+            rows = [(series, zero if series.born > zero_after else frozen) for series, frozen in rows]
         if spec.type == "histogram":
             for series, frozen in rows:
                 _histogram(spec, series, frozen, out)
@@ -27,6 +40,8 @@ def render(families: Iterable[FamilyView], *, openmetrics: bool = False) -> str:
             for series, frozen in rows:
                 lines = series.lines or _render_lines(spec, series)
                 out.append(f"{lines[0]}{_number(frozen)}\n")
+        if openmetrics and created and spec.type in ("counter", "histogram"):
+            out.extend(_created(spec, series) for series, _ in rows if series.created_s)
     if openmetrics:
         out.append("# EOF\n")
     return "".join(out)
@@ -48,6 +63,11 @@ def _histogram(spec: MetricSpec, series: Series, frozen: Frozen, out: list[str])
     *buckets, sum_line, count_line = series.lines or _render_lines(spec, series)
     out.extend(f"{line}{number}\n" for line, number in zip(buckets, cumulative, strict=True))
     out.append(f"{sum_line}{_number(total)}\n{count_line}{count}\n")
+
+
+def _created(spec: MetricSpec, series: Series) -> str:
+    labels = [f'{name}="{_escape(value)}"' for name, value in zip(spec.labels, series.labels, strict=True)]
+    return f"{spec.name.removesuffix('_total')}_created{_braces(labels)} {series.created_s!r}\n"
 
 
 def _render_lines(spec: MetricSpec, series: Series) -> tuple[str, ...]:

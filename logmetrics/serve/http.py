@@ -41,12 +41,16 @@ _TARGET = re.compile(r"(?:https?://[^/?]+)?(/[^?]*)\??(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``method`` is GET or HEAD, ``path`` is percent-decoded, ``headers`` are looked up in any case."""
+    """``method`` is GET or HEAD, ``path`` is percent-decoded, ``headers`` are looked up in any case.
+
+    ``client`` is the address of the one who asks, without the port; empty on a unix socket.
+    """
 
     method: str
     path: str
     query: dict[str, list[str]]
     headers: Mapping[str, str]
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +286,8 @@ class _Handler(StreamRequestHandler):
         wishes = {wish.strip() for wish in headers.get("connection", "").lower().split(",")}
         keep = not has_body and ("keep-alive" in wishes if minor_version == "0" else "close" not in wishes)
         path, query = parts.groups()
-        return Request(method, unquote(path), parse_qs(query, keep_blank_values=True), headers), keep
+        client = str(self.client_address[0]) if self.client_address else ""
+        return Request(method, unquote(path), parse_qs(query, keep_blank_values=True), headers, client), keep
 
     def _read_headers(self, bytes_max: int) -> _Headers:
         headers = _Headers()

@@ -30,6 +30,9 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
         put("logmetrics_series_limit", family.guard.series_max, metric)
         for (label, level), count in family.guard.overflows.items():
             put("logmetrics_overflow_measurements_total", count, metric, label, level)
+        put("logmetrics_parked_series", len(family.parking), metric)
+        for move, count in family.moves.items():
+            put(f"logmetrics_{move}_series_total", count, metric)
 
 
 def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:

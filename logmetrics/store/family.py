@@ -1,60 +1,124 @@
-"""Families: all series of one metric, and how the hot path finds the one it wants."""
+"""Families: all series of one metric, which of them there may be, and how the hot path finds the one it wants."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from logmetrics.config.specs import MetricSpec
-from logmetrics.store.guard import Guard, clean
+from logmetrics.config.specs import LimitsSpec, MetricSpec
+from logmetrics.store.guard import ALL, OVERFLOW, Guard, ProcessBudget, Refusal
+from logmetrics.store.newcomers import MARGIN, Newcomers
+from logmetrics.store.parking import Parking
 from logmetrics.store.series import ActiveSeries, CounterSeries, GaugeSeries, HistogramSeries, Labels, Series
 
-# Series with one label overflowed keep that family's other labels; this bounds even those.
-OVERFLOW_SERIES_MAX = 1_000
+# Idle series are looked for so many times within the time that makes them idle.
+LOOKS_PER_IDLE = 20
+
+
+class SeriesRow(NamedTuple):
+    """A series as state.db keeps it."""
+
+    key: int
+    family: int
+    labels: Labels
+    overflow: bool
+    saved: str
+    created_s: float
+    touched_s: float
+    past: float
+    mark: int
 
 
 class Family:
-    """One metric. Only the engine's thread touches it, except ``series`` and ``frozen`` under the view's lock."""
+    """One metric. Only the engine's thread touches it, except ``shown`` under the view's lock.
 
-    def __init__(self, spec: MetricSpec, guard: Guard) -> None:
+    Series are in ``series`` from their birth, and in ``shown`` from the commit after it. One that loses its place or
+    falls idle leaves ``series`` at once and ``shown`` with the next commit; a counter's or histogram's value is parked.
+    """
+
+    def __init__(self, spec: MetricSpec, limits: LimitsSpec, budget: ProcessBudget) -> None:
         self.spec = spec
-        self.guard = guard
+        self.guard = Guard(spec, limits, budget)
+        self.parking = Parking(budget)
+        self.newcomers = Newcomers(spec.labels)
+        # Series give way to heavier newcomers.
+        self.heavy = (spec.admission or limits.admission) == "heavy" and spec.type in ("counter", "histogram", "gauge")
+        idle_s = spec.idle_s if spec.idle_s is not None else limits.idle_s
+        self.idle_s = idle_s if spec.labels and spec.type != "info" else float("inf")
         self.series: dict[Labels, Series] = {}
-        self.overflow_series = 0
-        # Touched since the last commit, in order of first touch; each series at most once.
-        self.dirty: list[Series] = []
+        # In the order of their first showing.
+        self.shown: dict[Series, None] = {}
+        # Touched since the last commit, in order of first touch.
+        self.dirty: dict[Series, None] = {}
+        # How often series were admitted in another's place, displaced, fell idle, came back.
+        self.moves: Counter[str] = Counter()
+        self.sites: list[Site] = []
         # The series of an info metric that was set last since the last commit.
         self._latest: Series | None = None
+        # What happened since the last commit: series that left, their ids in state.db, series whose weight was halved.
+        self._left: dict[Series, None] = {}
+        self._gone: list[int] = []
+        self._aged: dict[Series, None] = {}
+        self._idle_look_s = float("-inf")
         # Its id in state.db.
         self.key = 0
+        self._pinned = frozenset([()] if not spec.labels and spec.type != "gauge" else spec.init)
         for labels in [()] if not spec.labels and spec.type != "gauge" else spec.init:
-            guard.add(labels)
-            self._touch(self._add(labels, overflow=False))
+            series = self._add(labels)
+            series.born = 0
+            self._touch(series)
+
+    # -- the way of a measurement
 
     def get(self, labels: Labels) -> Series:
         """The series that measurements of *labels* go to; it is born here if need be, and is dirty from now on."""
         series = self.series.get(labels)
         if series is None:
-            labels = tuple(map(clean, labels))
+            labels = self.guard.normal(labels)
             series = self.series.get(labels) or self._admit(labels)
-        self._touch(series)
+        if not series.dirty:
+            self._touch(series)
         return series
+
+    def _touch(self, series: Series) -> None:
+        series.dirty = True
+        self.dirty[series] = None
 
     def _admit(self, labels: Labels) -> Series:
         if self.spec.type == "info":
             self.guard.clear()  # only one of its series will be there after the next commit
-        admitted = self.guard.admit(labels)
-        overflow = admitted != labels
-        if overflow and admitted not in self.series:
-            if self.overflow_series >= OVERFLOW_SERIES_MAX:
-                admitted = self.guard.all_overflow
-            self.overflow_series += admitted not in self.series
-        return self.series.get(admitted) or self._add(admitted, overflow=overflow)
+        refusal = self.guard.refusal(labels)
+        if not refusal:
+            return self._bear(labels)
+        if all(level != "bytes" for _, level in refusal):
+            tracked = self.newcomers.refuse(labels, refusal)
+            if self.heavy and self.newcomers.may_look(tracked) and self._make_room(labels, refusal, tracked.certain):
+                self.newcomers.admit(tracked)
+                self.moves["admitted"] += 1
+                series = self._bear(labels)
+                series.past = float(tracked.certain)
+                return series
+        labels = self.guard.overflow_labels(labels, refusal)
+        series_or_none = self.series.get(labels)
+        if series_or_none is None and not self.guard.may_overflow(labels):
+            labels = self.guard.all_overflow
+            series_or_none = self.series.get(labels)
+        return series_or_none or self._bear(labels, overflow=True)
 
-    def _add(self, labels: Labels, *, overflow: bool) -> Series:
+    def _bear(self, labels: Labels, *, overflow: bool = False) -> Series:
+        """A series that has a place: a new one, or one that was parked."""
+        if labels in self.parking:
+            self.moves["resumed"] += 1
+        series = self._add(labels, self.parking.take(labels), overflow=overflow)
+        series.past, series.mark = 0.0, series.measurements
+        return series
+
+    def _add(self, labels: Labels, series: Series | None = None, *, overflow: bool = False) -> Series:
         spec = self.spec
-        series: Series
-        if spec.type == "counter":
+        if series is not None:
+            pass
+        elif spec.type == "counter":
             series = CounterSeries(labels, overflow=overflow)
         elif spec.type == "histogram":
             series = HistogramSeries(labels, spec.buckets, overflow=overflow)
@@ -62,13 +126,81 @@ class Family:
             series = ActiveSeries(labels, spec.window_s, overflow=overflow)
         else:
             series = GaugeSeries(labels, overflow=overflow)
+        self.guard.add(labels, overflow=overflow)
         self.series[labels] = series
         return series
 
-    def _touch(self, series: Series) -> None:
-        if not series.dirty:
-            series.dirty = True
-            self.dirty.append(series)
+    # -- who has a place
+
+    def weight(self, series: Series) -> float:
+        """How much was measured, what is long ago counting less."""
+        return series.past + series.measurements - series.mark
+
+    def _make_room(self, labels: Labels, refusal: Refusal, weight: int) -> bool:
+        """Displace who is in the way of a newcomer of *weight*, if it is heavier than each of them by the margin."""
+        self.newcomers.looked(len(self.series))
+        displaced: dict[Series, None] = {}
+        for index, _ in refusal:
+            groups = self._who_can_leave(index)
+            weights = {group: sum(map(self.weight, members)) for group, members in groups.items()}
+            coldest = min(weights, key=weights.__getitem__, default=None)
+            if coldest is None or weights[coldest] * MARGIN > weight:
+                return False
+            displaced.update(dict.fromkeys(groups[coldest]))
+        if len(displaced) + self.guard.budget.parked > self.guard.budget.parked_max:
+            return False
+        for series in displaced:
+            self.moves["displaced"] += not series.overflow
+            self._leave(series)
+        # The metric or the process may be full all the same.
+        return not self.guard.refusal(labels)
+
+    def _who_can_leave(self, index: int) -> dict[str | Series, list[Series]]:
+        """What could make room: all series of one value of the label *index*, or any one series when that is ALL."""
+        groups: dict[str | Series, list[Series]] = {}
+        if index == ALL:
+            return {s: [s] for s in self.series.values() if not s.overflow and s.labels not in self._pinned}
+        for series in self.series.values():
+            groups.setdefault(series.labels[index], []).append(series)
+        for value in (OVERFLOW, *(labels[index] for labels in self._pinned)):
+            groups.pop(value, None)
+        return groups
+
+    def _leave(self, series: Series) -> None:
+        """*series* loses its place; the next commit takes it from what is shown. Gauges are forgotten."""
+        del self.series[series.labels]
+        self.guard.remove(series.labels, overflow=series.overflow)
+        self.dirty.pop(series, None)
+        series.dirty = False
+        self._aged.pop(series, None)
+        self._left[series] = None
+        if series.key:
+            self._gone.append(series.key)
+            series.key = 0  # one that comes back comes last
+        if self.spec.type in ("counter", "histogram"):
+            self.parking.park(series)
+        for site in self.sites:
+            site.clear()
+
+    def pass_time(self, now_s: float) -> None:
+        """Let idle series leave, and what was measured long ago weigh less. Called before each commit."""
+        if self.heavy and self.newcomers.halve_due(now_s):
+            for series in self.series.values():
+                series.past, series.mark = self.weight(series) / 2, series.measurements
+                self._aged[series] = None
+        if now_s >= self._idle_look_s:
+            self._idle_look_s = now_s + self.idle_s / LOOKS_PER_IDLE
+            horizon_s = now_s - self.idle_s
+            for series in [series for series in self.series.values() if series.touched_s < horizon_s]:
+                self._fall_idle(series)
+
+    def _fall_idle(self, series: Series) -> None:
+        busy = series.dirty or (isinstance(series, ActiveSeries) and series.seen)
+        if not busy and series.labels not in self._pinned and self.guard.budget.parked < self.guard.budget.parked_max:
+            self.moves["idle"] += 1
+            self._leave(series)
+
+    # -- commits
 
     def set_latest(self, series: Series, value: int | float) -> None:
         """Set *series* of an info metric, which shows the label set seen last and no other."""
@@ -77,44 +209,71 @@ class Family:
         self._latest = series
 
     def changed(self, now_s: float) -> list[Series]:
-        """The series that the next commit must write and show. May be asked again when that commit fails."""
+        """The series that the next commit must write. May be asked again when that commit fails."""
         if self.spec.type == "active":
             for series in self.series.values():  # keys expire with time alone
                 assert isinstance(series, ActiveSeries)
                 if series.expire(now_s):
                     self._touch(series)
         if self._latest is not None:
-            self.dirty = [self._latest]
-        return self.dirty
+            self.dirty = {self._latest: None}
+        return list({**self.dirty, **self._aged})
 
     def gone(self) -> list[int]:
         """The ids in state.db of the series that the next commit must remove."""
-        if self._latest is None:
-            return []
-        return [series.key for series in self.series.values() if series.key and series is not self._latest]
-
-    def committed(self) -> None:
-        """What ``changed`` gave is durable: it is what scrapes see from now on. Called under the view's lock."""
         if self._latest is not None:
+            return [series.key for series in self.shown if series.key and series is not self._latest]
+        return self._gone
+
+    def settle(self, created_s: float) -> None:
+        """Let series that were parked before go on from their values; new ones date from *created_s*.
+
+        Raises CommitError.
+        """
+        for series in (*self.dirty, *self.parking.leaving.values()):
+            if not series.settled:
+                if not self.parking.resume(series):
+                    series.created_s = created_s
+                series.settled = True
+
+    def committed(self, now_s: float, generation: int) -> bool:
+        """What ``changed`` gave is durable: it is what scrapes see from now on. Called under the view's lock.
+
+        True when there are new series among it.
+        """
+        born = False
+        if self._latest is not None:
+            self.shown.clear()
             self.series = {self._latest.labels: self._latest}
             self._latest = None
+        for series in self._left:
+            self.shown.pop(series, None)
         for series in self.dirty:
-            series.frozen = series.present()
+            self._show(series)
             series.dirty = False
+            series.touched_s = now_s
+            if series.born < 0:
+                series.born = generation
+                born = True
         self.dirty.clear()
+        self._aged.clear()
+        self._left.clear()
+        self._gone.clear()
+        self.parking.committed()
+        self.newcomers.committed()
+        return born
 
-    def restore(self, labels: Labels, *, key: int, overflow: bool, saved: str) -> None:
-        """Bring back a series as the last commit of an earlier run left it."""
-        series = self.series.get(labels)
-        if series is None:
-            if overflow:
-                self.overflow_series += 1
-            else:
-                self.guard.add(labels)
-            series = self._add(labels, overflow=overflow)
-        series.key = key
-        series.restore(saved)
+    def _show(self, series: Series) -> None:
         series.frozen = series.present()
+        self.shown[series] = None
+
+    def restore(self, row: SeriesRow) -> None:
+        """Bring back a series as the last commit of an earlier run left it. Raises ValueError or TypeError."""
+        series = self.series.get(row.labels) or self._add(row.labels, overflow=row.overflow)
+        series.resume(row.saved)
+        series.key, series.settled, series.born = row.key, True, 0
+        series.created_s, series.touched_s, series.past, series.mark = row.created_s, row.touched_s, row.past, row.mark
+        self._show(series)
 
 
 class Site(dict[Any, Any]):
@@ -139,7 +298,7 @@ class Site(dict[Any, Any]):
 
     def __missing__(self, key: Any) -> Any:
         varying = iter((key,) if self.single else key)
-        labels = tuple(next(varying) if fixed is None else fixed for fixed in self.template)
+        labels = tuple([next(varying) if fixed is None else fixed for fixed in self.template])
         series = self.family.get(labels)
         target = self.take(series)
         if not series.overflow:  # every measurement that overflows is counted, so it must come here again

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.family import Family
-from logmetrics.store.guard import Guard, ProcessBudget
+from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.series import CounterSeries, GaugeSeries
 
 
@@ -62,13 +62,25 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         ("metric", "label", "level"),
         "Measurements sent to an overflow series, by the label that broke its budget and the level of the budget",
     ),
+    SelfMetric("logmetrics_parked_series", "gauge", ("metric",), "Series out of memory and sight, their values kept"),
+    SelfMetric("logmetrics_admitted_series_total", "counter", ("metric",), "Series that took a lighter one's place"),
+    SelfMetric("logmetrics_displaced_series_total", "counter", ("metric",), "Series that gave way to a heavier one"),
+    SelfMetric("logmetrics_idle_series_total", "counter", ("metric",), "Series that left because nothing came"),
+    SelfMetric("logmetrics_resumed_series_total", "counter", ("metric",), "Parked series that came back"),
     SelfMetric("logmetrics_commits_total", "counter", (), "Commits that were saved and shown", runtime=True),
     SelfMetric("logmetrics_commit_failures_total", "counter", (), "Commits that could not be saved", runtime=True),
     SelfMetric("logmetrics_commit_ok", "gauge", (), "0 while commits cannot be saved", runtime=True),
     SelfMetric("logmetrics_commit_duration_seconds", "gauge", (), "How long the last commit took", runtime=True),
     SelfMetric("logmetrics_last_commit_timestamp_seconds", "gauge", (), "Unix time of the last commit", runtime=True),
 )
-_UNLIMITED = LimitsSpec(series=10**9, series_per_metric=10**9, values_per_label=10**9, label_value_bytes=4096)
+_UNLIMITED = LimitsSpec(
+    series=10**9,
+    series_per_metric=10**9,
+    values_per_label=10**9,
+    label_value_bytes=4096,
+    idle_s=float("inf"),
+    admission="first",
+)
 
 
 class SelfMetrics:
@@ -78,14 +90,14 @@ class SelfMetrics:
     """
 
     def __init__(self, *, runtime: bool) -> None:
-        budget = ProcessBudget(_UNLIMITED.series)
+        budget = ProcessBudget(_UNLIMITED)
         self._families: dict[str, Family] = {}
         # What the counters of this process are added to: (name, labels) -> the count of the runs before.
         self._before: dict[tuple[str, tuple[str, ...]], int] = {}
         for metric in SELF_METRICS:
             if runtime or not metric.runtime:
-                spec = MetricSpec(metric.name, metric.type, metric.help, metric.labels)
-                self._families[metric.name] = Family(spec, Guard(spec, _UNLIMITED, budget))
+                spec = MetricSpec(metric.name, metric.type, metric.help, metric.labels, raw=frozenset(metric.labels))
+                self._families[metric.name] = Family(spec, _UNLIMITED, budget)
         runtimes = {metric.name for metric in SELF_METRICS if metric.runtime}
         self.families = tuple(self._families.values())
         self.kept = tuple(f for f in self.families if f.spec.type == "counter" and f.spec.name not in runtimes)

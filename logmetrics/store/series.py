@@ -1,6 +1,6 @@
 """Series: one label set of one family, with the numbers behind it.
 
-Each kind can ``save`` its numbers as text for state.db and ``restore`` them from it, without losing a digit.
+Each kind can ``save`` its numbers as text for state.db and ``resume`` from it, without losing a digit.
 
 The hot path touches a series in one of three ways only: ``series.count += 1``, a call of ``series.values.append``, or
 ``series.seen[key] = now_s``. Everything dearer (sums, buckets, expiry) waits for ``fold`` and ``present``.
@@ -17,6 +17,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Labels = tuple[str, ...]
 Frozen = int | float | tuple[tuple[int, ...], float, int]
+UNBORN = -1
 
 
 class ExactSum:
@@ -48,18 +49,45 @@ class ExactSum:
 class Series:
     """What all kinds share. ``dirty`` is true from the first touch after a commit until the next commit."""
 
-    __slots__ = ("dirty", "frozen", "key", "labels", "lines", "overflow")
+    __slots__ = (
+        "born",
+        "created_s",
+        "dirty",
+        "frozen",
+        "key",
+        "labels",
+        "lines",
+        "mark",
+        "overflow",
+        "past",
+        "settled",
+        "touched_s",
+    )
 
     def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
         self.labels = labels
         self.overflow = overflow
         # Its id in state.db; 0 until it is first saved.
         self.key = 0
+        # Whether its value as it was parked, if it was, is in it.
+        self.settled = False
         self.dirty = False
         # The value of the last commit: the only number that a scrape may see. None before the first.
         self.frozen: Frozen | None = None
         # The texts before the numbers in the exposition, rendered once; () until the first scrape.
         self.lines: tuple[str, ...] = ()
+        # The commit that showed it first; 0 when an earlier run did, UNBORN before any.
+        self.born = UNBORN
+        # Unix times: when it was not there yet, and when it was last measured.
+        self.created_s = self.touched_s = 0.0
+        # Its weight is `past` and what came since it had `mark` measurements; see Family.weight.
+        self.past = 0.0
+        self.mark = 0
+
+    @property
+    def measurements(self) -> int:
+        """How many measurements are in its value."""
+        return 0
 
     def fold(self) -> None:
         """Take the collected values into the sums, so that memory stays bounded between commits."""
@@ -72,41 +100,54 @@ class Series:
         """The numbers behind ``present``, which must have been called."""
         raise NotImplementedError
 
-    def restore(self, saved: str) -> None:
-        """Take over what ``save`` gave. Raises ValueError or TypeError for anything else."""
+    def resume(self, saved: str) -> None:
+        """Go on from what ``save`` gave; what was measured since is added. Raises ValueError or TypeError."""
         raise NotImplementedError
 
 
 class CounterSeries(Series):
-    """A value that only grows. ``count`` holds whole numbers exactly, ``exact`` the fractions."""
+    """A value that only grows: ``count`` is raised by one in place, ``whole`` and ``exact`` sum what else was added."""
 
-    __slots__ = ("count", "exact", "values")
+    __slots__ = ("count", "exact", "folded", "values", "whole")
 
     def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
         super().__init__(labels, overflow=overflow)
         self.count = 0
+        self.whole = 0
         self.exact = ExactSum()
+        # How many values are in `whole` and `exact`.
+        self.folded = 0
         self.values: list[int | float] = []
+
+    @property
+    def measurements(self) -> int:
+        return self.count + self.folded + len(self.values)
 
     def fold(self) -> None:
         if not self.values:
             return
+        self.folded += len(self.values)
         total = sum(self.values)
         if total.__class__ is int:
-            self.count += int(total)
+            self.whole += int(total)
         else:
             self.exact.add(self.values)
         self.values.clear()
 
     def present(self) -> Frozen:
         self.fold()
-        return fsum([self.count, *self.exact.parts]) if self.exact.parts else self.count
+        whole = self.count + self.whole
+        return fsum([whole, *self.exact.parts]) if self.exact.parts else whole
 
     def save(self) -> str:
-        return _encode([self.count, *self.exact.parts])
+        return _encode([self.count, self.whole, self.folded, *self.exact.parts])
 
-    def restore(self, saved: str) -> None:
-        self.count, *self.exact.parts = json.loads(saved)
+    def resume(self, saved: str) -> None:
+        count, whole, folded, *parts = json.loads(saved)
+        self.count += count
+        self.whole += whole
+        self.folded += folded
+        self.exact.add(parts)
 
 
 class HistogramSeries(Series):
@@ -120,6 +161,10 @@ class HistogramSeries(Series):
         self.counts = [0] * (len(bounds) + 1)
         self.exact = ExactSum()
         self.values: list[int | float] = []
+
+    @property
+    def measurements(self) -> int:
+        return sum(self.counts) + len(self.values)
 
     def fold(self) -> None:
         values = self.values
@@ -146,30 +191,38 @@ class HistogramSeries(Series):
     def save(self) -> str:
         return _encode([self.counts, self.exact.parts])
 
-    def restore(self, saved: str) -> None:
-        self.counts, self.exact.parts = json.loads(saved)
+    def resume(self, saved: str) -> None:
+        counts, parts = json.loads(saved)
+        self.counts = [mine + before for mine, before in zip(self.counts, counts, strict=True)]
+        self.exact.add(parts)
 
 
 class GaugeSeries(Series):
     """The last value that a rule gave."""
 
-    __slots__ = ("value",)
+    __slots__ = ("sets", "value")
 
     def __init__(self, labels: Labels, *, overflow: bool = False) -> None:
         super().__init__(labels, overflow=overflow)
         self.value: int | float = 0
+        self.sets = 0
+
+    @property
+    def measurements(self) -> int:
+        return self.sets
 
     def set(self, value: int | float) -> None:
         self.value = value
+        self.sets += 1
 
     def present(self) -> Frozen:
         return self.value
 
     def save(self) -> str:
-        return _encode(self.value)
+        return _encode([self.value, self.sets])
 
-    def restore(self, saved: str) -> None:
-        self.value = json.loads(saved)
+    def resume(self, saved: str) -> None:
+        self.value, self.sets = json.loads(saved)
 
 
 class ActiveSeries(Series):
@@ -206,5 +259,5 @@ class ActiveSeries(Series):
     def save(self) -> str:
         return _encode(self.seen)
 
-    def restore(self, saved: str) -> None:
-        self.seen = json.loads(saved)
+    def resume(self, saved: str) -> None:
+        self.seen.update(json.loads(saved))

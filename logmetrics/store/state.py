@@ -29,7 +29,19 @@ Row = tuple[Any, ...]
 _SCHEMA = """
 CREATE TABLE families (id INTEGER PRIMARY KEY, name TEXT NOT NULL, shape TEXT NOT NULL, unused_starts INTEGER NOT NULL);
 CREATE TABLE series (
-  id INTEGER PRIMARY KEY, family INTEGER NOT NULL, labels TEXT NOT NULL, overflow INTEGER NOT NULL, value TEXT NOT NULL
+  id INTEGER PRIMARY KEY, family INTEGER NOT NULL, labels TEXT NOT NULL, overflow INTEGER NOT NULL, value TEXT NOT NULL,
+  created_s REAL NOT NULL, touched_s REAL NOT NULL, past REAL NOT NULL, mark INTEGER NOT NULL
+);
+CREATE TABLE parked (
+  family INTEGER, labels TEXT, value TEXT NOT NULL, created_s REAL NOT NULL, PRIMARY KEY (family, labels)
+) WITHOUT ROWID;
+CREATE TABLE newcomers (
+  family INTEGER, slot INTEGER, labels TEXT NOT NULL, count INTEGER NOT NULL, error INTEGER NOT NULL,
+  serial INTEGER NOT NULL, PRIMARY KEY (family, slot)
+) WITHOUT ROWID;
+CREATE TABLE refusals (
+  family INTEGER PRIMARY KEY, refused INTEGER NOT NULL, look_at INTEGER NOT NULL, halved_s REAL NOT NULL,
+  registers BLOB NOT NULL
 );
 CREATE TABLE files (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, path BLOB NOT NULL, met_path BLOB NOT NULL, device TEXT NOT NULL,
@@ -45,9 +57,14 @@ CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 # What a commit can write: a name for each statement, and the columns in the order of its rows.
-_STATEMENTS: Mapping[str, str] = {
-    "series": "INSERT OR REPLACE INTO series (id, family, labels, overflow, value) VALUES (?, ?, ?, ?, ?)",
+STATEMENTS: Mapping[str, str] = {
     "series_gone": "DELETE FROM series WHERE id = ?",
+    "series": "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "parked_gone": "DELETE FROM parked WHERE family = ? AND labels = ?",
+    "parked": "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
+    "newcomers_gone": "DELETE FROM newcomers WHERE family = ? AND slot = ?",
+    "newcomers": "INSERT OR REPLACE INTO newcomers VALUES (?, ?, ?, ?, ?, ?)",
+    "refusals": "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",
     "files": "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "files_gone": "DELETE FROM files WHERE id = ?",
     "fingerprints": "INSERT OR REPLACE INTO fingerprints (file, head, marks) VALUES (?, ?, ?)",
@@ -107,7 +124,7 @@ class StateFile:
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             for name, rows in batch.items():
-                self._connection.executemany(_STATEMENTS[name], rows)
+                self._connection.executemany(STATEMENTS[name], rows)
             execute("COMMIT")
         except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
             self._abandon()
@@ -124,6 +141,18 @@ class StateFile:
             with suppress(sqlite3.Error):
                 connection.close()  # rolls back
 
+    def parked(self, family: int, labels: str) -> Row | None:
+        """What was kept of a parked series: value and created_s. Raises CommitError."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            select = "SELECT value, created_s FROM parked WHERE family = ? AND labels = ?"
+            row: Row | None = self._connection.execute(select, (family, labels)).fetchone()
+        except sqlite3.Error as error:
+            self._abandon()
+            raise CommitError(f"{self.path}: {_why(error)}") from error
+        return row
+
     # -- what a start reads
 
     def rows(self, table: str) -> list[Row]:
@@ -131,6 +160,17 @@ class StateFile:
         assert self._connection is not None
         order = {"files": "id", "series": "id", "pairs": "serial"}.get(table, "1")
         return self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+
+    def rows_of(self, table: str, family: int) -> list[Row]:
+        """The rows of *table* that belong to a family."""
+        assert self._connection is not None
+        return self._connection.execute(f"SELECT * FROM {table} WHERE family = ?", (family,)).fetchall()  # noqa: S608
+
+    def parked_labels(self, family: int) -> list[str]:
+        """The label sets that are parked for a family."""
+        assert self._connection is not None
+        rows = self._connection.execute("SELECT labels FROM parked WHERE family = ?", (family,))
+        return [labels for (labels,) in rows]
 
     def adopt_families(self, shapes: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
         """The ids under which families of these *shapes* are kept, and the names of those whose shape changed.
@@ -152,7 +192,9 @@ class StateFile:
                 key, _ = known.get((name, shape), (None, 0))
                 ids[name] = self._insert_family(name, shape) if key is None else key
                 execute("UPDATE families SET unused_starts = 0 WHERE id = ?", (ids[name],))
-            execute("DELETE FROM series WHERE family IN (SELECT id FROM families WHERE unused_starts > ?)", _UNUSED)
+            for table in _OF_FAMILIES:
+                forgotten = "SELECT id FROM families WHERE unused_starts > ?"
+                execute(f"DELETE FROM {table} WHERE family IN ({forgotten})", _UNUSED)  # noqa: S608
             execute("DELETE FROM families WHERE unused_starts > ?", _UNUSED)
             execute("COMMIT")
         except sqlite3.Error as error:
@@ -246,6 +288,7 @@ class StateFile:
 # A database and what SQLite puts beside it.
 _SUFFIXES = ("", "-wal", "-shm")
 _UNUSED = (UNUSED_STARTS_MAX,)
+_OF_FAMILIES = ("series", "parked", "newcomers", "refusals")
 _RESET_HINT = "--reset-state sets it aside and starts from zero"
 _ELSEWHERE_HINT = "choose another directory with --state-dir, or run with --no-state"
 

@@ -7,16 +7,26 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.errors import StateError
-from logmetrics.store.family import Family, Site
-from logmetrics.store.guard import Guard, ProcessBudget
-from logmetrics.store.series import Frozen, Series
+from logmetrics.store.family import Family, SeriesRow, Site
+from logmetrics.store.guard import ProcessBudget
+from logmetrics.store.newcomers import Summary
+from logmetrics.store.parking import Parked
+from logmetrics.store.series import Frozen, Labels, Series
 from logmetrics.store.state import Batch, StateFile, first_free_key
 
 FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
+
+
+class View(NamedTuple):
+    """A commit as a scrape sees it: its number, its values, and the number of the last one that showed a new series."""
+
+    generation: int
+    families: list[FamilyView]
+    newest: int
 
 
 class Store:
@@ -28,12 +38,15 @@ class Store:
 
     def __init__(self, metrics: Mapping[str, MetricSpec], limits: LimitsSpec) -> None:
         self.limits = limits
-        self.budget = ProcessBudget(limits.series)
-        self.families = {name: Family(spec, Guard(spec, limits, self.budget)) for name, spec in metrics.items()}
-        self.sites: list[Site] = []
+        self.budget = ProcessBudget(limits)
+        self.families = {name: Family(spec, limits, self.budget) for name, spec in metrics.items()}
         # Counts commits. A view with the same generation is the same view.
         self.generation = 0
+        self._newest = 0
         self._next_series_key = 1
+        # Unix time of the commit that is being made or was made last, and of the one before; None before the first.
+        self._collected_s: float | None = None
+        self._committed_s: float | None = None
         # Keeps a commit and the collecting of a view apart, so that a scrape shows one commit and not two halves.
         self._lock = threading.Lock()
 
@@ -41,7 +54,7 @@ class Store:
         """A new site for one update of a rule; *count_only* for a counter that the rule raises by one."""
         family = self.families[metric]
         site = Site(family, dict(constants), _target(family, count_only))
-        self.sites.append(site)
+        family.sites.append(site)
         return site
 
     @property
@@ -67,15 +80,15 @@ class Store:
             family.key = ids[name]
             by_id[family.key] = family
         rows = state.rows("series")
-        for key, family_key, labels, overflow, saved in rows:
-            owner = by_id.get(family_key)
-            if owner is None:
-                continue  # a metric of the config before this one
-            try:
-                owner.restore(tuple(json.loads(labels)), key=key, overflow=bool(overflow), saved=saved)
-            except (ValueError, TypeError) as error:
-                raise StateError(f"{state.path}: series {key} of {owner.spec.name} is damaged: {error}") from error
         self._next_series_key = first_free_key(rows)
+        try:
+            for key, family_key, labels, *numbers in rows:
+                if family_key in by_id:  # not of a metric of the config before this one
+                    by_id[family_key].restore(SeriesRow(key, family_key, _labels(labels), *numbers))
+            for family in families.values():
+                _restore_guard(family, state)
+        except (ValueError, TypeError) as error:
+            raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
         return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
 
     def commit(self, now_s: float, more: Iterable[Family] = ()) -> None:
@@ -84,41 +97,53 @@ class Store:
         self.publish(more)
 
     def collect(self, now_s: float, batch: Batch, more: Iterable[Family] = ()) -> None:
-        """Add to *batch* the changed series of all families, those of *more* (self-metrics) too.
+        """Add to *batch* what changed in all families, those of *more* (self-metrics) too. Raises CommitError.
 
         The cost follows what changed since the last commit, not the number of series.
         """
-        for site in self.sites:
-            if site:
-                site.clear()
-        rows, gone = batch.setdefault("series", []), batch.setdefault("series_gone", [])
+        self._collected_s = now_s
+        created_s = now_s if self._committed_s is None else self._committed_s
         for family in (*self.families.values(), *more):
-            gone += [(key,) for key in family.gone()]
-            for series in family.changed(now_s):
-                if not series.key:
-                    series.key = self._next_series_key
-                    self._next_series_key += 1
-                series.present()
-                rows.append((series.key, family.key, json.dumps(series.labels), series.overflow, series.save()))
+            family.pass_time(now_s)
+            for site in family.sites:
+                site.clear()
+            changed = family.changed(now_s)
+            family.settle(created_s)
+            self._collect_series(family, changed, batch)
+            _collect_guard(family, batch)
+
+    def _collect_series(self, family: Family, changed: Iterable[Series], batch: Batch) -> None:
+        _rows(batch, "series_gone").extend((key,) for key in family.gone())
+        rows = _rows(batch, "series")
+        now_s = self._collected_s
+        for series in changed:
+            if not series.key:
+                series.key = self._next_series_key
+                self._next_series_key += 1
+            series.present()
+            touched_s = now_s if series.dirty else series.touched_s
+            labels = json.dumps(series.labels)
+            numbers = (series.overflow, series.save(), series.created_s, touched_s, series.past, series.mark)
+            rows.append((series.key, family.key, labels, *numbers))
 
     def publish(self, more: Iterable[Family] = ()) -> None:
         """Show what was collected; *more* are families that are shown though nothing of them is kept."""
-        with self._lock:
-            for family in (*self.families.values(), *more):
-                family.committed()
-            self.generation += 1
+        self._committed_s = self._collected_s
+        self.publish_only((*self.families.values(), *more))
 
     def publish_only(self, families: Iterable[Family]) -> None:
         """Show *families* as they are now, and of all others still the last commit."""
         with self._lock:
-            for family in families:
-                family.committed()
             self.generation += 1
+            for family in families:
+                if family.committed(self._collected_s or 0.0, self.generation):
+                    self._newest = self.generation
 
-    def view(self, more: Iterable[Family] = ()) -> tuple[int, list[FamilyView]]:
-        """The last commit: its generation, and each family with its series and their committed values."""
+    def view(self, more: Iterable[Family] = ()) -> View:
+        """The last commit: each family with its series and their committed values."""
         with self._lock:
-            return self.generation, [_committed(family) for family in (*self.families.values(), *more)]
+            families = [_committed(family) for family in (*self.families.values(), *more)]
+            return View(self.generation, families, self._newest)
 
 
 def _shape(spec: MetricSpec) -> str:
@@ -127,9 +152,38 @@ def _shape(spec: MetricSpec) -> str:
 
 
 def _committed(family: Family) -> FamilyView:
-    # The engine may add a series at any moment; list() takes them all in one step.
-    born = list(family.series.values())
-    return family.spec, [(series, series.frozen) for series in born if series.frozen is not None]
+    return family.spec, [(series, series.frozen) for series in family.shown if series.frozen is not None]
+
+
+def _rows(batch: Batch, name: str) -> list[tuple[Any, ...]]:
+    return batch.setdefault(name, [])
+
+
+def _labels(text: str) -> Labels:
+    return tuple(json.loads(text))
+
+
+def _collect_guard(family: Family, batch: Batch) -> None:
+    """Add what the guard of *family* must remember: parked series, and who knocks at the door."""
+    parked, back = family.parking.changes()
+    _rows(batch, "parked_gone").extend((family.key, json.dumps(labels)) for labels in back)
+    _rows(batch, "parked").extend((family.key, json.dumps(labels), *value) for labels, value in parked)
+    tracked, gone, summary = family.newcomers.changes()
+    _rows(batch, "newcomers_gone").extend((family.key, slot) for slot in gone)
+    _rows(batch, "newcomers").extend((family.key, slot, json.dumps(key), *counts) for slot, key, *counts in tracked)
+    if summary is not None:
+        _rows(batch, "refusals").append((family.key, *summary))
+
+
+def _restore_guard(family: Family, state: StateFile) -> None:
+    family.parking.restore(
+        (_labels(labels) for labels in state.parked_labels(family.key)),
+        lambda labels: Parked(*row) if (row := state.parked(family.key, json.dumps(labels))) else None,
+    )
+    summary = state.rows_of("refusals", family.key)
+    if summary:
+        rows = [(slot, _labels(key), *counts) for _, slot, key, *counts in state.rows_of("newcomers", family.key)]
+        family.newcomers.restore(rows, Summary(*summary[0][1:]))
 
 
 def _target(family: Family, count_only: bool) -> Callable[[Any], Any]:

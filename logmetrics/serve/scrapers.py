@@ -1,0 +1,38 @@
+"""Who scrapes, and what each of them has seen: a series that is new to Prometheus is shown to it as 0 once.
+
+Prometheus takes the first value of a series for where it began. ``increase()`` would never see the events before it:
+of an error that happens once, nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from logmetrics.serve.http import Request
+
+SCRAPERS_MAX = 64
+# After a restart a scraper that is not known in this process is taken for one of the last, for so long.
+RESTART_GRACE_S = 300.0
+
+
+def is_prometheus(request: Request) -> bool:
+    """Whether it says so: Prometheus, or an agent that scrapes as Prometheus does. People and curl do not."""
+    if "x-prometheus-scrape-timeout-seconds" in request.headers:
+        return True
+    return request.headers.get("user-agent", "").startswith("Prometheus/")
+
+
+class Scrapers:
+    """The commit that each scraper saw last. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def last_seen(self, request: Request, generation: int, *, first: int) -> int:
+        """The commit that the sender of *request* saw before it now sees *generation*; *first* if none."""
+        scraper = (request.client, request.headers.get("user-agent", ""))
+        seen = self._seen.pop(scraper, first)
+        self._seen[scraper] = generation
+        if len(self._seen) > SCRAPERS_MAX:
+            self._seen.popitem(last=False)
+        return seen

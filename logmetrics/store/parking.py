@@ -1,0 +1,104 @@
+"""Parked series: gone from memory and exposition, their values kept, so that one that returns goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from logmetrics.store.guard import Labels, ProcessBudget
+from logmetrics.store.series import Series
+
+
+class Parked(NamedTuple):
+    """What is kept of a parked series: what ``Series.save`` gave, and when it was not there yet."""
+
+    saved: str
+    created_s: float
+
+
+class Parking:
+    """The parked series of one family.
+
+    A value is looked up when a commit comes, never before: no I/O is in the way of a line, and a look-up that fails is
+    a commit that fails. ``find`` looks into state.db; without one everything stays in memory.
+    """
+
+    def __init__(self, budget: ProcessBudget) -> None:
+        self.budget = budget
+        # Parked since the last commit.
+        self.leaving: dict[Labels, Series] = {}
+        self.find: Callable[[Labels], Parked | None] | None = None
+        self._memory: dict[Labels, Parked] = {}
+        # Hashes of all parked label sets, those in state.db too: a few bytes each.
+        self._known: set[int] = set()
+        # Label sets whose rows the next commit must remove.
+        self._back: dict[Labels, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, labels: Labels) -> bool:
+        return hash(labels) in self._known
+
+    def park(self, series: Series) -> None:
+        """Keep the value of *series*, which has left its family."""
+        self.leaving[series.labels] = series
+        self._back.pop(series.labels, None)
+        self._note(series.labels)
+
+    def _note(self, labels: Labels) -> None:
+        before = len(self._known)
+        self._known.add(hash(labels))
+        self.budget.parked += len(self._known) - before
+
+    def take(self, labels: Labels) -> Series | None:
+        """The series of *labels* if it was parked since the last commit."""
+        series = self.leaving.pop(labels, None)
+        if series is not None and series.settled:  # else it may have been parked before that too
+            self._is_back(labels)
+        return series
+
+    def _is_back(self, labels: Labels) -> None:
+        self._back[labels] = None
+        before = len(self._known)
+        self._known.discard(hash(labels))
+        self.budget.parked += len(self._known) - before
+
+    def resume(self, series: Series) -> bool:
+        """Let *series*, which was never saved, go on from its parked value, if there is one. Raises CommitError."""
+        if series.labels not in self:
+            return False
+        parked = self._memory.get(series.labels) if self.find is None else self.find(series.labels)
+        if series.labels not in self.leaving:
+            self._is_back(series.labels)
+        if parked is None:
+            return False
+        before = series.measurements
+        series.resume(parked.saved)
+        series.mark += series.measurements - before
+        series.created_s = parked.created_s
+        series.born = 0
+        return True
+
+    def changes(self) -> tuple[list[tuple[Labels, Parked]], list[Labels]]:
+        """What the next commit must park, and the label sets whose rows it must remove."""
+        rows = []
+        for series in self.leaving.values():
+            series.present()
+            rows.append((series.labels, Parked(series.save(), series.created_s)))
+        return rows, list(self._back)
+
+    def committed(self) -> None:
+        """What ``changes`` gave is durable."""
+        if self.find is None:
+            for labels in self._back:
+                self._memory.pop(labels, None)
+            self._memory.update(self.changes()[0])
+        self.leaving.clear()
+        self._back.clear()
+
+    def restore(self, known: Iterable[Labels], find: Callable[[Labels], Parked | None]) -> None:
+        """The label sets that an earlier run parked, and how to get at their values."""
+        self.find = find
+        for labels in known:
+            self._note(labels)
