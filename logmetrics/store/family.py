@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.guard import ALL, OVERFLOW, Guard, ProcessBudget, Refusal
-from logmetrics.store.newcomers import MARGIN, Newcomers
+from logmetrics.store.heavy import Tracked
+from logmetrics.store.newcomers import EVIDENCE_MIN, MARGIN, Newcomers
 from logmetrics.store.parking import Parking
 from logmetrics.store.series import ActiveSeries, CounterSeries, GaugeSeries, HistogramSeries, Labels, Series
 
@@ -75,8 +76,8 @@ class Family:
         """The series that measurements of *labels* go to; it is born here if need be, and is dirty from now on."""
         series = self.series.get(labels)
         if series is None:
-            labels = self.guard.normal(labels)
-            series = self.series.get(labels) or self._admit(labels)
+            kept, refusal = self.guard.judge(labels)
+            series = self._refused(kept, refusal) if refusal else self.series.get(kept) or self._admit(kept)
         if not series.dirty:
             self._touch(series)
         return series
@@ -88,23 +89,36 @@ class Family:
     def _admit(self, labels: Labels) -> Series:
         if self.spec.type == "info":
             self.guard.clear()  # only one of its series will be there after the next commit
-        refusal = self.guard.refusal(labels)
-        if not refusal:
-            return self._bear(labels)
-        if all(level != "bytes" for _, level in refusal):
-            tracked = self.newcomers.refuse(labels, refusal)
-            if self.heavy and self.newcomers.may_look(tracked) and self._make_room(labels, refusal, tracked.certain):
-                self.newcomers.admit(tracked)
-                self.moves["admitted"] += 1
-                series = self._bear(labels)
-                series.past = float(tracked.certain)
+        refusal = self.guard.full()
+        return self._refused(labels, refusal) if refusal else self._bear(labels)
+
+    def _refused(self, kept: Labels, refusal: Refusal) -> Series:
+        """Where a measurement goes whose labels break a budget; *kept* are those that do not."""
+        tracked = self.newcomers.refuse(kept, refusal)
+        if tracked is not None and tracked.count - tracked.error >= EVIDENCE_MIN and self.heavy:
+            series = self._displace(tracked, kept, refusal)
+            if series is not None:
                 return series
-        labels = self.guard.overflow_labels(labels, refusal)
-        series_or_none = self.series.get(labels)
-        if series_or_none is None and not self.guard.may_overflow(labels):
-            labels = self.guard.all_overflow
-            series_or_none = self.series.get(labels)
-        return series_or_none or self._bear(labels, overflow=True)
+        self.guard.count(refusal)
+        if refusal[0][0] == ALL:
+            kept = self.guard.all_overflow
+        found = self.series.get(kept)
+        if found is None and not self.guard.may_overflow(kept):
+            kept = self.guard.all_overflow
+            found = self.series.get(kept)
+        return found or self._bear(kept, overflow=True)
+
+    def _displace(self, newcomer: Tracked, kept: Labels, refusal: Refusal) -> Series | None:
+        """A series for *newcomer*, in the place of one that is lighter by the margin; None when there is none."""
+        weight = newcomer.certain
+        if not self.newcomers.may_look() or not self._make_room(refusal, weight):
+            return None
+        self.newcomers.admit(newcomer)
+        self.moves["admitted"] += 1
+        refused = {index: value for index, _, value in refusal}
+        series = self._bear(tuple([refused.get(index, value) for index, value in enumerate(kept)]))
+        series.past = float(weight)
+        return series
 
     def _bear(self, labels: Labels, *, overflow: bool = False) -> Series:
         """A series that has a place: a new one, or one that was parked."""
@@ -136,11 +150,11 @@ class Family:
         """How much was measured, what is long ago counting less."""
         return series.past + series.measurements - series.mark
 
-    def _make_room(self, labels: Labels, refusal: Refusal, weight: int) -> bool:
+    def _make_room(self, refusal: Refusal, weight: int) -> bool:
         """Displace who is in the way of a newcomer of *weight*, if it is heavier than each of them by the margin."""
         self.newcomers.looked(len(self.series))
         displaced: dict[Series, None] = {}
-        for index, _ in refusal:
+        for index, _, _ in refusal:
             groups = self._who_can_leave(index)
             weights = {group: sum(map(self.weight, members)) for group, members in groups.items()}
             coldest = min(weights, key=weights.__getitem__, default=None)
@@ -152,8 +166,7 @@ class Family:
         for series in displaced:
             self.moves["displaced"] += not series.overflow
             self._leave(series)
-        # The metric or the process may be full all the same.
-        return not self.guard.refusal(labels)
+        return True
 
     def _who_can_leave(self, index: int) -> dict[str | Series, list[Series]]:
         """What could make room: all series of one value of the label *index*, or any one series when that is ALL."""
@@ -297,12 +310,21 @@ class Site(dict[Any, Any]):
         self.take = take
 
     def __missing__(self, key: Any) -> Any:
-        varying = iter((key,) if self.single else key)
-        labels = tuple([next(varying) if fixed is None else fixed for fixed in self.template])
-        series = self.family.get(labels)
+        series = self.family.get(self._labels(key))
         target = self.take(series)
         if not series.overflow:  # every measurement that overflows is counted, so it must come here again
             if len(self) >= self.ENTRIES_MAX:
                 self.clear()
             self[key] = target
         return target
+
+    def _labels(self, key: Any) -> Labels:
+        template = self.template
+        if len(template) == 1:
+            return (key,) if self.single else template  # type: ignore[return-value]
+        if None not in template:
+            return template  # type: ignore[return-value]
+        if not self.single and len(key) == len(template):
+            return key  # type: ignore[no-any-return]
+        varying = iter((key,) if self.single else key)
+        return tuple([next(varying) if fixed is None else fixed for fixed in template])

@@ -7,11 +7,9 @@ measurement goes to a series whose offending label reads ``__overflow__``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.store.shapes import SEARCHED_CHARACTERS_MAX, generalize
+from logmetrics.store.shapes import PLAIN_CHARACTERS_MAX, SEARCHED_CHARACTERS_MAX, generalize, is_plain
 
 OVERFLOW = "__overflow__"
 MISSING = "unknown"
@@ -24,8 +22,8 @@ OVERFLOW_SHARE, OVERFLOW_LEAST = 0.25, 10
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239)), "�")
 
 Labels = tuple[str, ...]
-# Which labels broke a budget, by index, and the level of that budget. ALL stands for all labels together.
-Refusal = list[tuple[int, str]]
+# Which labels broke a budget: index, level of the budget, value. ALL stands for all labels together.
+Refusal = list[tuple[int, str, str]]
 ALL = -1
 
 
@@ -36,14 +34,54 @@ def clean(value: str) -> str:
     return value or MISSING
 
 
-def normalize(value: str, bytes_max: int, *, raw: bool) -> str:
-    """*value* as a label's: clean, and without ids unless it is wanted *raw*. One that is far too long stays so."""
-    if len(value) > max(bytes_max, SEARCHED_CHARACTERS_MAX):
-        return value
-    if value == OVERFLOW:  # from a log it means nothing
-        return "overflow"
-    value = clean(value)
-    return value if raw else generalize(value)
+class LabelBudget:
+    """One label: its values, and in how many series each is."""
+
+    __slots__ = ("bytes_max", "forms", "known", "name", "overflows", "raw", "short_max", "values_max")
+
+    # Raw values whose forms are kept at hand.
+    FORMS_MAX = 4_096
+
+    def __init__(self, name: str, values_max: int, bytes_max: int, *, raw: bool) -> None:
+        self.name = name
+        self.values_max = values_max
+        self.bytes_max = bytes_max
+        # Of so many characters, a value needs no look at its bytes.
+        self.short_max = bytes_max // UTF8_BYTES_MAX
+        self.raw = raw
+        self.known: Counter[str] = Counter()
+        # Refused measurements by level.
+        self.overflows = {"bytes": 0, "values": 0}
+        # From what logs hold to the forms of known values: a memo.
+        self.forms: dict[str, str] = {}
+
+    def form(self, value: str) -> str:
+        """*value* as a label's: clean, and without ids unless they are wanted. One that is far too long stays so."""
+        if len(value) <= PLAIN_CHARACTERS_MAX and value and is_plain(value) and value != OVERFLOW:
+            return value
+        if len(value) > max(self.bytes_max, SEARCHED_CHARACTERS_MAX):
+            return value
+        if value == OVERFLOW:  # from a log it means nothing
+            return "overflow"
+        value = clean(value)
+        return value if self.raw else generalize(value)
+
+    def remember(self, value: str, form: str) -> None:
+        """Keep at hand that *value* takes the known *form*."""
+        if len(self.forms) >= self.FORMS_MAX:
+            self.forms.clear()
+        self.forms[value] = form
+
+    def add(self, value: str) -> None:
+        if value != OVERFLOW:
+            self.known[value] += 1
+
+    def remove(self, value: str) -> None:
+        if value != OVERFLOW:
+            self.known[value] -= 1
+            if not self.known[value]:
+                del self.known[value]
+                self.forms.clear()
 
 
 class ProcessBudget:
@@ -57,64 +95,72 @@ class ProcessBudget:
 
 
 class Guard:
-    """The budgets of one family, and what is booked on them.
-
-    ``overflows`` counts refused measurements by (label, level).
-    """
+    """The budgets of one family, and what is booked on them."""
 
     def __init__(self, spec: MetricSpec, limits: LimitsSpec, budget: ProcessBudget) -> None:
         self.labels = spec.labels
         self.series_max = spec.series_max or limits.series_per_metric
         self.overflow_max = max(OVERFLOW_LEAST, int(self.series_max * OVERFLOW_SHARE))
-        self.values_max = tuple(spec.values_max.get(label, limits.values_per_label) for label in spec.labels)
-        self.bytes_max = tuple(spec.bytes_max.get(label, limits.label_value_bytes) for label in spec.labels)
         self.cost = len(spec.buckets) + 3 if spec.type == "histogram" else 1
         self.budget = budget
-        # For each label its values, and in how many series each is.
-        self.values: tuple[Counter[str], ...] = tuple(Counter() for _ in spec.labels)
+        self.values = tuple(
+            LabelBudget(
+                label,
+                spec.values_max.get(label, limits.values_per_label),
+                spec.bytes_max.get(label, limits.label_value_bytes),
+                raw=label in spec.raw,
+            )
+            for label in spec.labels
+        )
         self.series = 0
         self.overflow_series = 0
-        self.overflows: Counter[tuple[str, str]] = Counter()
+        self._overflows = {"metric": 0, "process": 0}
         self.all_overflow: Labels = (OVERFLOW,) * len(self.labels)
-        self._normalizers: tuple[Callable[[str], str], ...] = tuple(
-            partial(normalize, bytes_max=bytes_max, raw=label in spec.raw)
-            for label, bytes_max in zip(spec.labels, self.bytes_max, strict=True)
-        )
 
-    def normal(self, labels: Labels) -> Labels:
-        """The form in which *labels* are looked up and admitted."""
-        return tuple([normalizer(value) for normalizer, value in zip(self._normalizers, labels, strict=True)])
+    def judge(self, labels: Labels) -> tuple[Labels, Refusal]:
+        """The form in which *labels* are looked up and admitted; those that would break their budgets read OVERFLOW.
 
-    def refusal(self, labels: Labels) -> Refusal:
-        """The budgets that a series of *labels* would break; empty when there may be one."""
+        A flood of new values comes through here, line by line: it is written to be fast.
+        """
+        kept: list[str] = []
         refusal: Refusal = []
-        budgets = zip(labels, self.values, self.values_max, self.bytes_max, strict=True)
-        for index, (value, known, values_max, bytes_max) in enumerate(budgets):
-            if len(value) * UTF8_BYTES_MAX > bytes_max and len(value.encode()) > bytes_max:
-                refusal.append((index, "bytes"))
-            elif value not in known and len(known) >= values_max:
-                refusal.append((index, "values"))
-        if not refusal and self.series >= self.series_max:
-            refusal.append((ALL, "metric"))
-        elif not refusal and not self.has_room:
-            refusal.append((ALL, "process"))
-        return refusal
+        for value, budget in zip(labels, self.values):  # noqa: B905 - they are of one length
+            form = budget.forms.get(value)
+            if form is None:
+                form = budget.form(value)
+                if form in budget.known:
+                    budget.remember(value, form)
+                elif len(form) > budget.short_max and len(form.encode("utf-8", "replace")) > budget.bytes_max:
+                    refusal.append((len(kept), "bytes", form))
+                    form = OVERFLOW
+                elif len(budget.known) >= budget.values_max:
+                    refusal.append((len(kept), "values", form))
+                    form = OVERFLOW
+            kept.append(form)
+        return tuple(kept), refusal
+
+    def full(self) -> Refusal:
+        """The refusal of any new series, when the metric or the process is full."""
+        if self.series >= self.series_max:
+            return [(ALL, "metric", "")]
+        return [] if self.has_room else [(ALL, "process", "")]
 
     @property
     def has_room(self) -> bool:
         """Whether the process can have one series more of this family."""
         return self.budget.series + self.cost <= self.budget.series_max
 
-    def overflow_labels(self, labels: Labels, refusal: Refusal) -> Labels:
-        """The overflow series that a refused measurement goes to; it is counted."""
-        kept = list(labels)
-        for index, level in refusal:
-            if index == ALL:
-                self.overflows[ALL_LABELS, level] += 1
-                return self.all_overflow
-            self.overflows[self.labels[index], level] += 1
-            kept[index] = OVERFLOW
-        return tuple(kept)
+    def count(self, refusal: Refusal) -> None:
+        """A measurement goes to an overflow series."""
+        for index, level, _ in refusal:
+            (self._overflows if index == ALL else self.values[index].overflows)[level] += 1
+
+    @property
+    def overflows(self) -> dict[tuple[str, str], int]:
+        """Refused measurements by label and level, those that there were."""
+        counts = {(budget.name, level): count for budget in self.values for level, count in budget.overflows.items()}
+        counts.update({(ALL_LABELS, level): count for level, count in self._overflows.items()})
+        return {what: count for what, count in counts.items() if count}
 
     def may_overflow(self, labels: Labels) -> bool:
         """Whether there may be a new overflow series of *labels*; the one with all labels over may always be."""
@@ -122,8 +168,8 @@ class Guard:
             self.overflow_series < self.overflow_max
             and self.has_room
             and all(
-                value == OVERFLOW or value in known or len(known) < values_max
-                for value, known, values_max in zip(labels, self.values, self.values_max, strict=True)
+                value == OVERFLOW or value in budget.known or len(budget.known) < budget.values_max
+                for value, budget in zip(labels, self.values, strict=True)
             )
         )
 
@@ -134,9 +180,8 @@ class Guard:
         else:
             self.series += 1
         self.budget.series += self.cost
-        for value, known in zip(labels, self.values, strict=True):
-            if value != OVERFLOW:
-                known[value] += 1
+        for value, budget in zip(labels, self.values, strict=True):
+            budget.add(value)
 
     def remove(self, labels: Labels, *, overflow: bool = False) -> None:
         """Give back what a series that exists no more had booked."""
@@ -145,15 +190,13 @@ class Guard:
         else:
             self.series -= 1
         self.budget.series -= self.cost
-        for value, known in zip(labels, self.values, strict=True):
-            if value != OVERFLOW:
-                known[value] -= 1
-                if not known[value]:
-                    del known[value]
+        for value, budget in zip(labels, self.values, strict=True):
+            budget.remove(value)
 
     def clear(self) -> None:
         """Give everything back."""
         self.budget.series -= (self.series + self.overflow_series) * self.cost
         self.series = self.overflow_series = 0
-        for known in self.values:
-            known.clear()
+        for budget in self.values:
+            budget.known.clear()
+            budget.forms.clear()

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-Key = tuple[str, ...]
+Key = tuple[tuple[int, str], ...]
 # slot, key, count, error, serial: what state.db keeps of a tracked key.
 Row = tuple[int, Key, int, int, int]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from logmetrics.store.distinct import DistinctCount
 from logmetrics.store.guard import ALL, Labels, Refusal
-from logmetrics.store.heavy import HeavyKeys, Tracked
+from logmetrics.store.heavy import HeavyKeys, Key, Tracked
 from logmetrics.store.heavy import Row as TrackedRow
 
 # One in four thousand measurements is enough to be noticed among nothing but junk. About 2 MB when it is full.
@@ -33,7 +33,7 @@ class Summary(NamedTuple):
 
 
 class Newcomers:
-    """What a family has refused. A key is the refused part of a label set: labels within their budgets read ""."""
+    """What a family has refused. A key is the refused part of a label set: the labels that broke budgets."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.heavy = HeavyKeys(TRACKED_MAX)
@@ -45,27 +45,30 @@ class Newcomers:
         self._halved_s = 0.0
         self._changed = False
 
-    def refuse(self, labels: Labels, refusal: Refusal) -> Tracked:
-        """Count a refused measurement."""
+    def refuse(self, kept: Labels, refusal: Refusal) -> Tracked | None:
+        """Count a refused measurement; None when it can never be admitted, because a value is too long."""
         self.refused += 1
         self._changed = True
-        if refusal[0][0] == ALL:
-            key, indexes = labels, list(range(len(labels)))
+        index, level, value = refusal[0]
+        key: Key
+        if len(refusal) == 1 and index != ALL:  # nearly always: this is fast
+            key = ((index, value),)
+        elif index == ALL:
+            key = tuple(enumerate(kept))
         else:
-            indexes = [index for index, _ in refusal]
-            parts = [""] * len(labels)
-            for index in indexes:
-                parts[index] = labels[index]
-            key = tuple(parts)
+            key = tuple((index, value) for index, _, value in refusal)
+            level = "bytes" if any(level == "bytes" for _, level, _ in refusal) else level
+        if level == "bytes":
+            return None
         tracked = self.heavy.add(key)
-        if tracked.certain == 1:  # a key that is tracked already is no new value
-            for index in indexes:
-                self.distinct[index].add(labels[index])
+        if tracked.count - tracked.error == 1:  # a key that is tracked already is no new value
+            for index, value in key:
+                self.distinct[index].add(value)
         return tracked
 
-    def may_look(self, tracked: Tracked) -> bool:
-        """Whether it is worth while to compare *tracked* with those who have a place."""
-        return tracked.certain >= EVIDENCE_MIN and self.refused >= self._look_at
+    def may_look(self) -> bool:
+        """Whether enough was refused since the last look at those who have a place."""
+        return self.refused >= self._look_at
 
     def looked(self, series: int) -> None:
         """So many series were looked at."""

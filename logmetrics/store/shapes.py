@@ -36,20 +36,27 @@ _SHAPES = re.compile(
         )
     )
 )
-# A value without any of these has none of the shapes; most values are done with this one search.
-_SUSPICIOUS = re.compile(r"[/@]|\d{8}|[0-9A-Fa-f]{16}|[0-9A-Za-z]{22}|\d\.\d{1,3}\.\d|:[0-9A-Fa-f]{0,4}:|\d[T ]\d\d:\d")
+# A value without any of these has none of the shapes.
+_SUSPICIOUS = re.compile(
+    r"[/@]|\d(?:\d{7}|\.\d{1,3}\.\d|[T ]\d\d:\d)|[0-9A-Fa-f]{16}|[0-9A-Za-z]{22}|:[0-9A-Fa-f]{0,4}:"
+)
+# A short value that is nothing but this has none either; most values are done with this one match.
+PLAIN_CHARACTERS_MAX = 15
+is_plain = re.compile(r"[A-Za-z_ -]*(?:\d{1,7}[A-Za-z_ -]+)*\d{0,7}").fullmatch
 _PATH = re.compile(r"^/|://| /|^[^/ ]+/.*/")
 _PATH_NUMBER = re.compile(r"(?<=/)\d+(?=[/?#\s:]|$)")
 _QUERY = re.compile(r"\?[^\s?]*=[^\s]*")
 
 
-@lru_cache(CACHED_VALUES_MAX)
 def generalize(value: str) -> str:
     """*value* with what looks like an id replaced by a placeholder: the value itself when there is nothing."""
     if len(value) > TEXT_CHARACTERS_MIN and value.count(" ") >= TEXT_BLANKS_MIN:
         return "{text}"
-    if _SUSPICIOUS.search(value) is None:
-        return value
+    return value if _SUSPICIOUS.search(value) is None else _replaced(value)
+
+
+@lru_cache(CACHED_VALUES_MAX)
+def _replaced(value: str) -> str:
     if "/" in value and _PATH.search(value):
         value = _QUERY.sub("?{query}", _PATH_NUMBER.sub("{n}", value))
     return _SHAPES.sub(_placeholder, value)

@@ -182,8 +182,10 @@ def _restore_guard(family: Family, state: StateFile) -> None:
     )
     summary = state.rows_of("refusals", family.key)
     if summary:
-        rows = [(slot, _labels(key), *counts) for _, slot, key, *counts in state.rows_of("newcomers", family.key)]
-        family.newcomers.restore(rows, Summary(*summary[0][1:]))
+        tracked = []
+        for _, slot, key, *counts in state.rows_of("newcomers", family.key):
+            tracked.append((slot, tuple((index, value) for index, value in json.loads(key)), *counts))
+        family.newcomers.restore(tracked, Summary(*summary[0][1:]))
 
 
 def _target(family: Family, count_only: bool) -> Callable[[Any], Any]:
