@@ -122,9 +122,11 @@ class Family:
 
     def _bear(self, labels: Labels, *, overflow: bool = False) -> Series:
         """A series that has a place: a new one, or one that was parked."""
+        parked: Series | None = None
         if labels in self.parking:
             self.moves["resumed"] += 1
-        series = self._add(labels, self.parking.take(labels), overflow=overflow)
+            parked = self.parking.take(labels)
+        series = self._add(labels, parked, overflow=overflow)
         series.past, series.mark = 0.0, series.measurements
         return series
 

@@ -29,48 +29,41 @@ class Parking:
         self.leaving: dict[Labels, Series] = {}
         self.find: Callable[[Labels], Parked | None] | None = None
         self._memory: dict[Labels, Parked] = {}
-        # Hashes of all parked label sets, those in state.db too: a few bytes each.
-        self._known: set[int] = set()
+        # Hashes, a few bytes each: of all parked label sets, and of those that have a row as far as is known.
+        self._parked: set[int] = set()
+        self._rows: set[int] = set()
         # Label sets whose rows the next commit must remove.
         self._back: dict[Labels, None] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._parked)
 
     def __contains__(self, labels: Labels) -> bool:
-        return hash(labels) in self._known
+        return hash(labels) in self._parked
 
     def park(self, series: Series) -> None:
         """Keep the value of *series*, which has left its family."""
         self.leaving[series.labels] = series
         self._back.pop(series.labels, None)
-        self._note(series.labels)
-
-    def _note(self, labels: Labels) -> None:
-        before = len(self._known)
-        self._known.add(hash(labels))
-        self.budget.parked += len(self._known) - before
+        self._parked.add(hash(series.labels))
+        self.budget.parked += 1
 
     def take(self, labels: Labels) -> Series | None:
-        """The series of *labels* if it was parked since the last commit."""
+        """*labels* are parked no longer: their series, if it was parked since the last commit."""
+        self._parked.discard(hash(labels))
+        self.budget.parked -= 1
         series = self.leaving.pop(labels, None)
-        if series is not None and series.settled:  # else it may have been parked before that too
-            self._is_back(labels)
+        if series is not None and series.settled:  # a commit that failed may have made a row of it all the same
+            self._back[labels] = None
         return series
-
-    def _is_back(self, labels: Labels) -> None:
-        self._back[labels] = None
-        before = len(self._known)
-        self._known.discard(hash(labels))
-        self.budget.parked += len(self._known) - before
 
     def resume(self, series: Series) -> bool:
         """Let *series*, which was never saved, go on from its parked value, if there is one. Raises CommitError."""
-        if series.labels not in self:
+        if hash(series.labels) not in self._rows:
             return False
         parked = self._memory.get(series.labels) if self.find is None else self.find(series.labels)
         if series.labels not in self.leaving:
-            self._is_back(series.labels)
+            self._back[series.labels] = None
         if parked is None:
             return False
         before = series.measurements
@@ -94,11 +87,14 @@ class Parking:
             for labels in self._back:
                 self._memory.pop(labels, None)
             self._memory.update(self.changes()[0])
+        self._rows.difference_update(map(hash, self._back))
+        self._rows.update(map(hash, self.leaving))
         self.leaving.clear()
         self._back.clear()
 
-    def restore(self, known: Iterable[Labels], find: Callable[[Labels], Parked | None]) -> None:
+    def restore(self, parked: Iterable[Labels], find: Callable[[Labels], Parked | None]) -> None:
         """The label sets that an earlier run parked, and how to get at their values."""
         self.find = find
-        for labels in known:
-            self._note(labels)
+        self._rows.update(map(hash, parked))
+        self._parked |= self._rows
+        self.budget.parked += len(self._rows)
