@@ -178,3 +178,61 @@ def test_kill_is_no_reset(tmp_path: Path) -> None:
         grown = f"max_over_time({counter}{window}) - min_over_time({counter}{window})"
         assert values(query(url, f"resets({counter}{window})"), "agent") == {"a": 0}
         assert values(query(url, grown), "agent") == {"a": 90}
+
+
+GUARDED = """
+packs: []
+limits: {idle: 4s}
+metrics:
+  errors_total: {type: counter, help: h, labels: [kind], limits: {idle: never}}
+  error_seconds: {type: histogram, help: h, labels: [kind], buckets: [1], limits: {idle: never}}
+  calls_total: {type: counter, help: h, labels: [tool], limits: {idle: never, values: {tool: 1}}}
+  rare_total: {type: counter, help: h, labels: [what]}
+rules:
+  - {name: errors, when: has(kind), labels: {kind: kind}, update: {errors_total: 1, error_seconds: 0.5}}
+  - {name: calls, when: has(tool), labels: {tool: tool}, update: {calls_total: 1}}
+  - {name: rare, when: has(what), labels: {what: what}, update: {rare_total: 1}}
+"""
+
+
+@pytest.mark.slow
+def test_first_events_displacement_and_idleness(tmp_path: Path) -> None:
+    """A first event is an increase of 1; who was displaced or idle and comes back shows neither reset nor spike."""
+    logs, config = tmp_path / "logs", tmp_path / "config.yaml"
+    logs.mkdir()
+    config.write_text(GUARDED)
+
+    def append(count: int, **record: str) -> None:
+        with (logs / "a.log").open("a") as file:
+            file.write((json.dumps(record) + "\n") * count)
+
+    append(5, tool="old")
+    append(5, what="x")
+    arguments = (str(logs), "-c", str(config), "--state-dir", str(tmp_path / "state"))
+    with Daemon(*arguments) as daemon, prometheus(daemon.url.removeprefix("http://"), tmp_path) as url:
+
+        def shown(expression: str, label: str, **expected: float) -> None:
+            wait_until(lambda: values(query(url, expression), label) == expected)
+
+        shown("calls_total", "tool", old=5)
+        append(1, kind="boom")
+        shown("errors_total", "kind", boom=1)
+        append(12, tool="new")  # the tenth, twice as many as of the old, takes the place
+        shown("calls_total", "tool", __overflow__=9, new=3)
+        append(30, tool="old")
+        wait_until(lambda: values(query(url, "calls_total"), "tool").get("old", 0) > 5)
+        wait_until(lambda: not query(url, "rare_total"))
+        append(1, what="x")
+        shown("rare_total", "what", x=6)
+
+        # At the time of a scrape increase() does not extrapolate past it, nor below the 0 before the first event.
+        at = f"@ {query(url, 'timestamp(errors_total)')[0]['value'][1]}"
+        for first in ("errors_total", "error_seconds_count"):
+            assert values(query(url, f"increase({first}[5m] {at})"), "kind") == {"boom": 1}
+        assert not values(query(url, "{__name__=~'.*_total',job='logmetrics'} and resets(rare_total[5m]) > 0"), "what")
+        assert values(query(url, "resets(rare_total[5m])"), "what") == {"x": 0}
+        assert set(values(query(url, "resets(calls_total[5m])"), "tool").values()) == {0}
+        grown = values(query(url, "max_over_time(calls_total[5m]) - min_over_time(calls_total[5m])"), "tool")
+        assert grown["old"] <= 30
+        rates = values(query(url, "max_over_time(rate(calls_total[3s])[2m:1s])"), "tool")
+        assert rates["old"] <= 30

@@ -33,15 +33,14 @@ def render(
         if zero_after is not None and spec.type in ("counter", "histogram"):
             zero: Frozen = 0 if spec.type == "counter" else ((0,) * (len(spec.buckets) + 1), 0, 0)
             rows = [(series, zero if series.born > zero_after else frozen) for series, frozen in rows]
-        if spec.type == "histogram":
-            for series, frozen in rows:
+        dated = openmetrics and created and spec.type in ("counter", "histogram")
+        for series, frozen in rows:
+            if spec.type == "histogram":
                 _histogram(spec, series, frozen, out)
-        else:
-            for series, frozen in rows:
-                lines = series.lines or _render_lines(spec, series)
-                out.append(f"{lines[0]}{_number(frozen)}\n")
-        if openmetrics and created and spec.type in ("counter", "histogram"):
-            out.extend(_created(spec, series) for series, _ in rows if series.created_s)
+            else:
+                out.append(f"{(series.lines or _render_lines(spec, series))[0]}{_number(frozen)}\n")
+            if dated and series.created_s:
+                out.append(_created(spec, series))
     if openmetrics:
         out.append("# EOF\n")
     return "".join(out)
