@@ -27,7 +27,9 @@ BUSY_S_MAX = 2.0
 Row = tuple[Any, ...]
 
 _SCHEMA = """
-CREATE TABLE families (id INTEGER PRIMARY KEY, name TEXT NOT NULL, shape TEXT NOT NULL, unused_starts INTEGER NOT NULL);
+CREATE TABLE families (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, shape TEXT NOT NULL, limits TEXT NOT NULL, unused_starts INTEGER NOT NULL
+);
 CREATE TABLE series (
   id INTEGER PRIMARY KEY, family INTEGER NOT NULL, labels TEXT NOT NULL, overflow INTEGER NOT NULL, value TEXT NOT NULL,
   created_s REAL NOT NULL, touched_s REAL NOT NULL, past REAL NOT NULL, mark INTEGER NOT NULL
@@ -82,14 +84,58 @@ class CommitError(Exception):
     """A commit was not made durable. Internal: the engine keeps what it has and tries again."""
 
 
-class StateFile:
+class StateReader:
+    """What can be read of a state, also of one that a daemon is using."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.path = os.path.join(directory, FILE_NAME)
+        self._connection: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, directory: str) -> StateReader:
+        """The state in *directory*, to be read only. Raises StateError."""
+        reader = cls(directory)
+        if not os.path.exists(reader.path):
+            raise StateError(f"{directory} holds no state of logmetrics: there is no {FILE_NAME}")
+        try:
+            reader._connection = sqlite3.connect(f"file:{_quoted(reader.path)}?mode=ro", uri=True, timeout=BUSY_S_MAX)
+            check(reader._connection, reader.path)
+            reader._connection.execute("BEGIN")  # all that is read is of one commit
+        except sqlite3.Error as error:
+            raise StateError(f"{reader.path} cannot be read: {error}") from error
+        return reader
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def rows(self, table: str) -> list[Row]:
+        """All rows of *table*, in the order of its key."""
+        assert self._connection is not None
+        order = {"files": "id", "series": "id", "pairs": "serial"}.get(table, "1")
+        return self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+
+    def rows_of(self, table: str, family: int) -> list[Row]:
+        """The rows of *table* that belong to a family."""
+        assert self._connection is not None
+        return self._connection.execute(f"SELECT * FROM {table} WHERE family = ?", (family,)).fetchall()  # noqa: S608
+
+    def parked_labels(self, family: int) -> list[str]:
+        """The label sets that are parked for a family."""
+        assert self._connection is not None
+        rows = self._connection.execute("SELECT labels FROM parked WHERE family = ?", (family,))
+        return [labels for (labels,) in rows]
+
+
+class StateFile(StateReader):
     """An open, locked state directory. Only the engine's thread uses it."""
 
     def __init__(self, directory: str, *, reset: bool = False) -> None:
         """Open *directory*, making it if need be; *reset* sets an old state aside. Raises StateError."""
-        self.directory = directory
-        self.path = os.path.join(directory, FILE_NAME)
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(directory)
         self._lock_fd = _lock(directory)
         try:
             if reset:
@@ -103,9 +149,7 @@ class StateFile:
 
     def close(self) -> None:
         """Give the directory free."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        super().close()
         os.close(self._lock_fd)
 
     def owns(self, path: str) -> bool:
@@ -153,45 +197,30 @@ class StateFile:
             raise CommitError(f"{self.path}: {_why(error)}") from error
         return row
 
-    # -- what a start reads
+    # -- what a start needs
 
-    def rows(self, table: str) -> list[Row]:
-        """All rows of *table*, in the order of its key."""
-        assert self._connection is not None
-        order = {"files": "id", "series": "id", "pairs": "serial"}.get(table, "1")
-        return self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+    def adopt_families(self, wanted: Mapping[str, tuple[str, str]]) -> tuple[dict[str, int], list[str]]:
+        """The ids of the families *wanted*, and the names of those whose shape changed.
 
-    def rows_of(self, table: str, family: int) -> list[Row]:
-        """The rows of *table* that belong to a family."""
-        assert self._connection is not None
-        return self._connection.execute(f"SELECT * FROM {table} WHERE family = ?", (family,)).fetchall()  # noqa: S608
-
-    def parked_labels(self, family: int) -> list[str]:
-        """The label sets that are parked for a family."""
-        assert self._connection is not None
-        rows = self._connection.execute("SELECT labels FROM parked WHERE family = ?", (family,))
-        return [labels for (labels,) in rows]
-
-    def adopt_families(self, shapes: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
-        """The ids under which families of these *shapes* are kept, and the names of those whose shape changed.
-
-        Families that were kept and are not asked for stay for one more start.
+        *wanted* gives for each name its shape, which must be the same for its values to be used, and its limits, which
+        are noted for people. Families that were kept and are not asked for stay for one more start.
         """
         assert self._connection is not None
         execute = self._connection.execute
-        known = {(name, shape): (key, starts) for key, name, shape, starts in self.rows("families")}
-        changed = sorted({name for name, shape in known if name in shapes and shapes[name] != shape})
-        used = {key: starts for (name, shape), (key, starts) in known.items() if shapes.get(name) == shape}
-        if len(used) == len(shapes) == len(known) and not any(used.values()):
-            return {name: known[name, shape][0] for name, shape in shapes.items()}, []
+        rows = self.rows("families")
+        known = {(name, shape): key for key, name, shape, _, _ in rows}
+        changed = sorted({name for name, shape in known if name in wanted and wanted[name][0] != shape})
+        ids = {name: known[name, shape] for name, (shape, _) in wanted.items() if (name, shape) in known}
+        if {(name, *wanted.get(name, ()), 0) for name in wanted} == {tuple(row[1:]) for row in rows}:
+            return ids, []
         try:
             execute("BEGIN IMMEDIATE")
             execute("UPDATE families SET unused_starts = unused_starts + 1")
-            ids = {}
-            for name, shape in shapes.items():
-                key, _ = known.get((name, shape), (None, 0))
-                ids[name] = self._insert_family(name, shape) if key is None else key
-                execute("UPDATE families SET unused_starts = 0 WHERE id = ?", (ids[name],))
+            for name, (shape, limits) in wanted.items():
+                if name not in ids:
+                    insert = "INSERT INTO families (name, shape, limits, unused_starts) VALUES (?, ?, '', 0)"
+                    ids[name] = execute(insert, (name, shape)).lastrowid or 0
+                execute("UPDATE families SET unused_starts = 0, limits = ? WHERE id = ?", (limits, ids[name]))
             for table in _OF_FAMILIES:
                 forgotten = "SELECT id FROM families WHERE unused_starts > ?"
                 execute(f"DELETE FROM {table} WHERE family IN ({forgotten})", _UNUSED)  # noqa: S608
@@ -199,12 +228,7 @@ class StateFile:
             execute("COMMIT")
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: cannot be written: {error}; {_ELSEWHERE_HINT}") from error
-        return ids, [name for name in changed if (name, shapes[name]) not in known]
-
-    def _insert_family(self, name: str, shape: str) -> int:
-        assert self._connection is not None
-        insert = "INSERT INTO families (name, shape, unused_starts) VALUES (?, ?, 0)"
-        return self._connection.execute(insert, (name, shape)).lastrowid or 0
+        return ids, [name for name in changed if (name, wanted[name][0]) not in known]
 
     # -- opening
 
@@ -220,7 +244,7 @@ class StateFile:
             what = "cannot be opened" if isinstance(error, sqlite3.OperationalError) else "is damaged"
             raise StateError(f"{self.path} {what}: {error}; {_RESET_HINT}") from error
         try:
-            self._check(connection)
+            check(connection, self.path)
         except BaseException:
             connection.close()
             raise
@@ -237,21 +261,6 @@ class StateFile:
             connection.close()
             raise
         return connection
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        try:
-            ours = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if ours != APPLICATION_ID:
-                raise StateError(f"{self.path} is no state of logmetrics; {_RESET_HINT}")
-            if version > SCHEMA_VERSION:
-                what = f"is of version {version}, and this logmetrics knows up to {SCHEMA_VERSION}"
-                raise StateError(f"{self.path} {what}; run the newer one, or {_RESET_HINT}")
-            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.Error as error:
-            raise StateError(f"{self.path} is damaged: {error}; {_RESET_HINT}") from error
-        if problem != "ok":
-            raise StateError(f"{self.path} is damaged: {problem}; {_RESET_HINT}")
 
     def _create(self) -> None:
         """Make an empty state under another name, then give it its own: a file of that name is always whole."""
@@ -291,6 +300,23 @@ _UNUSED = (UNUSED_STARTS_MAX,)
 _OF_FAMILIES = ("series", "parked", "newcomers", "refusals")
 _RESET_HINT = "--reset-state sets it aside and starts from zero"
 _ELSEWHERE_HINT = "choose another directory with --state-dir, or run with --no-state"
+
+
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Raise StateError unless the file behind *connection* is a sound state of a version that is known here."""
+    try:
+        ours = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if ours != APPLICATION_ID:
+            raise StateError(f"{path} is no state of logmetrics; {_RESET_HINT}")
+        if version > SCHEMA_VERSION:
+            what = f"is of version {version}, and this logmetrics knows up to {SCHEMA_VERSION}"
+            raise StateError(f"{path} {what}; run the newer one, or {_RESET_HINT}")
+        problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StateError(f"{path} is damaged: {error}; {_RESET_HINT}") from error
+    if problem != "ok":
+        raise StateError(f"{path} is damaged: {problem}; {_RESET_HINT}")
 
 
 def first_free_key(rows: Iterable[Sequence[Any]]) -> int:

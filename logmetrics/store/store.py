@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
 from logmetrics.store.series import Frozen, Labels, Series
-from logmetrics.store.state import Batch, StateFile, first_free_key
+from logmetrics.store.state import Batch, StateFile, StateReader, first_free_key
 
 FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
 
@@ -74,22 +76,26 @@ class Store:
         A family whose type, labels or buckets changed begins at zero. Raises StateError.
         """
         families = {family.spec.name: family for family in (*self.families.values(), *more)}
-        ids, changed = state.adopt_families({name: _shape(family.spec) for name, family in families.items()})
-        by_id = {}
+        wanted = {name: (_shape(family.spec), _limits(family, self.limits)) for name, family in families.items()}
+        ids, changed = state.adopt_families(wanted)
         for name, family in families.items():
             family.key = ids[name]
-            by_id[family.key] = family
-        rows = state.rows("series")
-        self._next_series_key = first_free_key(rows)
+        self.load(state, families.values())
+        return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
+
+    def load(self, state: StateReader, families: Iterable[Family]) -> None:
+        """Take over the values of *families*, whose keys are known. Raises StateError."""
+        by_id = {family.key: family for family in families}
         try:
+            rows = state.rows("series")
+            self._next_series_key = first_free_key(rows)
             for key, family_key, labels, *numbers in rows:
                 if family_key in by_id:  # not of a metric of the config before this one
                     by_id[family_key].restore(SeriesRow(key, family_key, _labels(labels), *numbers))
-            for family in families.values():
+            for family in by_id.values():
                 _restore_guard(family, state)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, sqlite3.Error) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
-        return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
 
     def commit(self, now_s: float, more: Iterable[Family] = ()) -> None:
         """Show everything counted so far, without making it durable."""
@@ -151,6 +157,39 @@ def _shape(spec: MetricSpec) -> str:
     return json.dumps([spec.type, spec.labels, spec.buckets])
 
 
+def _limits(family: Family, limits: LimitsSpec) -> str:
+    """What `logmetrics cardinality` needs to know of a state whose config it does not see."""
+    spec = family.spec
+    return json.dumps(
+        {
+            "series": limits.series,
+            "series_max": family.guard.series_max,
+            "values_max": {budget.name: budget.values_max for budget in family.guard.values},
+            "bytes_max": {budget.name: budget.bytes_max for budget in family.guard.values},
+            "init": spec.init,
+        }
+    )
+
+
+def store_of(state: StateReader) -> Store:
+    """What is kept in *state*, as it was with the config of the last start; for a look at it. Raises StateError."""
+    metrics, keys, most = {}, {}, LimitsSpec()
+    for key, name, shape, noted, unused_starts in state.rows("families"):
+        if unused_starts:
+            continue
+        kind, labels, buckets = json.loads(shape)
+        limits = json.loads(noted)
+        most = replace(most, series=limits.pop("series"))
+        init = tuple(map(tuple, limits.pop("init")))
+        metrics[name] = MetricSpec(name, kind, "", tuple(labels), tuple(buckets), init=init, **limits)
+        keys[name] = key
+    store = Store(metrics, most)
+    for name, family in store.families.items():
+        family.key = keys[name]
+    store.load(state, store.families.values())
+    return store
+
+
 def _committed(family: Family) -> FamilyView:
     return family.spec, [(series, series.frozen) for series in family.shown if series.frozen is not None]
 
@@ -175,11 +214,12 @@ def _collect_guard(family: Family, batch: Batch) -> None:
         _rows(batch, "refusals").append((family.key, *summary))
 
 
-def _restore_guard(family: Family, state: StateFile) -> None:
-    family.parking.restore(
-        (_labels(labels) for labels in state.parked_labels(family.key)),
-        lambda labels: Parked(*row) if (row := state.parked(family.key, json.dumps(labels))) else None,
-    )
+def _restore_guard(family: Family, state: StateReader) -> None:
+    def find(labels: Labels) -> Parked | None:
+        row = state.parked(family.key, json.dumps(labels)) if isinstance(state, StateFile) else None
+        return None if row is None else Parked(*row)
+
+    family.parking.restore((_labels(labels) for labels in state.parked_labels(family.key)), find)
     summary = state.rows_of("refusals", family.key)
     if summary:
         tracked = []
