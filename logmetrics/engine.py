@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
+from logmetrics.inbox import Inbox
 from logmetrics.rules.program import compile_rules
 from logmetrics.sources.account import tell
 from logmetrics.sources.content import StoppedError
@@ -19,7 +18,8 @@ from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import DirectoryWatch, Waker
-from logmetrics.store.self_metrics import SelfMetrics
+from logmetrics.store.report import FamilyReport, refusals, report
+from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
 
@@ -96,7 +96,7 @@ class Engine:
         self.commit_problem: str | None = None
         open_max = min(raise_open_files_limit() // 2, config.open_files_max)
         self.files = Files(self.readers, say, self, open_max)
-        self._requests: deque[threading.Event] = deque()
+        self._inbox = Inbox(self.waker.wake)
         # Set by watchdog's threads too, so that these bools are all that crosses.
         self._hint = self._look_at_all = True
         # Tells of files that come, go and grow; None when nobody does.
@@ -132,10 +132,20 @@ class Engine:
 
     def refresh(self, timeout_s: float) -> bool:
         """Have everything that is written by now counted and committed; False when that takes longer."""
-        done = threading.Event()
-        self._requests.append(done)
-        self.waker.wake()
-        return done.wait(timeout_s)
+        try:
+            self._inbox.ask(lambda: None, timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def cardinality(self, timeout_s: float) -> list[FamilyReport]:
+        """What the guard sees, as of now. Raises TimeoutError when that takes longer."""
+
+        def make() -> list[FamilyReport]:
+            return report(self.store.families.values(), refusals(self.self_metrics.family(OVERFLOWS)))
+
+        result: list[FamilyReport] = self._inbox.ask(make, timeout_s)
+        return result
 
     def view(self) -> View:
         """The last commit, self-metrics last."""
@@ -169,14 +179,14 @@ class Engine:
 
     def _loop(self) -> None:
         while not self.stopping:
-            requests = [self._requests.popleft() for _ in range(len(self._requests))]
+            requests = self._inbox.take()
             more = self._pass(scrape_waits=bool(requests))
             if not more and not self.caught_up:
                 self._became_caught_up()
             if requests or self._commit_due():
                 self.commit()
-            for request in requests:
-                request.set()
+            for work, future in requests:
+                future.set_result(work())
             if not more:
                 self.waker.sleep(self._sleep_s())
 
@@ -262,7 +272,7 @@ class Engine:
         if self._dirty or self.files.known.has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
-        return 0.0 if self._requests or self._look_at_all else max(wake_s - now_s, 0.0)
+        return 0.0 if self._inbox or self._look_at_all else max(wake_s - now_s, 0.0)
 
     def _is_busy(self, now_s: float) -> bool:
         return now_s - self.files.grown_s < BUSY_S
@@ -291,7 +301,7 @@ class Engine:
             turns.rotate(-1)
             if all_of_them or tail.lag_bytes or started_s - tail.grown_s < BUSY_S:
                 more |= self._turn(tail)
-                if self._requests and not scrape_waits and more:
+                if self._inbox and not scrape_waits and more:
                     self._look_at_all = True
                     return True
         if all_of_them:

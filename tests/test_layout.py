@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = {
     "__init__": 0,
     "errors": 0,
+    "inbox": 1,
     "config": 1,
     "formats": 2,
     "store": 2,

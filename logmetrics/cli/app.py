@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from logmetrics import __version__
+from logmetrics.cli.cardinality import cardinality
+from logmetrics.cli.check import check
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(watch)
 app.command()(replay)
+app.command()(check)
+app.command()(cardinality)
 app.command()(packs)
 app.command()(schema)
 

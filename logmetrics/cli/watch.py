@@ -64,6 +64,8 @@ def watch(
         config = replace(config, listen=tuple(listen))
     if no_watchdog:
         config = replace(config, watchdog=False)
+    if config_file is not None:
+        _warn(config_file)
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
     directory: str | None = state_dir or state_directory(config, paths, config_file)
@@ -73,6 +75,15 @@ def watch(
         _print_once(config, directory, reset=reset_state)
     else:
         _serve(config, directory, reset=reset_state, early=serve_early)
+
+
+def _warn(config_file: str) -> None:
+    """Tell what `logmetrics check` would refuse; the guard holds it."""
+    from logmetrics.authoring.lint import lint
+    from logmetrics.packs import builtin_packs
+
+    for problem in lint(config_file, builtin_packs())[1]:
+        say(f"warning: {problem}")
 
 
 @contextmanager

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from html import escape
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as om_latest
 
-from logmetrics import __version__
 from logmetrics.serve.exposition import render
 from logmetrics.serve.http import Request, Response
 from logmetrics.serve.negotiation import negotiate
+from logmetrics.serve.page import HEADERS, render_page
 from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
+from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View
 
 # A scrape waits so long for what was just written to be counted; then it gets the last commit.
 REFRESH_TIMEOUT_S = 1.0
+REPORT_TIMEOUT_S = 5.0
 RETRY_AFTER_S = 2
 
 
@@ -38,6 +39,7 @@ class Metrics(Protocol):
     def catching_up(self) -> str: ...
 
     def refresh(self, timeout_s: float) -> bool: ...
+    def cardinality(self, timeout_s: float) -> list[FamilyReport]: ...
     def view(self) -> View: ...
 
 
@@ -79,8 +81,10 @@ class MetricsApp:
         if path in ("/readyz", "/-/ready"):
             return Response(200, b"ready\n") if self._is_ready() else self._catching_up()
         if path == "/":
-            return Response(200, self._page(), "text/html; charset=utf-8", _PAGE_HEADERS)
-        return Response(404, b"not found; there are /metrics, /healthz, /readyz and /\n")
+            return self._page()
+        if path == "/api/cardinality":
+            return self._cardinality()
+        return Response(404, b"not found; there are /metrics, /healthz, /readyz, /api/cardinality and /\n")
 
     def _is_ready(self) -> bool:
         return self.early or self.metrics.caught_up
@@ -123,37 +127,21 @@ class MetricsApp:
         families = render(view.families, openmetrics=openmetrics, created=self.created, zero_after=zero_after)
         return (process + families).encode()
 
-    def _page(self) -> bytes:
+    def _page(self) -> Response:
         state = "ready" if self.metrics.caught_up else self.metrics.catching_up
         if self.metrics.commit_problem is not None:
             state += f"; cannot commit: {self.metrics.commit_problem}"
-        rows = "".join(f"<li><code>{escape(source)}</code></li>" for source in self.sources)
-        return _PAGE.format(version=escape(__version__), state=escape(state), sources=rows).encode(
-            "utf-8", "backslashreplace"
-        )
+        try:
+            reports = self.metrics.cardinality(REFRESH_TIMEOUT_S)
+        except TimeoutError:
+            reports = None
+        return Response(200, render_page(state, self.sources, reports), "text/html; charset=utf-8", HEADERS)
 
+    def _cardinality(self) -> Response:
+        import orjson
 
-_PAGE_HEADERS = (("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),)
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>logmetrics</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }}
-code {{ overflow-wrap: anywhere; }}
-</style>
-<main>
-<h1>logmetrics {version}</h1>
-<p>Status: {state}.</p>
-<ul>
-<li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
-<li><a href="/readyz">/readyz</a>: 200 once everything that was there at the start has been read</li>
-<li><a href="/healthz">/healthz</a>: 200 while the process answers</li>
-</ul>
-<h2>Sources</h2>
-<ul>{sources}</ul>
-</main>
-</html>
-"""
+        try:
+            reports = self.metrics.cardinality(REPORT_TIMEOUT_S)
+        except TimeoutError:
+            return Response(503, b"busy; ask again in a moment\n", headers=(("Retry-After", str(RETRY_AFTER_S)),))
+        return Response(200, orjson.dumps(reports, option=orjson.OPT_INDENT_2) + b"\n", "application/json")

@@ -9,7 +9,7 @@ from logmetrics import __version__
 from logmetrics.sources.known import Known
 from logmetrics.sources.position import RESTARTS
 from logmetrics.sources.reader import SourceReader
-from logmetrics.store.self_metrics import SelfMetrics
+from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.store import Store
 
 Put = Callable[..., None]
@@ -29,7 +29,7 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
         put("logmetrics_series", family.guard.series, metric)
         put("logmetrics_series_limit", family.guard.series_max, metric)
         for (label, level), count in family.guard.overflows.items():
-            put("logmetrics_overflow_measurements_total", count, metric, label, level)
+            put(OVERFLOWS, count, metric, label, level)
         put("logmetrics_parked_series", len(family.parking), metric)
         for move, count in family.moves.items():
             put(f"logmetrics_{move}_series_total", count, metric)

@@ -24,6 +24,7 @@ class SelfMetric:
     runtime: bool = False
 
 
+OVERFLOWS = "logmetrics_overflow_measurements_total"
 SELF_METRICS: tuple[SelfMetric, ...] = (
     SelfMetric("logmetrics_build_info", "gauge", ("version",), "Always 1; the version that runs", runtime=True),
     SelfMetric("logmetrics_source_lines_total", "counter", ("source",), "Lines read"),
@@ -57,7 +58,7 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
     SelfMetric("logmetrics_series", "gauge", ("metric",), "Series of a metric, overflow series not counted"),
     SelfMetric("logmetrics_series_limit", "gauge", ("metric",), "Series that a metric may have"),
     SelfMetric(
-        "logmetrics_overflow_measurements_total",
+        OVERFLOWS,
         "counter",
         ("metric", "label", "level"),
         "Measurements sent to an overflow series, by the label that broke its budget and the level of the budget",
@@ -102,6 +103,10 @@ class SelfMetrics:
         self.families = tuple(self._families.values())
         self.kept = tuple(f for f in self.families if f.spec.type == "counter" and f.spec.name not in runtimes)
         self.live = tuple(family for family in self.families if family not in self.kept)
+
+    def family(self, name: str) -> Family:
+        """The family behind one self-metric."""
+        return self._families[name]
 
     def restored(self) -> None:
         """The families ``kept`` hold the counts of the runs before; this one's are added to them."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from logmetrics.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6C6F676D  # "logm"
 FILE_NAME = "state.db"
 LOCK_NAME = "lock"
@@ -312,6 +312,8 @@ def check(connection: sqlite3.Connection, path: str) -> None:
         if version > SCHEMA_VERSION:
             what = f"is of version {version}, and this logmetrics knows up to {SCHEMA_VERSION}"
             raise StateError(f"{path} {what}; run the newer one, or {_RESET_HINT}")
+        if version < SCHEMA_VERSION:
+            raise StateError(f"{path} is of version {version}, from before the first release; {_RESET_HINT}")
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         raise StateError(f"{path} is damaged: {error}; {_RESET_HINT}") from error

@@ -1,0 +1,40 @@
+"""What is wrong with a config that can be loaded: it works, and will be regretted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from logmetrics.config.document import Document, parse_document
+from logmetrics.config.loading import load_config
+from logmetrics.config.specs import Config, PackSpec
+from logmetrics.errors import Problem
+
+# Names of labels that are new in each event, or nearly so. Whoever means it says allow_unbounded.
+_UNBOUNDED = """
+    session_id sessionid trace_id traceid span_id spanid request_id requestid correlation_id transaction_id
+    conversation_id thread_id message_id event_id run_id task_id job_id call_id tool_call_id invocation_id
+    execution_id user_id userid email ip client_ip remote_addr uuid guid id
+    prompt completion message msg text content body query question answer input output arguments args result
+    response error_message exception traceback stack stacktrace stack_trace
+    url uri timestamp ts time date
+"""
+UNBOUNDED_LABELS = frozenset(_UNBOUNDED.split())
+
+
+def lint(path: str, packs: Mapping[str, PackSpec]) -> tuple[Config, list[Problem]]:
+    """The config in the file *path* and what is to be said about it, in file order. Raises ConfigError."""
+    config = load_config(path, packs)
+    document = parse_document(Path(path).read_text("utf-8-sig"), path)
+    return config, sorted(_unbounded_labels(config, document))
+
+
+def _unbounded_labels(config: Config, document: Document) -> Iterator[Problem]:
+    own = document.values.get("metrics") if isinstance(document.values, dict) else None
+    for name in own or ():
+        spec = config.rule_set.metrics[name]
+        for index, label in enumerate(spec.labels):
+            if label.lower() in UNBOUNDED_LABELS and not spec.allow_unbounded:
+                what = f"{label} is new in each event or nearly so, and each value is a series: leave it out"
+                remedy = "or say allow_unbounded: true for this metric, and let the guard hold it"
+                yield document.problem(("metrics", name, "labels", index), f"{what}, {remedy}")

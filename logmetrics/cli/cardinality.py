@@ -1,0 +1,109 @@
+"""`logmetrics cardinality`: who fills the series, and the line of config that would mend it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from logmetrics.errors import LogmetricsError, UsageError
+
+DEFAULT_URL = "http://127.0.0.1:8001"
+TIMEOUT_S = 10.0
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+
+
+def cardinality(
+    where: Annotated[
+        str, typer.Argument(metavar="[URL|STATE_DIR]", help="A running logmetrics, or a state directory.")
+    ] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
+) -> None:
+    """Show each metric's series against its limit, the label that drives them, and what to do about it."""
+    import orjson
+
+    is_url = where.startswith(("http://", "https://"))
+    if not is_url and not os.path.isdir(where):
+        raise UsageError(f"{where} is neither an http:// address nor a state directory")
+    reports = _from_url(where) if is_url else _from_state(where)
+    if as_json:
+        sys.stdout.write(orjson.dumps(reports, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    for report in reports:
+        if report["series"] or report["parked"] or report["overflow_series"]:
+            sys.stdout.write(_text(report))
+    if not any(report["remedy"] for report in reports):
+        sys.stdout.write("No metric is near its limits.\n")
+
+
+def _from_url(url: str) -> list[dict[str, Any]]:
+    import urllib.error
+    import urllib.request
+
+    import orjson
+
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/api/cardinality", timeout=TIMEOUT_S) as answer:  # noqa: S310
+            reports: list[dict[str, Any]] = orjson.loads(answer.read(ANSWER_BYTES_MAX))
+    except urllib.error.HTTPError as error:
+        with error:
+            what = "is busy; ask again in a moment" if error.code == 503 else f"answers {error.code}; is it logmetrics?"
+        raise LogmetricsError(f"{url} {what}") from error
+    except (OSError, ValueError) as error:
+        hint = "is logmetrics running? give its address or its state directory"
+        raise LogmetricsError(f"{url}: {getattr(error, 'reason', error)}; {hint}") from error
+    return reports
+
+
+def _from_state(directory: str) -> list[dict[str, Any]]:
+    from contextlib import closing
+    from dataclasses import asdict
+
+    from logmetrics.store.report import refusals, report
+    from logmetrics.store.self_metrics import OVERFLOWS
+    from logmetrics.store.state import StateReader
+    from logmetrics.store.store import store_of
+
+    with closing(StateReader.open(directory)) as state:
+        families = store_of(state).families
+    refused = refusals(families[OVERFLOWS]) if OVERFLOWS in families else {}
+    own = (family for name, family in families.items() if not name.startswith("logmetrics_"))
+    return [asdict(each) for each in report(own, refused)]
+
+
+def _text(report: dict[str, Any]) -> str:
+    """A few lines about one metric. Values come from logs, so they are quoted and made harmless for terminals."""
+    lines = [f"{report['metric']}: {report['series']:,} of {report['series_max']:,} series"]
+    if report["overflow_series"]:
+        lines[0] += f", {report['overflow_series']:,} overflow series"
+    if report["parked"]:
+        lines[0] += f", {report['parked']:,} parked"
+    for label in report["labels"]:
+        driver = "  <- drives it" if label["name"] == report["driver"] and len(report["labels"]) > 1 else ""
+        shown = f"{label['values']:,} of {label['values_max']:,} values"
+        if label["distinct"] > label["values"]:
+            shown += f", about {label['distinct']:,} seen"
+        lines.append(f"  {label['name']}: {shown}{driver}")
+        for level, count in label["refused"].items():
+            lines.append(f"    {count:,} measurements overflowed: {_LEVELS[level]}")
+        if label["name"] == report["driver"] and label["samples"]:
+            samples = ", ".join(
+                f"{ascii(value) if not value.isprintable() else repr(value)} {count:,}x"
+                for value, count in label["samples"]
+            )
+            lines.append(f"    such as {samples}")
+    for level, count in report["refused"].items():
+        lines.append(f"  {count:,} measurements overflowed: {_LEVELS[level]}")
+    if report["remedy"]:
+        lines += [f"  to do: {report['remedy']}", f"    {report['config']}"]
+    return "\n".join(lines) + "\n\n"
+
+
+_LEVELS = {
+    "bytes": "the value is too long",
+    "values": "the label has too many values",
+    "metric": "the metric has too many series",
+    "process": "the process has too many series",
+}

@@ -1,0 +1,27 @@
+"""`logmetrics check`: is this config right, and wise?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sized
+from typing import Annotated
+
+import typer
+
+from logmetrics.errors import ConfigError
+
+
+def check(
+    config_file: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help="The config to look at.")],
+) -> None:
+    """Check a config, without reading any log."""
+    from logmetrics.authoring.lint import lint
+    from logmetrics.packs import builtin_packs
+
+    config, problems = lint(config_file, builtin_packs())
+    if problems:
+        raise ConfigError(problems)
+    rules = config.rule_set
+    parts: dict[str, Sized] = {"source": config.sources, "metric": rules.metrics, "rule": rules.rules}
+    counts = ", ".join(f"{len(part)} {noun}{'' if len(part) == 1 else 's'}" for noun, part in parts.items())
+    sys.stdout.write(f"{config_file}: good; {counts}, those of packs included\n")
