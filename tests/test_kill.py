@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import os
 import random
 import shutil
@@ -18,11 +19,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from logmetrics.store.state import StateReader
+from logmetrics.store.store import store_of
 from tests.daemon import ROOT, free_port
 
 KILLS = int(os.environ.get("TORTURE_KILLS", "30"))
@@ -39,11 +43,13 @@ metrics:
   squares_total: {{type: counter, help: Sum of squares, labels: [log]}}
   sizes: {{type: histogram, help: A histogram, labels: [log], buckets: [10, 100, 1000]}}
   pairs_total: {{type: counter, help: Ends that found their start}}
+  guarded_total:
+    {{type: counter, help: Lines, labels: [log, kind], limits: {{series: 9, values: {{kind: 6}}, idle: 2s}}}}
 rules:
   - name: line
     when: has(n)
-    labels: {{log: log}}
-    update: {{lines_total: 1, numbers_total: n, squares_total: n * n, sizes: s}}
+    labels: {{log: log, kind: kind}}
+    update: {{lines_total: 1, numbers_total: n, squares_total: n * n, sizes: s, guarded_total: 1}}
   - name: pair
     pair: {{start: e == "start", end: e == "end", key: k}}
     update: {{pairs_total: 1}}
@@ -71,9 +77,9 @@ class Agent(threading.Thread):
     def _write(self, file) -> None:  # type: ignore[no-untyped-def]
         for _ in range(self.draw.randrange(1, 12)):
             number = self.number
-            line = (
-                f'{{"n": {number}, "s": {number % 2000}, "log": "{self.path.name}", "pad": "{"x" * (number % 200)}"}}\n'
-            )
+            kind = f'"k{number // 40 % 25}"'  # each is heavy for a while, then idle, then back
+            line = f'{{"n": {number}, "s": {number % 2000}, "log": "{self.path.name}", "kind": {kind}'
+            line += f', "pad": "{"x" * (number % 200)}"}}\n'
             cut = self.draw.randrange(len(line))
             file.write(line[:cut])
             if self.draw.random() < 0.3:
@@ -201,3 +207,16 @@ def test_kill_at_random_moments(tmp_path: Path) -> None:
     }
     assert {name: last.total(name) for name in expected} == expected
     assert scraper.scrapes > KILLS
+    assert guarded(tmp_path / "state") == written
+
+
+def guarded(state_dir: Path) -> int:
+    """What is exposed of guarded_total, overflow included, plus what is parked; it had much to do."""
+    with closing(StateReader.open(str(state_dir))) as state:
+        families = store_of(state).families
+        family = families["guarded_total"]
+        parked = [json.loads(value) for _, _, value, _ in state.rows_of("parked", family.key)]
+    moved = families["logmetrics_displaced_series_total"].series["guarded_total",]
+    assert moved.measurements > 0
+    assert len(parked) == len(family.parking) > 0
+    return sum(series.measurements for series in family.series.values()) + sum(count for count, *_ in parked)

@@ -49,17 +49,15 @@ class Newcomers:
         """Count a refused measurement; None when it can never be admitted, because a value is too long."""
         self.refused += 1
         self._changed = True
-        index, level, value = refusal[0]
-        key: Key
-        if len(refusal) == 1 and index != ALL:  # nearly always: this is fast
-            key = ((index, value),)
-        elif index == ALL:
-            key = tuple(enumerate(kept))
+        if refusal[0][0] == ALL:
+            key: Key = tuple(enumerate(kept))
         else:
-            key = tuple((index, value) for index, _, value in refusal)
-            level = "bytes" if any(level == "bytes" for _, level, _ in refusal) else level
-        if level == "bytes":
-            return None
+            parts = []
+            for index, level, value in refusal:
+                if level == "bytes":
+                    return None
+                parts.append((index, value))
+            key = tuple(parts)
         tracked = self.heavy.add(key)
         if tracked.count - tracked.error == 1:  # a key that is tracked already is no new value
             for index, value in key:
