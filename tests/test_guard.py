@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
+from logmetrics.sources import tail
 from logmetrics.store.distinct import DistinctCount
 from logmetrics.store.family import Family
 from logmetrics.store.guard import OVERFLOW
@@ -21,6 +22,7 @@ from logmetrics.store.newcomers import HALF_LIFE_S
 from logmetrics.store.shapes import generalize
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store
+from tests.world import World
 
 CALLS = MetricSpec("calls_total", "counter", "h", ("agent", "tool"))
 SECONDS = MetricSpec("call_seconds", "histogram", "h", ("tool",), (0.5, 2.0))
@@ -475,3 +477,40 @@ def test_neither_cuts_nor_kills_change_who_has_a_place(tmp_path: Path, seed: int
     assert first[2:] == third[2:]
     for kept in worlds:
         kept.state.close()
+
+
+ENGINE_CONFIG = """
+packs: []
+limits: {values_per_label: 6, series_per_metric: 9, series: 60}
+metrics:
+  calls_total: {type: counter, help: h, labels: [agent, tool]}
+  seconds: {type: histogram, help: h, labels: [tool], buckets: [0.5, 2]}
+  level: {type: gauge, help: h, labels: [tool]}
+rules:
+  - {name: call, labels: {agent: agent, tool: tool}, update: {calls_total: n, seconds: s, level: n}}
+"""
+
+
+def test_block_sizes_do_not_change_the_exposition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same log in blocks of a few lines and of many, folded and committed at other times: the same text."""
+    rng = random.Random(3)
+    lines = []
+    for _ in range(60):
+        favourite = rng.choice("abcdefghijklm")
+        for _ in range(60):
+            tool = favourite if rng.random() < 0.7 else f"junk {rng.randrange(10**6):x}"
+            record = {"agent": rng.choice("xy"), "tool": tool, "n": rng.randint(1, 9), "s": rng.random()}
+            lines.append(json.dumps(record))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("\n".join(lines) + "\n")
+    texts = []
+    for number, block_bytes in enumerate((512, 4096, 32 * 1024, 1024 * 1024)):
+        monkeypatch.setattr(tail, "BLOCK_BYTES", block_bytes)
+        world = World(tmp_path / "logs", ENGINE_CONFIG, tmp_path / str(number))
+        while world.engine._pass(scrape_waits=False):
+            world.engine.commit()
+        world.poll()
+        texts.append(sorted(line for line in world.exposition().splitlines() if "commit" not in line))
+        assert world.values("logmetrics_displaced_series_total")[("calls_total",)]
+        world.close()
+    assert texts[0] == texts[1] == texts[2] == texts[3]
