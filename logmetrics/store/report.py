@@ -57,9 +57,13 @@ def refusals(family: Family) -> Refused:
 
 
 def report(families: Iterable[Family], refused: Refused) -> list[FamilyReport]:
-    """A report for each of *families*, the fullest first."""
+    """A report for each of *families*: first those that overflow, then those that are nearly full, then the rest."""
     reports = [_family_report(family, refused) for family in families]
-    return sorted(reports, key=lambda each: (not each.remedy, -each.series / each.series_max, each.metric))
+    return sorted(reports, key=lambda each: (-_overflowed(each), not each.remedy, -each.series, each.metric))
+
+
+def _overflowed(report: FamilyReport) -> int:
+    return sum(report.refused.values()) + sum(sum(label.refused.values()) for label in report.labels)
 
 
 def _family_report(family: Family, refused: Refused) -> FamilyReport:
@@ -138,10 +142,14 @@ def _remedy(family: Family, driver: LabelReport | None, everywhere: Mapping[str,
             kept = ", ".join(label for label in family.spec.labels if label != driver.name)
             what = f"{driver.name} has something new each time: leave it out, or map it to few values in the rule"
             return what, f"metrics: {{{metric}: {{labels: [{kept}]}}}}"
-        what = f"{driver.name} has more values than it may: allow more of them"
+        state = "more values than it may" if driver.refused else "nearly as many values as it may"
+        what = f"{driver.name} has {state}: allow more of them"
         return what, _limits(metric, f"values: {{{driver.name}: {_round_up(1.25 * driver.distinct)}}}")
     if "metric" in everywhere or guard.series >= NEARLY_FULL * guard.series_max:
-        what = f"more label sets than there may be, most of all by {driver.name}: allow more, or leave a label out"
+        state = (
+            "more label sets than there may be" if "metric" in everywhere else "nearly as many series as there may be"
+        )
+        what = f"{state}, most of all by {driver.name}: allow more, or leave a label out"
         return what, _limits(metric, f"series: {_round_up(2 * guard.series_max)}")
     return "", ""
 
