@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
-from logmetrics.inbox import Inbox
+from logmetrics.inbox import Inbox, answer
 from logmetrics.rules.program import compile_rules
 from logmetrics.sources.account import tell
 from logmetrics.sources.content import StoppedError
@@ -185,8 +185,8 @@ class Engine:
                 self._became_caught_up()
             if requests or self._commit_due():
                 self.commit()
-            for work, future in requests:
-                future.set_result(work())
+            for request in requests:
+                answer(request)
             if not more:
                 self.waker.sleep(self._sleep_s())
 
@@ -368,7 +368,6 @@ class Engine:
                 reader.program.restore(reader.spec.name, state.rows("pairs"))
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
-        self.store.publish(self.self_metrics.kept)
         self._resumes = bool(files)
         if files:
             self.say(f"going on where {state.path} ends: {len(files):,} files, {self.store.size:,} series")

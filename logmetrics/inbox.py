@@ -34,3 +34,12 @@ class Inbox:
     def take(self) -> list[Work]:
         """All that waits now."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+
+def answer(work: Work) -> None:
+    """Do *work*; an exception is the asker's to deal with, not the engine's."""
+    function, future = work
+    try:
+        future.set_result(function())
+    except Exception as error:
+        future.set_exception(error)

@@ -21,7 +21,7 @@ def batch(number: int) -> Batch:
         "parked_gone": [(1, str(number - 1))],
         "parked": [(1, str(number), value, 0.0)],
         "newcomers": [(1, 0, "[]", number, 0, number)],
-        "refusals": [(1, number, 0, 0.0, b"")],
+        "refusals": [(1, number, 0, 0.0, b"", "[]")],
         "files": files,
         "fingerprints": [(1, str(number).encode(), "[]")],
         "pairs": [("s", "r", f'"{number}"', number, "[]")],

@@ -68,9 +68,9 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
     found = {name: (report["driver"], report["config"]) for name, report in reports.items()}
     assert found == {
         "tools_total": ("tool", "limits: {metrics: {tools_total: {values: {tool: 40}}}}"),
-        "sessions_total": ("session_id", "metrics: {sessions_total: {labels: []}}"),
+        "sessions_total": ("session_id", "labels: []"),
         "pairs_total": ("right", "limits: {metrics: {pairs_total: {series: 60}}}"),
-        "long_total": ("name", "limits: {metrics: {long_total: {bytes: {name: 256}}}}"),
+        "long_total": ("name", "limits: {metrics: {long_total: {bytes: {name: 200}}}}"),
         "calm_total": ("agent", ""),
     }
     sessions = reports["sessions_total"]["labels"][0]
@@ -96,6 +96,7 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
         (("cardinality", "/no/such/dir"), 2, "neither an http:// address nor a state directory"),
         (("cardinality", "."), 3, "holds no state of logmetrics"),
         (("cardinality", "http://127.0.0.1:9"), 1, "is logmetrics running?"),
+        (("cardinality", "http://localhost:abc"), 1, "is logmetrics running?"),
         (("check", "-c", "/no/config.yaml"), 2, "cannot be read"),
     ],
 )
@@ -160,3 +161,49 @@ def test_limits_of_single_metrics(tmp_path: Path) -> None:
     assert "wrong.yaml:3:5: limits.metrics.agent_tool_call_total: no metric is called" in done.stderr
     assert "(did you mean 'agent_tool_calls_total'?)" in done.stderr
     assert "wrong.yaml:4:34: limits.metrics.agent_tasks_total.values.agnt: 'agnt' is not a label" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "metrics: {x_total: {type: counter, help: h, labels: [id]}}\n"
+        "rules: [{name: r, update: {'x_total{id=\"a\"}': 1}}]",
+        "metrics: {x_total: {type: counter, help: h, labels: [id]}}\n"
+        "rules: [{name: r, labels: {id: '\"a\"'}, update: {x_total: 1}}]",
+        "metrics: {x: {type: info, help: h, labels: [id]}}\nrules: [{name: r, labels: {id: a}, update: {x: 1}}]",
+    ],
+    ids=["in the template", "a literal", "info"],
+)
+def test_check_accepts_what_is_bounded(tmp_path: Path, text: str) -> None:
+    """The name alone does not make a label unbounded."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"packs: []\n{text}\n")
+    assert run("check", "-c", str(config)).returncode == 0
+
+
+def test_a_remedy_that_was_applied_is_not_told_again(tmp_path: Path) -> None:
+    """What overflowed before a limit was raised is history."""
+    config, logs, state = tmp_path / "config.yaml", tmp_path / "a.log", str(tmp_path / "state")
+    logs.write_text("".join(json.dumps({"agent": "a", "tool": f"tool {n % 30}"}) + "\n" for n in range(60)))
+    for limit in (20, 60):
+        config.write_text(CONFIG.replace("values_per_label: 20", f"values_per_label: {limit}").replace("30}", "900}"))
+        assert run("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
+        with logs.open("a") as file:
+            file.writelines(json.dumps({"agent": "a", "tool": f"tool {n % 30}"}) + "\n" for n in range(60))
+        report = json.loads(run("cardinality", state, "--json").stdout)
+        remedies = {each["metric"]: each["config"] for each in report if each["remedy"]}
+        assert bool(remedies) == (limit == 20), remedies
+
+
+def test_a_pack_metric_gets_a_remedy_that_can_be_pasted(tmp_path: Path) -> None:
+    """Its labels are the pack's; its limits are the user's."""
+    config, logs, state = tmp_path / "config.yaml", tmp_path / "a.log", str(tmp_path / "state")
+    lines = (json.dumps({"event": "tool_call", "agent": "a", "tool_name": f"t {n:x}"}) for n in range(4_000))
+    logs.write_text("\n".join(lines) + "\n")
+    config.write_text("{}\n")
+    assert run("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
+    report = json.loads(run("cardinality", state, "--json").stdout)[0]
+    assert report["metric"] == "agent_tool_calls_total"
+    assert "logmetrics packs agent" in report["remedy"]
+    config.write_text(report["config"] + "\n")
+    assert run("check", "-c", str(config)).returncode == 0

@@ -67,10 +67,21 @@ def test_zero_once_for_each_prometheus(world: World) -> None:
     world.write("a.log", "new", "new")
     world.poll()
     assert scrape(app) == ZERO
-    assert scrape(app) == REAL
     assert scrape(app, "10.0.0.2") == ZERO
-    assert scrape(app, "10.0.0.3") == REAL
     assert scrape(app) == REAL
+    assert scrape(app, "10.0.0.2") == REAL
+    assert scrape(app, "10.0.0.3") == REAL
+
+
+def test_nothing_is_zero_once_somebody_saw_more(world: World) -> None:
+    """One server can come over two addresses: a 0 after a value would be a reset to it."""
+    app = app_of(world)
+    assert scrape(app) == scrape(app, "::1") == {}
+    world.write("a.log", "new", "new")
+    world.poll()
+    assert scrape(app) == ZERO
+    assert scrape(app) == REAL
+    assert scrape(app, "::1") == REAL
 
 
 @pytest.mark.parametrize(
@@ -127,6 +138,7 @@ def test_what_came_while_it_was_down_counts_from_zero(world: World) -> None:
     app = app_of(world)
     assert scrape(app) == ZERO
     assert scrape(app) == REAL
+    assert scrape(app, "::1") == REAL
     world.now_s += 301
     assert scrape(app, "10.0.0.9") == REAL
 

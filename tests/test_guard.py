@@ -19,6 +19,7 @@ from logmetrics.store.family import Family
 from logmetrics.store.guard import OVERFLOW
 from logmetrics.store.heavy import HeavyKeys
 from logmetrics.store.newcomers import HALF_LIFE_S
+from logmetrics.store.self_metrics import SelfMetrics
 from logmetrics.store.shapes import generalize
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store
@@ -117,6 +118,10 @@ def events_of(saved: list[Any]) -> int:
         ("10.0.0.1:8080", "{ip}"),
         ("fe80::1ff:fe23:4567:890a", "{ip}"),
         ("::1", "{ip}"),
+        ("::ffff:10.0.0.1", "{ip}"),
+        ("[::1]:50312", "{ip}"),
+        ("/hosts/10.0.0.1/x", "/hosts/{ip}/x"),
+        ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "{id}"),
         ("the quick brown fox jumps over the lazy dog and then over some more of them", "{text}"),
         *(
             (name, name)
@@ -137,6 +142,18 @@ def events_of(saved: list[Any]) -> int:
                 "ConvertHtml2PdfDocument",
                 "deadbeef",
                 "1/2",
+                "5 /10",
+                "2024/05/01",
+                "react@18.2.0",
+                "@modelcontextprotocol/server-github@2025.4.8",
+                "actions/checkout@v3.1.0",
+                "MistralSmall24BInstruct2501",
+                "Llama4Maverick17B128EInstruct",
+                "ade::f32",
+                "feed::2b",
+                "Chrome/120.0.0.0",
+                "1.0.0.0-beta",
+                "0.30000000000000004",
             )
         ),
     ],
@@ -514,3 +531,155 @@ def test_block_sizes_do_not_change_the_exposition(tmp_path: Path, monkeypatch: p
         assert world.values("logmetrics_displaced_series_total")[("calls_total",)]
         world.close()
     assert texts[0] == texts[1] == texts[2] == texts[3]
+
+
+# -- found by review
+
+
+def test_the_sketch_does_not_grow_with_the_measurements() -> None:
+    """Levels that no key has any more are gone: two values that alternate for long are two entries."""
+    sketch = HeavyKeys(4)
+    for number in range(20_000):
+        sketch.add(((0, "ab"[number % 2]),))
+    assert len(sketch._levels) <= 2
+    for number in range(4):
+        sketch.add(((0, f"new {number}"),))
+    assert len(sketch) == 4
+    assert len(sketch._levels) <= 4
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_the_word_for_overflow_in_a_log_means_nothing(commits: bool) -> None:
+    """Whenever it is committed, it is a value like others."""
+    store = Store({"x_total": MetricSpec("x_total", "counter", "h", ("tool",))}, LimitsSpec(values_per_label=2))
+    site = store.site("x_total", {}, count_only=True)
+    for number, tool in enumerate([OVERFLOW, "b", "c", OVERFLOW, OVERFLOW]):
+        site[tool].count += 1
+        if commits:
+            store.commit(number)
+    store.commit(9)
+    shown = {series.labels[0]: series.frozen for series in store.families["x_total"].shown}
+    assert shown == {"overflow": 3, "b": 1, OVERFLOW: 1}
+
+
+def test_a_gauge_without_labels_always_has_its_place() -> None:
+    """There can be no flood of it, and there is nothing to overflow into."""
+    metrics = {"g": MetricSpec("g", "gauge", "h"), "x_total": CALLS}
+    store = Store(metrics, LimitsSpec(series=1))
+    store.site("x_total", {}, count_only=True)["a", "b"].count += 1
+    site = store.site("g", {}, count_only=False)
+    for number in range(3):
+        site[()](number)
+        store.commit(number)
+    assert [series.frozen for series in store.families["g"].shown] == [2]
+    assert store.families["g"].guard.overflows == {}
+
+
+def test_what_init_names_goes_on_from_its_parked_value(tmp_path: Path) -> None:
+    """It fell idle, then the config was given `init` for it: never a 0."""
+    kept = Kept(tmp_path, LimitsSpec(idle_s=100), CALLS)
+    kept.now_s = 1.7e9
+    kept.calls["x", "a"].count += 5
+    kept.commit()
+    kept.now_s += 200
+    kept.commit()
+    assert kept.parked() == {("x", "a"): 5}
+    kept.metrics["calls_total"] = MetricSpec("calls_total", "counter", "h", ("agent", "tool"), init=(("x", "a"),))
+    kept.kill()
+    kept.commit()
+    assert (kept.exposed(), kept.parked(), len(kept.family().parking)) == ({("x", "a"): 5}, {}, 0)
+    kept.now_s += HALF_LIFE_S + 1
+    kept.commit()
+    kept.kill()
+    kept.calls["x", "a"].count += 1
+    kept.commit()
+    assert kept.exposed() == {("x", "a"): 6}
+
+
+def test_a_place_in_the_metric_is_needed_too(tmp_path: Path) -> None:
+    """Overflow series that leave for a label's sake make no room among the metric's own series."""
+    metric = MetricSpec(
+        "calls_total", "counter", "h", ("agent", "tool"), values_max={"agent": 11, "tool": 2}, series_max=2
+    )
+    kept = Kept(tmp_path, LimitsSpec(), metric)
+    for tool in "ab":
+        for _ in range(1_000):
+            kept.calls["x", tool].count += 1
+    for number in range(10):
+        kept.calls[f"y{number}", "c"].count += 1
+    for number in range(10):
+        for _ in range(40):
+            kept.calls[f"z{number}", "a"].count += 1
+    kept.commit()
+    assert kept.family().guard.series <= 2
+    assert kept.total() == 2_410
+
+
+def test_lowered_limits_are_reached_as_newcomers_come(tmp_path: Path) -> None:
+    """A newcomer displaces as many as it takes."""
+    kept = Kept(tmp_path, LimitsSpec(), CALLS)
+    for tool in "abcdef":
+        kept.calls["x", tool].count += 1
+    kept.commit()
+    kept.limits = LimitsSpec(values_per_label=2, series_per_metric=2)
+    kept.kill()
+    for _ in range(8):
+        kept.calls["x", "new"].count += 1
+    kept.commit()
+    assert (kept.family().guard.series, len(kept.family().guard.values[1].known)) == (2, 2)
+    assert ("x", "new") in kept.exposed()
+    assert kept.total() == 14
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_info_has_one_series_whatever_happens(tmp_path: Path, seed: int) -> None:
+    """Over commits that fail or only seem to, kills, and a flood between two commits; also with `values: 1`."""
+    info = MetricSpec("version_info", "info", "h", ("version",), values_max={"version": 1})
+    kept = Kept(tmp_path, LimitsSpec(series=5), CALLS, info)
+    rng = random.Random(seed)
+    last = None
+    for _ in range(60):
+        site = kept.store.site("version_info", {}, count_only=False)
+        for _ in range(rng.choice([0, 1, 1, 50])):
+            last = f"v {rng.randrange(30)}"
+            site[last](1)
+            assert len(kept.family("version_info").series) == 1
+        done = kept.commit(rng.choice(["", "", "before", "after"]))
+        if done and last is not None:
+            assert list(kept.exposed("version_info")) == [(last,)]
+        if rng.random() < 0.2:
+            kept.kill()
+            assert len(kept.exposed("version_info")) <= 1
+            last = next(iter(kept.exposed("version_info")), (None,))[0]
+    rows = [row for row in kept.state.rows("series") if row[1] == kept.family("version_info").key]
+    assert len(rows) <= 1
+
+
+def test_long_raw_values_are_not_remembered() -> None:
+    """A memo of whole prompts would be much memory."""
+    store = Store({"x_total": MetricSpec("x_total", "counter", "h", ("text",))}, LimitsSpec())
+    site = store.site("x_total", {}, count_only=True)
+    for number in range(10):
+        site[f"some words of a prompt {number} " * 20].count += 1
+    assert (len(site), len(store.families["x_total"].guard.values[0].forms)) == (0, 0)
+    assert list(store.families["x_total"].series) == [("{text}",)]
+
+
+def test_self_metrics_go_on_whatever_a_rule_is_called(tmp_path: Path) -> None:
+    """Its name is a label value there, and label values are made clean."""
+    name = "a\tb"
+    counts = []
+    for matches in (3, 1):
+        metrics = SelfMetrics(runtime=False)
+        state = StateFile(str(tmp_path))
+        store = Store({}, LimitsSpec())
+        store.restore(state, metrics.kept)
+        metrics.restored()
+        metrics.set("logmetrics_rule_matches_total", matches, name)
+        batch: Batch = {}
+        store.collect(1.0, batch, metrics.kept)
+        state.write({table: rows for table, rows in batch.items() if rows})
+        store.publish(metrics.families)
+        counts += [series.frozen for series in metrics.family("logmetrics_rule_matches_total").shown]
+        state.close()
+    assert counts == [3, 4]

@@ -39,6 +39,7 @@ def cardinality(
 
 
 def _from_url(url: str) -> list[dict[str, Any]]:
+    import http.client
     import urllib.error
     import urllib.request
 
@@ -47,11 +48,13 @@ def _from_url(url: str) -> list[dict[str, Any]]:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/api/cardinality", timeout=TIMEOUT_S) as answer:  # noqa: S310
             reports: list[dict[str, Any]] = orjson.loads(answer.read(ANSWER_BYTES_MAX))
+        if not (isinstance(reports, list) and all(isinstance(each, dict) and "metric" in each for each in reports)):
+            raise ValueError("the answer is not logmetrics'")
     except urllib.error.HTTPError as error:
         with error:
             what = "is busy; ask again in a moment" if error.code == 503 else f"answers {error.code}; is it logmetrics?"
         raise LogmetricsError(f"{url} {what}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         hint = "is logmetrics running? give its address or its state directory"
         raise LogmetricsError(f"{url}: {getattr(error, 'reason', error)}; {hint}") from error
     return reports

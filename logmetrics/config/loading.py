@@ -81,7 +81,8 @@ def parse_pack(text: str, name: str, file: str) -> PackSpec:
     if problems or model is None:
         raise ConfigError(problems)
     rules = tuple(replace(rule, name=f"{name}/{rule.name}") for rule in rule_set.rules)
-    return PackSpec(name, model.description, RuleSet(rule_set.metrics, rules), text)
+    metrics = {metric: replace(spec, pack=name) for metric, spec in rule_set.metrics.items()}
+    return PackSpec(name, model.description, RuleSet(metrics, rules), text)
 
 
 def merge(rule_sets: Sequence[RuleSet]) -> RuleSet:

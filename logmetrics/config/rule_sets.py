@@ -105,6 +105,8 @@ class RuleSetReader:
         if model.type != "active" and model.window is not None:
             wrong("window", f"only type active has a window, and this is a {model.type}")
         for index, labels in enumerate(model.init):
+            if labels in model.init[:index]:
+                wrong("init", f"entry {index + 1} stands here twice")
             if set(labels) != set(model.labels):
                 wrong("init", f"entry {index + 1} must give exactly the labels {', '.join(model.labels)}")
         for label in set(model.raw) - set(model.labels):

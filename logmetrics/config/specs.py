@@ -38,6 +38,8 @@ class MetricSpec:
     raw: frozenset[str] = frozenset()
     # Labels such as session_id are meant.
     allow_unbounded: bool = False
+    # The pack that it is of; empty for one of the user's own.
+    pack: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class MetricsApp:
         zero_after: int | None = None
         if self.first_zero and is_prometheus(request):
             first = 0 if self.metrics.resumed_ago_s < RESTART_GRACE_S else view.generation
-            seen = self._scrapers.last_seen(request, view.generation, first=first)
+            seen = self._scrapers.zero_after(request, view.generation, first=first)
             zero_after = seen if seen < view.newest else None
         if zero_after is not None:
             return self._rendered(name, view, zero_after)

@@ -23,16 +23,25 @@ def is_prometheus(request: Request) -> bool:
 
 
 class Scrapers:
-    """The commit that each scraper saw last. Not thread safe."""
+    """The commit that each scraper saw last. Not thread safe.
+
+    Who asks cannot be known for sure: one server may come over two addresses, and two may share one. So nothing is 0
+    for anybody any more once somebody was shown more; a second server that scrapes less often goes without.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+        # What was born up to this commit, somebody has seen with its value.
+        self._in_full = 0
 
-    def last_seen(self, request: Request, generation: int, *, first: int) -> int:
-        """The commit that the sender of *request* saw before it now sees *generation*; *first* if none."""
+    def zero_after(self, request: Request, generation: int, *, first: int) -> int:
+        """What was born after this commit is 0 for the sender of *request*, who is shown *generation* now.
+
+        *first* stands for the last commit that it saw when it is not known.
+        """
         scraper = (request.client, request.headers.get("user-agent", ""))
-        seen = self._seen.pop(scraper, first)
+        self._in_full = max(self._in_full, self._seen.pop(scraper, first))
         self._seen[scraper] = generation
         if len(self._seen) > SCRAPERS_MAX:
             self._seen.popitem(last=False)
-        return seen
+        return self._in_full

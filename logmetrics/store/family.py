@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from heapq import nsmallest
+from math import ceil
 from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.store.guard import ALL, OVERFLOW, Guard, ProcessBudget, Refusal
+from logmetrics.store.guard import ALL, MEMO_CHARACTERS_MAX, OVERFLOW, Guard, ProcessBudget, Refusal
 from logmetrics.store.heavy import Tracked
 from logmetrics.store.newcomers import EVIDENCE_MIN, MARGIN, Newcomers
 from logmetrics.store.parking import Parking
@@ -55,8 +57,6 @@ class Family:
         # How often series were admitted in another's place, displaced, fell idle, came back.
         self.moves: Counter[str] = Counter()
         self.sites: list[Site] = []
-        # The series of an info metric that was set last since the last commit.
-        self._latest: Series | None = None
         # What happened since the last commit: series that left, their ids in state.db, series whose weight was halved.
         self._left: dict[Series, None] = {}
         self._gone: list[int] = []
@@ -64,8 +64,9 @@ class Family:
         self._idle_look_s = float("-inf")
         # Its id in state.db.
         self.key = 0
-        self._pinned = frozenset([()] if not spec.labels and spec.type != "gauge" else spec.init)
-        for labels in [()] if not spec.labels and spec.type != "gauge" else spec.init:
+        pinned = [()] if not spec.labels and spec.type != "gauge" else map(self.guard.form, spec.init)
+        self._pinned = dict.fromkeys(pinned)
+        for labels in self._pinned:
             series = self._add(labels)
             series.born = 0
             self._touch(series)
@@ -75,9 +76,8 @@ class Family:
     def get(self, labels: Labels) -> Series:
         """The series that measurements of *labels* go to; it is born here if need be, and is dirty from now on."""
         series = self.series.get(labels)
-        if series is None:
-            kept, refusal = self.guard.judge(labels)
-            series = self._refused(kept, refusal) if refusal else self.series.get(kept) or self._admit(kept)
+        if series is None or series.overflow:  # the word for overflow may stand in a log too
+            series = self._find(labels)
         if not series.dirty:
             self._touch(series)
         return series
@@ -86,11 +86,18 @@ class Family:
         series.dirty = True
         self.dirty[series] = None
 
-    def _admit(self, labels: Labels) -> Series:
-        if self.spec.type == "info":
-            self.guard.clear()  # only one of its series will be there after the next commit
+    def _find(self, labels: Labels) -> Series:
+        if self.spec.type == "info":  # it shows the label set that was seen last, and no other
+            for series in list(self.series.values()):
+                self._leave(series)
+        kept, refusal = self.guard.judge(labels)
+        if refusal:
+            return self._refused(kept, refusal)
+        found = self.series.get(kept)
+        if found is not None:
+            return found
         refusal = self.guard.full()
-        return self._refused(labels, refusal) if refusal else self._bear(labels)
+        return self._refused(kept, refusal) if refusal else self._bear(kept)
 
     def _refused(self, kept: Labels, refusal: Refusal) -> Series:
         """Where a measurement goes whose labels break a budget; *kept* are those that do not."""
@@ -146,6 +153,15 @@ class Family:
         self.series[labels] = series
         return series
 
+    def resume_pinned(self) -> None:
+        """After a restart: label sets that `init` names now may have been parked. Raises CommitError."""
+        for labels in self._pinned:
+            series = self.series[labels]
+            if not series.settled and labels in self.parking:
+                self.parking.take(labels)
+                self.parking.resume(series)
+                series.settled = True
+
     # -- who has a place
 
     def weight(self, series: Series) -> float:
@@ -153,28 +169,49 @@ class Family:
         return series.past + series.measurements - series.mark
 
     def _make_room(self, refusal: Refusal, weight: int) -> bool:
-        """Displace who is in the way of a newcomer of *weight*, if it is heavier than each of them by the margin."""
+        """Displace who is in the way of a newcomer of *weight*, if it is heavier than each of them by the margin.
+
+        After limits were lowered that can be more than one for each.
+        """
         self.newcomers.looked(len(self.series))
+        guard, process = self.guard, self.guard.budget
         displaced: dict[Series, None] = {}
         for index, _, _ in refusal:
-            groups = self._who_can_leave(index)
-            weights = {group: sum(map(self.weight, members)) for group, members in groups.items()}
-            coldest = min(weights, key=weights.__getitem__, default=None)
-            if coldest is None or weights[coldest] * MARGIN > weight:
-                return False
-            displaced.update(dict.fromkeys(groups[coldest]))
-        if len(displaced) + self.guard.budget.parked > self.guard.budget.parked_max:
+            if index != ALL:
+                surplus = len(guard.values[index].known) + 1 - guard.values[index].values_max
+                if not self._choose(index, surplus, weight, displaced):
+                    return False
+        # What leaves for a label's sake may be overflow series only, which are not in the metric's budget.
+        surplus = guard.series + 1 - sum(not series.overflow for series in displaced) - guard.series_max
+        cost = process.series + guard.cost - len(displaced) * guard.cost - process.series_max
+        if not self._choose(ALL, max(surplus, ceil(cost / guard.cost)), weight, displaced):
+            return False
+        if len(displaced) + process.parked > process.parked_max:
             return False
         for series in displaced:
             self.moves["displaced"] += not series.overflow
             self._leave(series)
         return True
 
-    def _who_can_leave(self, index: int) -> dict[str | Series, list[Series]]:
+    def _choose(self, index: int, number: int, weight: int, displaced: dict[Series, None]) -> bool:
+        """Add to *displaced* the *number* coldest; False when not so many are lighter than *weight* by the margin."""
+        if number <= 0:
+            return True
+        groups = self._who_can_leave(index, displaced)
+        weights = {group: sum(map(self.weight, members)) for group, members in groups.items()}
+        coldest = nsmallest(number, weights, key=weights.__getitem__)
+        if len(coldest) < number or weights[coldest[-1]] * MARGIN > weight:
+            return False
+        for group in coldest:
+            displaced.update(dict.fromkeys(groups[group]))
+        return True
+
+    def _who_can_leave(self, index: int, displaced: Mapping[Series, None]) -> dict[str | Series, list[Series]]:
         """What could make room: all series of one value of the label *index*, or any one series when that is ALL."""
-        groups: dict[str | Series, list[Series]] = {}
         if index == ALL:
-            return {s: [s] for s in self.series.values() if not s.overflow and s.labels not in self._pinned}
+            own = (series for series in self.series.values() if not series.overflow and series not in displaced)
+            return {series: [series] for series in own if series.labels not in self._pinned}
+        groups: dict[str | Series, list[Series]] = {}
         for series in self.series.values():
             groups.setdefault(series.labels[index], []).append(series)
         for value in (OVERFLOW, *(labels[index] for labels in self._pinned)):
@@ -188,7 +225,8 @@ class Family:
         self.dirty.pop(series, None)
         series.dirty = False
         self._aged.pop(series, None)
-        self._left[series] = None
+        if series in self.shown:
+            self._left[series] = None
         if series.key:
             self._gone.append(series.key)
             series.key = 0  # one that comes back comes last
@@ -203,7 +241,7 @@ class Family:
             for series in self.series.values():
                 series.past, series.mark = self.weight(series) / 2, series.measurements
                 self._aged[series] = None
-        if now_s >= self._idle_look_s:
+        if now_s >= self._idle_look_s or now_s < self._idle_look_s - self.idle_s:  # or the clock went back
             self._idle_look_s = now_s + self.idle_s / LOOKS_PER_IDLE
             horizon_s = now_s - self.idle_s
             for series in [series for series in self.series.values() if series.touched_s < horizon_s]:
@@ -217,12 +255,6 @@ class Family:
 
     # -- commits
 
-    def set_latest(self, series: Series, value: int | float) -> None:
-        """Set *series* of an info metric, which shows the label set seen last and no other."""
-        assert isinstance(series, GaugeSeries)
-        series.set(value)
-        self._latest = series
-
     def changed(self, now_s: float) -> list[Series]:
         """The series that the next commit must write. May be asked again when that commit fails."""
         if self.spec.type == "active":
@@ -230,14 +262,10 @@ class Family:
                 assert isinstance(series, ActiveSeries)
                 if series.expire(now_s):
                     self._touch(series)
-        if self._latest is not None:
-            self.dirty = {self._latest: None}
         return list({**self.dirty, **self._aged})
 
     def gone(self) -> list[int]:
         """The ids in state.db of the series that the next commit must remove."""
-        if self._latest is not None:
-            return [series.key for series in self.shown if series.key and series is not self._latest]
         return self._gone
 
     def settle(self, created_s: float) -> None:
@@ -257,10 +285,6 @@ class Family:
         True when there are new series among it.
         """
         born = False
-        if self._latest is not None:
-            self.shown.clear()
-            self.series = {self._latest.labels: self._latest}
-            self._latest = None
         for series in self._left:
             self.shown.pop(series, None)
         for series in self.dirty:
@@ -314,7 +338,8 @@ class Site(dict[Any, Any]):
     def __missing__(self, key: Any) -> Any:
         series = self.family.get(self._labels(key))
         target = self.take(series)
-        if not series.overflow:  # every measurement that overflows is counted, so it must come here again
+        # Every measurement that overflows is counted, so it must come here again.
+        if not series.overflow and sum(map(len, key)) <= MEMO_CHARACTERS_MAX:
             if len(self) >= self.ENTRIES_MAX:
                 self.clear()
             self[key] = target

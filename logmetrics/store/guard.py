@@ -18,10 +18,13 @@ ALL_LABELS = "*"
 # Overflow series keep the labels that are within their budgets. So many of them a metric has beside its own series,
 # for each of those that it may have, and at the least.
 OVERFLOW_SHARE, OVERFLOW_LEAST = 0.25, 10
-# C0, DEL, C1, and the bidirectional overrides: they deceive terminals and dashboards, and no name needs them.
-_CONTROL = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239)), "�")
+# C0, DEL, C1, line separators, and what turns the direction of text: they deceive terminals and dashboards, and no name
+# needs them.
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160), 1564, 8206, 8207, *range(8232, 8239), *range(8294, 8298)), "�")
 
 Labels = tuple[str, ...]
+# Longer raw values are not kept in memos: so many of them would be much memory.
+MEMO_CHARACTERS_MAX = 256
 # Which labels broke a budget: index, level of the budget, value. ALL stands for all labels together.
 Refusal = list[tuple[int, str, str]]
 ALL = -1
@@ -39,7 +42,7 @@ class LabelBudget:
 
     __slots__ = ("bytes_max", "forms", "known", "name", "overflows", "raw", "short_max", "values_max")
 
-    # Raw values whose forms are kept at hand.
+    # Raw values whose forms are kept at hand, and how long they are at the most.
     FORMS_MAX = 4_096
 
     def __init__(self, name: str, values_max: int, bytes_max: int, *, raw: bool) -> None:
@@ -68,6 +71,8 @@ class LabelBudget:
 
     def remember(self, value: str, form: str) -> None:
         """Keep at hand that *value* takes the known *form*."""
+        if len(value) > MEMO_CHARACTERS_MAX:
+            return
         if len(self.forms) >= self.FORMS_MAX:
             self.forms.clear()
         self.forms[value] = form
@@ -139,8 +144,14 @@ class Guard:
             kept.append(form)
         return tuple(kept), refusal
 
+    def form(self, labels: Labels) -> Labels:
+        """The form in which *labels* are looked up, whatever the budgets say."""
+        return tuple([budget.form(value) for value, budget in zip(labels, self.values, strict=True)])
+
     def full(self) -> Refusal:
-        """The refusal of any new series, when the metric or the process is full."""
+        """The refusal of any new series, when the metric or the process is full. One without labels may always be."""
+        if not self.labels:
+            return []
         if self.series >= self.series_max:
             return [(ALL, "metric", "")]
         return [] if self.has_room else [(ALL, "process", "")]
@@ -192,11 +203,3 @@ class Guard:
         self.budget.series -= self.cost
         for value, budget in zip(labels, self.values, strict=True):
             budget.remove(value)
-
-    def clear(self) -> None:
-        """Give everything back."""
-        self.budget.series -= (self.series + self.overflow_series) * self.cost
-        self.series = self.overflow_series = 0
-        for budget in self.values:
-            budget.known.clear()
-            budget.forms.clear()

@@ -59,7 +59,7 @@ class HeavyKeys:
         """Count *key* once; what is known of it now."""
         tracked = self._tracked.get(key)
         if tracked is not None:
-            del self._levels[tracked.count][key]
+            self._unplace(tracked)
         elif len(self._tracked) < self.size:
             slot = self._free.pop() if self._free else len(self._tracked)
             tracked = self._tracked[key] = Tracked(slot, key, 0, 0, 0)
@@ -73,14 +73,21 @@ class HeavyKeys:
         return tracked
 
     def _replace_least(self, key: Key) -> Tracked:
-        while not self._levels.get(self._least):
-            self._levels.pop(self._least, None)
-            self._least += 1
-        old, _ = self._levels[self._least].popitem(last=False)
-        tracked = self._tracked[key] = self._tracked.pop(old)
+        tracked = self._tracked.pop(next(iter(self._levels[self._least])))
+        self._unplace(tracked)
+        self._tracked[key] = tracked
         tracked.key = key
         tracked.error = tracked.count
         return tracked
+
+    def _unplace(self, tracked: Tracked) -> None:
+        """Take *tracked* from its level. It is about to come back one level higher."""
+        level = self._levels[tracked.count]
+        del level[tracked.key]
+        if not level:
+            del self._levels[tracked.count]
+            if tracked.count == self._least:
+                self._least += 1
 
     def _place(self, tracked: Tracked) -> None:
         level = self._levels.get(tracked.count)
@@ -91,7 +98,8 @@ class HeavyKeys:
     def remove(self, key: Key) -> None:
         """Track *key* no longer."""
         tracked = self._tracked.pop(key)
-        del self._levels[tracked.count][key]
+        self._unplace(tracked)
+        self._least = min(self._levels, default=0)
         self._free.append(tracked.slot)
         self._changed[tracked.slot] = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Summary(NamedTuple):
     look_at: int
     halved_s: float
     registers: bytes
+    longest: str
 
 
 class Newcomers:
@@ -38,6 +40,8 @@ class Newcomers:
     def __init__(self, labels: Sequence[str]) -> None:
         self.heavy = HeavyKeys(TRACKED_MAX)
         self.distinct = tuple(DistinctCount() for _ in labels)
+        # For each label the longest value that was refused for its length.
+        self.longest_bytes = [0] * len(labels)
         self.refused = 0
         # The coldest is looked for again when so many were refused.
         self._look_at = 0
@@ -55,8 +59,12 @@ class Newcomers:
             parts = []
             for index, level, value in refusal:
                 if level == "bytes":
-                    return None
-                parts.append((index, value))
+                    size = len(value.encode("utf-8", "replace"))
+                    self.longest_bytes[index] = max(self.longest_bytes[index], size)
+                else:
+                    parts.append((index, value))
+            if len(parts) < len(refusal):
+                return None
             key = tuple(parts)
         tracked = self.heavy.add(key)
         if tracked.count - tracked.error == 1:  # a key that is tracked already is no new value
@@ -78,7 +86,7 @@ class Newcomers:
 
     def halve_due(self, now_s: float) -> bool:
         """Once in each half-life: halve what was counted, and say so."""
-        if now_s - self._halved_s < HALF_LIFE_S:
+        if 0 <= now_s - self._halved_s < HALF_LIFE_S:
             return False
         first, self._halved_s, self._changed = not self._halved_s, now_s, True
         self.heavy.halve()
@@ -92,7 +100,8 @@ class Newcomers:
         if not self._changed:
             return rows, gone, None
         registers = b"".join(count.registers for count in self.distinct)
-        return rows, gone, Summary(self.refused, self._look_at, self._halved_s, registers)
+        longest = json.dumps(self.longest_bytes)
+        return rows, gone, Summary(self.refused, self._look_at, self._halved_s, registers, longest)
 
     def committed(self) -> None:
         self.heavy.committed()
@@ -101,7 +110,8 @@ class Newcomers:
     def restore(self, rows: Iterable[TrackedRow], summary: Summary) -> None:
         """Take over what an earlier run had. Raises ValueError when it makes no sense."""
         self.heavy.restore(rows)
-        self.refused, self._look_at, self._halved_s, registers = summary
+        self.refused, self._look_at, self._halved_s, registers, longest = summary
+        self.longest_bytes = json.loads(longest)
         size = len(registers) // max(len(self.distinct), 1)
         for index, count in enumerate(self.distinct):
             count.restore(registers[index * size : (index + 1) * size])

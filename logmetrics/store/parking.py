@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from logmetrics.store.guard import Labels, ProcessBudget
 from logmetrics.store.series import Series
+from logmetrics.store.state import CommitError
 
 
 class Parked(NamedTuple):
@@ -67,7 +68,10 @@ class Parking:
         if parked is None:
             return False
         before = series.measurements
-        series.resume(parked.saved)
+        try:
+            series.resume(parked.saved)
+        except (ValueError, TypeError) as error:
+            raise CommitError(f"the parked value of {series.labels} is damaged: {error}") from error
         series.mark += series.measurements - before
         series.created_s = parked.created_s
         series.born = 0

@@ -17,6 +17,8 @@ SAMPLES_MAX = 5
 NEARLY_FULL = 0.8
 # More values than that nobody reads; a label that has them is to be mapped or left out.
 VALUES_SENSIBLE_MAX = 2_000
+FEW_VALUES = 10
+BYTES_SENSIBLE_MAX = 1_024
 
 # Refused measurements by metric, label and level.
 Refused = Mapping[tuple[str, ...], int]
@@ -125,42 +127,59 @@ def _heaviest(index: int, family: Family) -> dict[str, int]:
 
 
 def _remedy(family: Family, driver: LabelReport | None, everywhere: Mapping[str, int]) -> tuple[str, str]:
-    """What to do in words, and the line of config that does it."""
-    metric, guard = family.spec.name, family.guard
+    """What to do in words, and the line of config that does it. It goes by what is full now, not by what was once."""
+    guard, metric = family.guard, family.spec.name
     if driver is None:
         return "", ""
-    if "process" in everywhere:
-        wanted = _round_up(2 * guard.budget.series_max)
-        return "the process is full: raise its limit, or spend less elsewhere", f"limits: {{series: {wanted}}}"
-    if driver.refused.get("bytes", 0) > driver.refused.get("values", 0):
-        wanted = 2 * guard.values[_index(family, driver)].bytes_max
-        what = f"values of {driver.name} are too long: allow longer ones, or shorten them in the rule"
-        return what, _limits(metric, f"bytes: {{{driver.name}: {wanted}}}")
-    nearly_full = driver.values >= NEARLY_FULL * driver.values_max and driver.distinct > 10
-    if driver.refused or (nearly_full and "metric" not in everywhere):
-        if driver.distinct > max(VALUES_SENSIBLE_MAX, 10 * driver.values_max) or _looks_unbounded(driver):
-            kept = ", ".join(label for label in family.spec.labels if label != driver.name)
-            what = f"{driver.name} has something new each time: leave it out, or map it to few values in the rule"
-            return what, f"metrics: {{{metric}: {{labels: [{kept}]}}}}"
-        state = "more values than it may" if driver.refused else "nearly as many values as it may"
-        what = f"{driver.name} has {state}: allow more of them"
-        return what, _limits(metric, f"values: {{{driver.name}: {_round_up(1.25 * driver.distinct)}}}")
-    if "metric" in everywhere or guard.series >= NEARLY_FULL * guard.series_max:
-        state = (
-            "more label sets than there may be" if "metric" in everywhere else "nearly as many series as there may be"
-        )
+    longest = dict(zip(family.spec.labels, family.newcomers.longest_bytes, strict=True))
+    too_long = {budget.name: longest[budget.name] for budget in guard.values if longest[budget.name] > budget.bytes_max}
+    nearly_full = driver.values >= NEARLY_FULL * driver.values_max and driver.distinct > FEW_VALUES
+    if too_long and not nearly_full:
+        return _too_long(family, *max(too_long.items(), key=lambda item: item[1]))
+    if nearly_full:
+        return _too_many_values(family, driver)
+    if guard.series >= NEARLY_FULL * guard.series_max:
+        full = guard.series >= guard.series_max and "metric" in everywhere
+        state = "more label sets than there may be" if full else "nearly as many series as there may be"
         what = f"{state}, most of all by {driver.name}: allow more, or leave a label out"
         return what, _limits(metric, f"series: {_round_up(2 * guard.series_max)}")
+    if "process" in everywhere and not guard.has_room:
+        wanted = _round_up(2 * guard.budget.series_max)
+        return "the process is full: raise its limit, or give the largest metric less", f"limits: {{series: {wanted}}}"
     return "", ""
+
+
+def _too_long(family: Family, label: str, longest_bytes: int) -> tuple[str, str]:
+    if longest_bytes > BYTES_SENSIBLE_MAX and not family.spec.pack:
+        what = f"values of {label} have up to {longest_bytes:,} bytes: map it to short ones in the rule"
+        return f"{what}, or leave it out; under metrics.{family.spec.name}", _without(family, label)
+    what = f"values of {label} are too long: allow longer ones, or shorten them in the rule"
+    return what, _limits(family.spec.name, f"bytes: {{{label}: {_round_up(longest_bytes)}}}")
+
+
+def _too_many_values(family: Family, driver: LabelReport) -> tuple[str, str]:
+    unbounded = driver.distinct > max(VALUES_SENSIBLE_MAX, 10 * driver.values_max) or _looks_unbounded(driver)
+    if unbounded and family.spec.pack:
+        what = f"{driver.name} has something new each time: keep fewer of them, or map it in a copy of the pack's rules"
+        fewer = _limits(family.spec.name, f"values: {{{driver.name}: {max(FEW_VALUES, driver.values_max // 4)}}}")
+        return f"{what} (logmetrics packs {family.spec.pack})", fewer
+    if unbounded:
+        what = f"{driver.name} has something new each time: leave it out, or map it to few values in the rule"
+        return f"{what}; under metrics.{family.spec.name}", _without(family, driver.name)
+    state = "more values than it may" if driver.refused else "nearly as many values as it may"
+    wanted = _round_up(max(1.25 * driver.distinct, 1.5 * driver.values_max))
+    return f"{driver.name} has {state}: allow more of them", _limits(
+        family.spec.name, f"values: {{{driver.name}: {wanted}}}"
+    )
+
+
+def _without(family: Family, label: str) -> str:
+    return f"labels: [{', '.join(name for name in family.spec.labels if name != label)}]"
 
 
 def _looks_unbounded(driver: LabelReport) -> bool:
     samples = [value for value, _ in driver.samples]
     return bool(samples) and all(generalize(value) != value for value in samples)
-
-
-def _index(family: Family, label: LabelReport) -> int:
-    return family.spec.labels.index(label.name)
 
 
 def _limits(metric: str, what: str) -> str:

@@ -122,7 +122,7 @@ class SelfMetrics:
             return
         series = family.series.get(labels) or family.get(labels)
         if isinstance(series, CounterSeries):
-            count = int(value) + self._before.get((name, labels), 0)
+            count = int(value) + self._before.get((name, series.labels), 0)
             if series.count != count:
                 series.count = count
                 family.get(labels)  # it is dirty

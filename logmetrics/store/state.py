@@ -43,7 +43,7 @@ CREATE TABLE newcomers (
 ) WITHOUT ROWID;
 CREATE TABLE refusals (
   family INTEGER PRIMARY KEY, refused INTEGER NOT NULL, look_at INTEGER NOT NULL, halved_s REAL NOT NULL,
-  registers BLOB NOT NULL
+  registers BLOB NOT NULL, longest TEXT NOT NULL
 );
 CREATE TABLE files (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, path BLOB NOT NULL, met_path BLOB NOT NULL, device TEXT NOT NULL,
@@ -66,7 +66,7 @@ STATEMENTS: Mapping[str, str] = {
     "parked": "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
     "newcomers_gone": "DELETE FROM newcomers WHERE family = ? AND slot = ?",
     "newcomers": "INSERT OR REPLACE INTO newcomers VALUES (?, ?, ?, ?, ?, ?)",
-    "refusals": "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",
+    "refusals": "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?)",
     "files": "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "files_gone": "DELETE FROM files WHERE id = ?",
     "fingerprints": "INSERT OR REPLACE INTO fingerprints (file, head, marks) VALUES (?, ?, ?)",

@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
 from logmetrics.store.series import Frozen, Labels, Series
-from logmetrics.store.state import Batch, StateFile, StateReader, first_free_key
+from logmetrics.store.state import Batch, CommitError, StateFile, StateReader, first_free_key
 
 FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
 
@@ -94,7 +93,7 @@ class Store:
                     by_id[family_key].restore(SeriesRow(key, family_key, _labels(labels), *numbers))
             for family in by_id.values():
                 _restore_guard(family, state)
-        except (ValueError, TypeError, sqlite3.Error) as error:
+        except (ValueError, TypeError, sqlite3.Error, CommitError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
 
     def commit(self, now_s: float, more: Iterable[Family] = ()) -> None:
@@ -167,6 +166,7 @@ def _limits(family: Family, limits: LimitsSpec) -> str:
             "values_max": {budget.name: budget.values_max for budget in family.guard.values},
             "bytes_max": {budget.name: budget.bytes_max for budget in family.guard.values},
             "init": spec.init,
+            "pack": spec.pack,
         }
     )
 
@@ -220,6 +220,7 @@ def _restore_guard(family: Family, state: StateReader) -> None:
         return None if row is None else Parked(*row)
 
     family.parking.restore((_labels(labels) for labels in state.parked_labels(family.key)), find)
+    family.resume_pinned()
     summary = state.rows_of("refusals", family.key)
     if summary:
         tracked = []
@@ -231,8 +232,6 @@ def _restore_guard(family: Family, state: StateReader) -> None:
 def _target(family: Family, count_only: bool) -> Callable[[Any], Any]:
     """From a series to what the hot path calls or changes."""
     kind = family.spec.type
-    if kind == "info":
-        return lambda series: partial(family.set_latest, series)
     if kind == "counter" and count_only:
         return lambda series: series
     if kind in ("counter", "histogram"):
