@@ -15,9 +15,11 @@ from logmetrics.cli.app import app
 from logmetrics.config.expression import CONTEXT_NAMES, FUNCTIONS, parse_expression
 from logmetrics.config.loading import load_config
 from logmetrics.config.model import json_schema
-from logmetrics.config.specs import BUCKET_PRESETS
+from logmetrics.config.specs import BUCKET_PRESETS, LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.packs import builtin_packs
+from logmetrics.rules.program import Log, compile_rules
 from logmetrics.store.self_metrics import SELF_METRICS
+from logmetrics.store.store import Store
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -72,6 +74,27 @@ def test_function_is_documented(name: str) -> None:
     assert examples
     for example in examples:
         parse_expression(example)
+
+
+RECORD = b'{"x": "abc", "n": 5, "list": [1, 2], "at": "2026-01-01T00:00:00.5Z"}'
+RESULTS = re.findall(r"^(\S.*?)  +(\S+)$", DOCS["rules.md"].split("```text\n")[1].split("```")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize(("expression", "result"), RESULTS)
+def test_example_gives_what_the_docs_say(expression: str, result: str) -> None:
+    """Each is run on the record that stands above them."""
+    metric = MetricSpec("x_total", "counter", "h", ("v",), raw=frozenset({"v"}))
+    update = UpdateSpec("x_total", (), parse_expression("1"))
+    rule = RuleSpec("r", None, None, {"v": parse_expression(expression)}, (update,))
+    store = Store({"x_total": metric}, LimitsSpec())
+    compile_rules(RuleSet({"x_total": metric}, (rule,)), "s", "json", store).apply([RECORD], Log("/a", "s"), 0.0)
+    [(value,)] = store.families["x_total"].series
+    assert value == result or float(value) == float(result)
+
+
+def test_every_function_has_an_example_that_runs() -> None:
+    """None is left out."""
+    assert {name for name in FUNCTIONS if any(f"{name}(" in expression for expression, _ in RESULTS)} == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", CONTEXT_NAMES)

@@ -10,8 +10,10 @@ import pytest
 from logmetrics.config.expression import FUNCTIONS, parse_expression
 from logmetrics.config.loading import parse_config
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
+from logmetrics.config.tree import STATEFUL
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.functions import IMPLEMENTATIONS
+from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import Log, Program, compile_rules
 from logmetrics.store.store import Store
@@ -149,8 +151,9 @@ rules:
 
 
 def test_every_function_has_an_implementation() -> None:
-    """What the parser takes can run; `has` needs no call."""
-    assert set(IMPLEMENTATIONS) == set(FUNCTIONS) - {"has"}
+    """What the parser takes can run; `has` needs no call, and stateful ones have a memory."""
+    assert set(IMPLEMENTATIONS) == set(FUNCTIONS) - {"has", *STATEFUL}
+    assert all(hasattr(Memory, name) for name in STATEFUL)
 
 
 def test_open_pairs_are_bounded() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logmetrics.config.expression import ExpressionError, Local, parse_expression
+from logmetrics.config.expression import ExpressionError, parse_expression
 from logmetrics.config.specs import LimitsSpec, MetricSpec, PairSpec, RuleSet, RuleSpec, UpdateSpec
+from logmetrics.config.tree import Local
 from logmetrics.rules.program import Log, compile_rules
 from logmetrics.store.store import Store
 from tests.reference import Interpreter

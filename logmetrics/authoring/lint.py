@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from logmetrics.config.document import Document, parse_document
-from logmetrics.config.expression import Literal
 from logmetrics.config.loading import load_config
 from logmetrics.config.specs import Config, PackSpec
+from logmetrics.config.tree import Literal
 from logmetrics.errors import Problem
 
 # Names of labels that are new in each event, or nearly so. Whoever means it says allow_unbounded.

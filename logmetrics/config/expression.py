@@ -12,97 +12,25 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Scalar = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A path into the record; the first step is a top-level key."""
-
-    path: tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What is known beside the record: ``path``, ``path.name``, ``path.stem``, ``path.parent``, ``source``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """A name that the rule itself defines, such as one carried by ``pair: {keep: ...}``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    value: Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class ListLiteral:
-    items: tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MapLiteral:
-    """``{"ok": "success"}``, only as the second argument of ``map``."""
-
-    items: tuple[tuple[Scalar, Scalar], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """In a condition: logical. As a value: the first operand that is present and not empty."""
-
-    operands: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    operands: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    operand: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """One of ``== != < <= > >= in``; false when a side is missing."""
-
-    operator: str
-    left: Expr
-    right: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """One of ``+ - * /``; missing unless both sides are numbers."""
-
-    operator: str
-    left: Expr
-    right: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class IfElse:
-    test: Expr
-    then: Expr
-    otherwise: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    name: str
-    arguments: tuple[Expr, ...]
-
-
-Expr = (
-    Field | Context | Local | Literal | ListLiteral | MapLiteral | Or | And | Not | Compare | Arithmetic | IfElse | Call
+from logmetrics.config.tree import (
+    And,
+    Arithmetic,
+    Call,
+    Compare,
+    Context,
+    Expr,
+    Field,
+    IfElse,
+    Item,
+    Let,
+    ListLiteral,
+    Literal,
+    Local,
+    MapLiteral,
+    Not,
+    Or,
+    Part,
+    Scalar,
 )
 
 
@@ -130,7 +58,17 @@ FUNCTIONS: Mapping[str, Function] = {
     "ms": Function(1, 1, "number", "seconds, given in milliseconds"),
     "us": Function(1, 1, "number", "seconds, given in microseconds"),
     "ns": Function(1, 1, "number", "seconds, given in nanoseconds"),
+    "time": Function(1, 1, "number", "seconds since 1970 of a time: ISO text, or s, ms, us or ns since 1970"),
+    "kv": Function(1, 1, "object", "a list of {key, value} as one object, OpenTelemetry's typed values unwrapped"),
+    "parse_json": Function(1, 1, "object", "the JSON in a text"),
+    "count": Function(1, 1, "number", "how many elements a list or an object has"),
+    "join": Function(2, 8, "text", "texts one after another; missing when one of them is"),
+    "once": Function(1, 1, "bool", "true when the key comes for the first time in its log"),
+    "rise": Function(2, 2, "number", "by how much a number is above the greatest so far for its key in its log"),
+    "delta": Function(2, 3, "number", "by how much a counting number has grown for its key in its log"),
+    "remember": Function(1, 2, "any", "the value, or the last one under this name in its log that was not missing"),
 }
+
 
 CONTEXT_NAMES = ("path", "path.name", "path.stem", "path.parent", "source")
 _COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in"}
@@ -218,6 +156,10 @@ class _Checker:
         base = self.check(base_node, depth)
         if isinstance(base, Field):
             return Field((*base.path, key))
+        if isinstance(base, Part):
+            return Part(base.base, (*base.path, key))
+        if isinstance(base, (Item, Let, Local)) or (isinstance(base, Call) and FUNCTIONS[base.name].result == "object"):
+            return Part(base, (key,))
         if isinstance(base, Context) and f"{base.name}.{key}" in CONTEXT_NAMES:
             return Context(f"{base.name}.{key}")
         raise ExpressionError(f"no .{key} here: only a field of the record has parts", node.col_offset)
@@ -302,6 +244,8 @@ def _check_arguments(name: str, arguments: tuple[Expr, ...], offset: int) -> Non
             raise ExpressionError(f"the second argument of {name}() is a quoted text", offset)
         if name in ("matches", "capture"):
             _check_pattern(name, pattern.value, offset)
+    if name == "remember" and not (isinstance(arguments[0], Literal) and isinstance(arguments[0].value, str)):
+        raise ExpressionError('remember() takes a quoted name first: remember("model", payload.model)', offset)
     if name == "map" and not isinstance(arguments[1], MapLiteral):
         raise ExpressionError('the second argument of map() is a table: map(x, {"ok": "success"}, "unknown")', offset)
     if name != "map" and any(isinstance(argument, (MapLiteral, ListLiteral)) for argument in arguments):

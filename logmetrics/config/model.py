@@ -145,13 +145,20 @@ class RuleModel(_Model):
     format: Annotated[
         Literal["json", "ollama"] | None, Field(description="only for records of this format; default: any")
     ] = None
+    each: Annotated[
+        Texts, Field(description="NAME in EXPRESSION: the rule is applied to each element of a list; several nest")
+    ] = []
+    let: Annotated[dict[LabelName, Expression], Field(description="values that are computed once, by name")] = {}
     when: Expression | None = None
     labels: dict[LabelName, Expression] = {}
     pair: PairModel | None = None
+    remember: Annotated[
+        dict[LabelName, Expression], Field(description="values that remember() gives in later lines of the log")
+    ] = {}
     update: Annotated[
         dict[str, Expression],
-        Field(min_length=1, description='series template -> value: metric{label="x"}: expression'),
-    ]
+        Field(description='series template -> value: metric{label="x"}: expression'),
+    ] = {}
 
 
 class RuleSetModel(_Model):

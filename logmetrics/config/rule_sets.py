@@ -9,21 +9,15 @@ from itertools import pairwise
 from typing import Any
 
 from logmetrics.config.document import Document, KeyPath
-from logmetrics.config.expression import (
-    Expr,
-    ExpressionError,
-    Literal,
-    Local,
-    Scalar,
-    did_you_mean,
-    parse_expression,
-)
+from logmetrics.config.expression import ExpressionError, did_you_mean, parse_expression
 from logmetrics.config.model import LABEL_NAME, METRIC_NAME, MetricLimitsModel, MetricModel, PairModel, RuleModel
 from logmetrics.config.specs import BUCKET_PRESETS, MetricSpec, PairSpec, RuleSpec, UpdateSpec
+from logmetrics.config.tree import Call, Expr, Item, Let, Literal, Local, Scalar
 from logmetrics.errors import Problem
 
 _TEMPLATE = re.compile(r"\s*(?P<metric>[^{\s]+)\s*(?:\{(?P<labels>.*)\})?\s*")
 _TEMPLATE_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
+_EACH = re.compile(r"\s*(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s+in\s+(?P<of>.+)", re.DOTALL)
 _UNESCAPE = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
@@ -142,27 +136,68 @@ class RuleSetReader:
             self._read_rule(model, ("rules", index))
 
     def _read_rule(self, model: RuleModel, path: KeyPath) -> None:
-        keep = {name: Local(name) for name in model.pair.keep} if model.pair else {}
-        names = {**self.names, **keep}
-        when = None if model.when is None else self.expression(model.when, (*path, "when"))
-        pair = self._pair(model.pair, (*path, "pair")) if model.pair else None
+        names = dict(self.names)
+        each = self._each(model, (*path, "each"), names)
+        let = []
+        for name, text in model.let.items():
+            tree = self.expression(text, (*path, "let", name), names)
+            if tree is not None:
+                names[name] = Let(name, tree)
+                let.append(names[name])
+        when = None if model.when is None else self.expression(model.when, (*path, "when"), names)
+        pair = self._pair(model.pair, (*path, "pair"), names) if model.pair else None
+        names |= {name: Local(name) for name in model.pair.keep} if model.pair else {}
         labels = {}
         for label, text in model.labels.items():
             tree = self.expression(text, (*path, "labels", label), names)
             if tree is not None:
                 labels[label] = tree
+        remember = []
+        for name, text in model.remember.items():
+            tree = self.expression(text, (*path, "remember", name), names)
+            if tree is not None:
+                remember.append(Call("remember", (Literal(name), tree)))
+        if not model.update and not model.remember:
+            self.problems.append(self.document.problem(path, "a rule needs update, or remember"))
         updates = [
             update
             for template, text in model.update.items()
             if (update := self._update(template, text, model, (*path, "update", template), names)) is not None
         ]
-        self.rules.append(RuleSpec(model.name, model.format, when, labels, tuple(updates), pair))
+        self.rules.append(
+            RuleSpec(
+                model.name,
+                model.format,
+                when,
+                labels,
+                tuple(updates),
+                pair,
+                each=each,
+                let=tuple(tree for tree in let if isinstance(tree, Let)),
+                remember=tuple(remember),
+            )
+        )
 
-    def _pair(self, model: PairModel, path: KeyPath) -> PairSpec | None:
-        start = self.expression(model.start, (*path, "start"))
-        end = self.expression(model.end, (*path, "end"))
-        key = self.expression(model.key, (*path, "key"))
-        keep = [(name, self.expression(text, (*path, "keep", name))) for name, text in model.keep.items()]
+    def _each(self, model: RuleModel, path: KeyPath, names: dict[str, Expr]) -> tuple[Item, ...]:
+        """The loops; each adds its name to *names*."""
+        loops = []
+        for index, text in enumerate(model.each):
+            place = (*path, index) if len(model.each) > 1 else path
+            found = _EACH.fullmatch(text)
+            if found is None:
+                self.problems.append(self.document.problem(place, f"{text!r} is not NAME in EXPRESSION"))
+                continue
+            tree = self.expression(found["of"], place, names)
+            if tree is not None:
+                loops.append(Item(found["name"], tree))
+                names[found["name"]] = loops[-1]
+        return tuple(loops)
+
+    def _pair(self, model: PairModel, path: KeyPath, names: Mapping[str, Expr]) -> PairSpec | None:
+        start = self.expression(model.start, (*path, "start"), names)
+        end = self.expression(model.end, (*path, "end"), names)
+        key = self.expression(model.key, (*path, "key"), names)
+        keep = [(name, self.expression(text, (*path, "keep", name), names)) for name, text in model.keep.items()]
         if start is None or end is None or key is None or any(tree is None for _, tree in keep):
             return None
         return PairSpec(start, end, key, tuple((name, tree) for name, tree in keep if tree is not None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from logmetrics.config.expression import Expr
+from logmetrics.config.tree import Call, Expr, Item, Let
 
 # Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
 BUCKET_PRESETS: Mapping[str, tuple[float, ...]] = {
@@ -71,6 +71,10 @@ class RuleSpec:
     labels: Mapping[str, Expr]
     updates: tuple[UpdateSpec, ...]
     pair: PairSpec | None = None
+    # Loops around the rule, the outermost first; values that are computed once; what is remembered of the log.
+    each: tuple[Item, ...] = ()
+    let: tuple[Let, ...] = ()
+    remember: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from logmetrics.config.expression import (
+from logmetrics.config.expression import is_condition
+from logmetrics.config.tree import (
+    STATEFUL,
     And,
     Arithmetic,
     Call,
@@ -17,13 +19,15 @@ from logmetrics.config.expression import (
     Expr,
     Field,
     IfElse,
+    Item,
+    Let,
     ListLiteral,
     Literal,
     Local,
     MapLiteral,
     Not,
     Or,
-    is_condition,
+    Part,
 )
 from logmetrics.rules.functions import label
 
@@ -49,6 +53,8 @@ class Emitter:
     def __init__(self, field: Callable[[str], str], constant: Callable[[str, object], str]) -> None:
         self.field = field
         self.constant = constant
+        # Names the memory behind a stateful call of the rule that is being written.
+        self.memory: Callable[[Call], str] = lambda call: call.name
         # What a local variable holds already; one dict for each open block, the innermost last.
         self.known: list[dict[Known, str]] = [{}]
         self._temporaries = 0
@@ -68,13 +74,19 @@ class Emitter:
         """Source whose result is the value, or None."""
         return self.lookup(expr) or self._value(expr)
 
-    def _value(self, expr: Expr) -> str:
+    def _value(self, expr: Expr) -> str:  # noqa: C901 - one line for each kind of node
         if isinstance(expr, Literal):
             return repr(expr.value)
         if isinstance(expr, Context):
             return _CONTEXT[expr.name]
         if isinstance(expr, Local):
             return f"kept_{expr.name}"
+        if isinstance(expr, Item):
+            return f"item_{expr.name}"
+        if isinstance(expr, Let):
+            return self.value(expr.value)
+        if isinstance(expr, Part):
+            return self._steps(self.value(expr.base), expr.path)
         if isinstance(expr, Field):
             return self._field(expr)
         if isinstance(expr, Or) and not is_condition(expr):
@@ -109,11 +121,13 @@ class Emitter:
         code = self.field(str(top))
         if not rest:
             return code
-        code = self.lookup(Field((top,))) or code
-        if len(rest) == 1 and isinstance(rest[0], str):
+        return self._steps(self.lookup(Field((top,))) or code, tuple(rest))
+
+    def _steps(self, code: str, path: tuple[str | int, ...]) -> str:
+        if len(path) == 1 and isinstance(path[0], str):
             inner = self.temporary()
-            return f"({inner}.get({rest[0]!r}) if ({inner} := {code}).__class__ is dict else None)"
-        return f"dig({code}, {', '.join(map(repr, rest))})"
+            return f"({inner}.get({path[0]!r}) if ({inner} := {code}).__class__ is dict else None)"
+        return f"dig({code}, {', '.join(map(repr, path))})"
 
     def _coalesce(self, expr: Or) -> str:
         """One variable serves the whole chain: it holds the operand that is being looked at."""
@@ -151,7 +165,20 @@ class Emitter:
             return self._scaled(expr)
         if expr.name == "map":
             return self._map(expr)
+        if expr.name in STATEFUL:
+            return self._stateful(expr)
         return f"fn_{expr.name}({', '.join(map(self.value, expr.arguments))})"
+
+    def _stateful(self, expr: Call) -> str:
+        """A call of the memory behind it, which is told which log this is; keys are texts there."""
+        first, *others = expr.arguments
+        if expr.name == "once":
+            arguments = [f"key_text({self.value(first)})"]
+        elif expr.name == "remember":
+            arguments = [self.value(first), *map(self.value, others)]
+        else:
+            arguments = [self.value(first), f"key_text({self.value(others[0])})", *map(self.value, others[1:])]
+        return f"{self.memory(expr)}(log.path, {', '.join(arguments)})"
 
     def _map(self, expr: Call) -> str:
         """The look-up inline for a text; any other value goes the long way."""

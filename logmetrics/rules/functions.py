@@ -7,9 +7,13 @@ that makes no sense for the operation.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from logmetrics.formats.go_duration import parse_go_duration
 
@@ -148,8 +152,98 @@ def ns(value: Any) -> Number | None:
 
 
 def duration(value: Any) -> Number | None:
-    """Seconds of a duration text such as Go and Rust print."""
-    return parse_go_duration(value) if value.__class__ is str else None
+    """Seconds of a duration: text such as Go and Rust print, ``{secs, nanos}``, or ``[seconds, nanoseconds]``."""
+    if value.__class__ is str:
+        return parse_go_duration(value)
+    if value.__class__ is dict:
+        value = [value.get("secs"), value.get("nanos", 0)]
+    if value.__class__ is list and len(value) == 2 and is_number(value[0]) and is_number(value[1]):
+        return arithmetic("+", value[0], arithmetic("/", value[1], 1_000_000_000))
+    return None
+
+
+def time(value: Any) -> Number | None:
+    """Seconds since 1970 of a time: ISO 8601 text (UTC when it has no zone), ``[seconds, nanoseconds]``, or a number of
+    s, ms, us or ns since 1970, told apart by its size.
+    """
+    if value.__class__ is str and (found := _ISO_TIME.fullmatch(value)):
+        year, month, day, hour, minute, second, fraction, sign, zone_h, zone_m = found.groups()
+        try:
+            days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAYS
+        except ValueError:
+            return None
+        offset_s = (int(zone_h or 0) * 60 + int(zone_m or 0)) * 60 * (-1 if sign == "-" else 1)
+        whole = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second or 0) - offset_s
+        return whole + float(f"0.{fraction}") if fraction else whole
+    if value.__class__ is list:
+        return duration(value)
+    since = number(value)
+    if since is None or not 0 <= since < VALUE_MAX:
+        return None
+    for least, per_second in ((1e17, 1_000_000_000), (1e14, 1_000_000), (1e11, 1_000)):
+        if since >= least:
+            return since / per_second
+    return since
+
+
+_EPOCH_DAYS = date(1970, 1, 1).toordinal()
+_ISO_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s?(?:Z|z|([+-])(\d\d):?(\d\d)?)?",
+    re.ASCII,
+)
+
+
+def kv(value: Any) -> Any:
+    """A list of ``{"key": ..., "value": ...}`` as one object; OpenTelemetry's ``{"intValue": "5"}`` becomes 5."""
+    if value.__class__ is not list:
+        return value if value.__class__ is dict else None
+    return {
+        pair["key"]: _unwrapped(pair.get("value"))
+        for pair in value
+        if pair.__class__ is dict and pair.get("key").__class__ is str
+    }
+
+
+def _unwrapped(value: Any) -> Any:
+    if value.__class__ is not dict or len(value) != 1:
+        return value
+    [(kind, inner)] = value.items()
+    if kind == "intValue":
+        return number(inner)
+    if kind in ("stringValue", "doubleValue", "boolValue", "bytesValue"):
+        return inner
+    if kind == "arrayValue" and inner.__class__ is dict:
+        return [_unwrapped(item) for item in items(inner.get("values"))]
+    return kv(dig(inner, "values")) if kind == "kvlistValue" else value
+
+
+def parse_json(value: Any) -> Any:
+    """What the JSON text *value* holds; missing when it is none."""
+    if value.__class__ is not str:
+        return None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def count(value: Any) -> int | None:
+    return len(value) if value.__class__ in (list, dict) else None
+
+
+def join(*values: Any) -> str | None:
+    """The label texts of *values*, one after another."""
+    return None if any(value is None for value in values) else "".join([label(value) for value in values])
+
+
+def items(value: Any) -> list[Any]:
+    """What `each` goes through: a list's elements, and nothing of anything else."""
+    return value if value.__class__ is list else []
+
+
+def key_text(value: Any) -> str | None:
+    """A key as stateful functions know it; a missing one stays missing."""
+    return None if value is None else label(value)
 
 
 def lower(value: Any) -> str | None:
@@ -206,7 +300,7 @@ def map(value: Any, table: Mapping[str, Any], *default: Any) -> Any:  # noqa: A0
     return default[0] if default else value
 
 
-# What FUNCTIONS of the language call at run time; `has` needs no call.
+# What FUNCTIONS of the language call at run time; `has` needs no call, and stateful ones call a Memory.
 IMPLEMENTATIONS: Mapping[str, Callable[..., Any]] = {
     "starts": starts,
     "ends": ends,
@@ -220,6 +314,11 @@ IMPLEMENTATIONS: Mapping[str, Callable[..., Any]] = {
     "ms": ms,
     "us": us,
     "ns": ns,
+    "time": time,
+    "kv": kv,
+    "parse_json": parse_json,
+    "count": count,
+    "join": join,
 }
 # What operators call at run time.
 HELPERS: Mapping[str, Callable[..., Any]] = {
@@ -230,4 +329,6 @@ HELPERS: Mapping[str, Callable[..., Any]] = {
     "at_most": at_most,
     "contains": contains,
     "arithmetic": arithmetic,
+    "items": items,
+    "key_text": key_text,
 }

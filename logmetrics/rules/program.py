@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import linecache
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
+from logmetrics.config.tree import Call
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
 from logmetrics.rules import functions
 from logmetrics.rules.emit import Emitter
+from logmetrics.rules.keyed import KeyedState
+from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.writer import LoopWriter, NumberedRule
 from logmetrics.store.store import Store
@@ -47,6 +51,15 @@ class RuleTally:
     matches: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     open_pairs: OpenPairs | None = None
+    # What its stateful functions know, by the name of each in state.db.
+    memories: dict[str, Memory] = field(default_factory=dict)
+
+    @property
+    def states(self) -> Iterator[tuple[str, KeyedState]]:
+        """All that it remembers, each under its name in state.db."""
+        if self.open_pairs is not None:
+            yield self.name, self.open_pairs
+        yield from self.memories.items()
 
     def skip(self, value: object) -> None:
         """Count an update whose *value* cannot be used."""
@@ -67,6 +80,8 @@ class Program:
 
     source_text: str
     rules: list[RuleTally]
+    # What `remember` knows of each log, for all rules.
+    remembered: Memory
     apply: Callable[[list[bytes], Log, float], None] = field(init=False)
     unmatched: int = 0
     unparsable: int = 0
@@ -75,35 +90,36 @@ class Program:
         """Add to *batch* what the next commit must write of the state behind the rules."""
         cleared = batch.setdefault("pairs_cleared", [])
         rows, gone = batch.setdefault("pairs", []), batch.setdefault("pairs_gone", [])
+        for name, state in self._states():
+            if state.must_clear:
+                cleared.append((source, name))
+            changed, closed = state.changes()
+            rows += [(source, name, *row) for row in changed]
+            gone += [(source, name, key) for key in closed]
+
+    def _states(self) -> Iterator[tuple[str, KeyedState]]:
+        yield "#remember", self.remembered
         for rule in self.rules:
-            if rule.open_pairs is not None:
-                if rule.open_pairs.must_clear:
-                    cleared.append((source, rule.name))
-                changed, closed = rule.open_pairs.changes()
-                rows += [(source, rule.name, *row) for row in changed]
-                gone += [(source, rule.name, key) for key in closed]
+            yield from rule.states
 
     def committed(self) -> None:
         """What ``collect`` gave is durable."""
-        for rule in self.rules:
-            if rule.open_pairs is not None:
-                rule.open_pairs.committed()
+        for _, state in self._states():
+            state.committed()
 
     def commit_failed(self) -> None:
         """What ``collect`` gave may be durable or not."""
-        for rule in self.rules:
-            if rule.open_pairs is not None:
-                rule.open_pairs.commit_failed()
+        for _, state in self._states():
+            state.commit_failed()
 
     def restore(self, source: str, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
         """Take over the rows of an earlier run; those of other sources and rules are passed over."""
-        by_rule: dict[str, list[tuple[str, int, str]]] = {}
-        for row_source, rule_name, *row in rows:
+        by_name: dict[str, list[tuple[str, int, str]]] = {}
+        for row_source, name, *row in rows:
             if row_source == source:
-                by_rule.setdefault(rule_name, []).append(tuple(row))  # type: ignore[arg-type]
-        for rule in self.rules:
-            if rule.open_pairs is not None:
-                rule.open_pairs.restore(by_rule.get(rule.name, ()))
+                by_name.setdefault(name, []).append(tuple(row))  # type: ignore[arg-type]
+        for name, state in self._states():
+            state.restore(by_name.get(name, ()))
 
 
 def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Store) -> Program:
@@ -127,7 +143,7 @@ def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Sto
     lines.append("    program.unparsable += unparsable")
     lines += [f"    tallies[{number}].matches += n{number}" for number in range(len(rules))]
     text = "\n".join(lines) + "\n"
-    program = Program(text, bindings.tallies)
+    program = Program(text, bindings.tallies, bindings.remembered)
     bindings.names.update(program=program, tallies=bindings.tallies, split_formats=split_formats)
     program.apply = _evaluate(text, f"<rules of source {source}>", bindings.names)
     return program
@@ -165,6 +181,7 @@ class _Bindings:
 
     def __init__(self, rules: Sequence[RuleSpec], store: Store) -> None:
         self.store = store
+        self.remembered = Memory()
         self.tallies = [RuleTally(rule.name, open_pairs=OpenPairs() if rule.pair else None) for rule in rules]
         self.names: dict[str, Any] = {
             **functions.HELPERS,
@@ -183,6 +200,19 @@ class _Bindings:
     def open_pairs(self, rule_number: int) -> str:
         self.names[f"open_{rule_number}"] = self.tallies[rule_number].open_pairs
         return f"open_{rule_number}"
+
+    def memory(self, rule_number: int, call: Call) -> str:
+        """The memory behind a stateful *call*: one for each different call in a rule; what is remembered, all share."""
+        if call.name == "remember":
+            self.names["remember"] = self.remembered.remember
+            return "remember"
+        tally = self.tallies[rule_number]
+        digest = sha256(repr(call).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        memory = tally.memories.setdefault(f"{tally.name}#{call.name}:{digest}", Memory())
+        number = list(tally.memories.values()).index(memory)
+        name = f"{call.name}_{rule_number}_{number}"
+        self.names[name] = getattr(memory, call.name)
+        return name
 
     def skip(self, rule_number: int) -> str:
         self.names[f"skip_{rule_number}"] = self.tallies[rule_number].skip

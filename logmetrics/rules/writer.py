@@ -6,12 +6,13 @@ Each rule becomes a few plain statements. Consecutive rules that ask one field f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from typing import Protocol
 
-from logmetrics.config.expression import And, Compare, Expr, ListLiteral, Literal
 from logmetrics.config.specs import MetricSpec, PairSpec, RuleSpec, UpdateSpec
+from logmetrics.config.tree import And, Call, Compare, Expr, Item, Let, ListLiteral, Literal, has_memory, mentions
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.functions import VALUE_MAX, label
 
@@ -43,6 +44,7 @@ class Bindings(Protocol):
     def constant(self, stem: str, value: object) -> str: ...
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> str: ...
     def open_pairs(self, rule_number: int) -> str: ...
+    def memory(self, rule_number: int, call: Call) -> str: ...
     def skip(self, rule_number: int) -> str: ...
 
 
@@ -72,8 +74,10 @@ class LoopWriter:
                 self._write_group(group)
                 position += len(group)
             else:
-                self._write_rule(rules[position], rules[position].spec.when)
-                position += 1
+                alone = [rule for rule in rules[position:] if _subject(rule.spec.when) is None]
+                run = [rule for rule, other in zip(alone, rules[position:], strict=False) if rule is other]
+                self._write_body([(rule, rule.spec.when) for rule in run])
+                position += len(run)
         self._line("if not hit:")
         self._line("    unmatched += 1")
         return self.lines
@@ -131,7 +135,7 @@ class LoopWriter:
                 values = tuple(value for value, case in case_numbers.items() if case == number)
                 test = f"{subject} == {values[0]!r}" if len(values) == 1 else f"{subject} in {values!r}"
                 with self._block(f"{'el' if number else ''}if {test}:"):
-                    self._write_body(body)
+                    self._write_body([(rule, asked.rest) for rule, asked in body])
             return
         table = self.bind.constant("cases", case_numbers)
         case = self.emitter.temporary("case")
@@ -150,24 +154,44 @@ class LoopWriter:
             return
         for number in range(first, end):
             head = f"{'el' if number > first else ''}if {case} == {number}:" if number < end - 1 else "else:"
+            body = [(rule, asked.rest) for rule, asked in bodies[number]]
             if end - first == 1:
-                self._write_body(bodies[number])
+                self._write_body(body)
                 return
             with self._block(head):
-                self._write_body(bodies[number])
+                self._write_body(body)
 
-    def _write_body(self, body: list[tuple[NumberedRule, _Subject]]) -> None:
-        for rule, subject in body:
-            self._write_rule(rule, subject.rest)
+    def _write_body(self, body: Sequence[tuple[NumberedRule, Expr | None]]) -> None:
+        """Rules with what is left to ask of each; neighbours that go through the same lists share the loops."""
+        for (each, outer), run in groupby(body, lambda pair: (pair[0].spec.each, _outer(*pair))):
+            if not each:
+                for rule, when in run:
+                    self._write_rule(rule, when)
+                continue
+            inner = [(rule, _without(when, outer)) for rule, when in run]
+            with ExitStack() as blocks:
+                if outer:
+                    blocks.enter_context(self._block(f"if {self.emitter.test(_all(outer))}:"))
+                for loop in each:
+                    blocks.enter_context(self._block(f"for item_{loop.name} in items({self.emitter.value(loop.of)}):"))
+                for rule, when in inner:
+                    self._write_rule(rule, when)
 
     # -- one rule
 
     def _write_rule(self, rule: NumberedRule, when: Expr | None) -> None:
         self._line(f"# {rule.number}: {_comment(rule.spec.name)}")
-        if when is None:
-            self._write_pair_or_updates(rule)
-            return
-        with self._block(f"if {self.emitter.test(when)}:"):
+        self.emitter.memory = lambda call: self.bind.memory(rule.number, call)
+        with ExitStack() as blocks:
+            if rule.spec.let:
+                outer = _leading(when, (Let,))
+                if outer:
+                    blocks.enter_context(self._block(f"if {self.emitter.test(_all(outer))}:"))
+                    when = _without(when, outer)
+                for let in rule.spec.let:
+                    self._variable(let, f"let_{let.name}_")
+            if when is not None:
+                blocks.enter_context(self._block(f"if {self.emitter.test(when)}:"))
             self._write_pair_or_updates(rule)
 
     def _write_pair_or_updates(self, rule: NumberedRule) -> None:
@@ -197,6 +221,8 @@ class LoopWriter:
     def _write_updates(self, rule: NumberedRule) -> None:
         self._line("hit = True")
         self._line(f"n{rule.number} += 1")
+        for call in rule.spec.remember:
+            self._line(self.emitter.value(call))
         for update in rule.spec.updates:
             self._write_update(rule, update)
 
@@ -243,15 +269,43 @@ class LoopWriter:
         return known
 
 
+def _all(tests: Sequence[Expr]) -> Expr:
+    return tests[0] if len(tests) == 1 else And(tuple(tests))
+
+
+def _leading(when: Expr | None, kinds: tuple[type, ...]) -> tuple[Expr, ...]:
+    """The first conditions of *when* that have nothing of *kinds* in them."""
+    tests = when.operands if isinstance(when, And) else () if when is None else (when,)
+    return tuple(takewhile(lambda test: not mentions(test, kinds), tests))
+
+
+def _outer(rule: NumberedRule, when: Expr | None) -> tuple[Expr, ...]:
+    """What can be asked before the loops of *rule*, if it has any: what knows no past and nothing of the elements."""
+    if not rule.spec.each:
+        return ()
+    stateless = takewhile(lambda test: not has_memory(test), _leading(when, (Item, Let)))
+    return tuple(stateless)
+
+
+def _without(when: Expr | None, outer: Sequence[Expr]) -> Expr | None:
+    """What is left of *when* behind its first conditions *outer*."""
+    tests = when.operands if isinstance(when, And) else () if when is None else (when,)
+    rest = tests[len(outer) :]
+    return _all(rest) if rest else None
+
+
 def _is_one(value: object) -> bool:
     return value.__class__ is int and value == 1
 
 
 def _subject(when: Expr | None) -> _Subject | None:
+    """The equality that *when* begins with, if it is about the record alone."""
     rest: Expr | None = None
     if isinstance(when, And):
         when, *others = when.operands
         rest = others[0] if len(others) == 1 else And(tuple(others))
+    if when is None or mentions(when, (Item, Let)) or has_memory(when):
+        return None
     if isinstance(when, Compare) and when.operator == "==" and isinstance(when.right, Literal):
         value = when.right.value
         return _Subject(when.left, (value,), rest) if isinstance(value, str) else None

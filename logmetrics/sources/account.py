@@ -65,6 +65,9 @@ def _tell_rules(put: Put, readers: Iterable[SourceReader]) -> None:
         totals["logmetrics_rule_matches_total", rule.name] += rule.matches
         for reason, count in rule.skipped.items():
             totals["logmetrics_rule_skipped_updates_total", rule.name, reason] += count
+        for memory in rule.memories.values():
+            totals["logmetrics_rule_remembered_keys", rule.name] += len(memory)
+            totals["logmetrics_rule_forgotten_keys_total", rule.name] += memory.forgotten
         if rule.open_pairs is not None:
             totals["logmetrics_rule_open_pairs", rule.name] += len(rule.open_pairs)
             for reason, count in rule.open_pairs.broken.items():

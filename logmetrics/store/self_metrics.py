@@ -55,6 +55,10 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
     SelfMetric(
         "logmetrics_rule_broken_pairs_total", "counter", ("rule", "reason"), "Starts and ends that found no partner"
     ),
+    SelfMetric("logmetrics_rule_remembered_keys", "gauge", ("rule",), "Keys that once, rise and delta know"),
+    SelfMetric(
+        "logmetrics_rule_forgotten_keys_total", "counter", ("rule",), "Keys that were given up for want of room"
+    ),
     SelfMetric("logmetrics_series", "gauge", ("metric",), "Series of a metric, overflow series not counted"),
     SelfMetric("logmetrics_series_limit", "gauge", ("metric",), "Series that a metric may have"),
     SelfMetric(
