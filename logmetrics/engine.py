@@ -82,7 +82,7 @@ class Engine:
         self.show_progress = show_progress
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [
-            SourceReader(spec, compile_rules(config.rule_set, spec.name, spec.format, self.store))
+            SourceReader(spec, compile_rules(config.rule_set, spec.name, spec.format, self.store, spec.agent))
             for spec in config.sources
         ]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)

@@ -59,6 +59,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "us": Function(1, 1, "number", "seconds, given in microseconds"),
     "ns": Function(1, 1, "number", "seconds, given in nanoseconds"),
     "time": Function(1, 1, "number", "seconds since 1970 of a time: ISO text, or s, ms, us or ns since 1970"),
+    "between": Function(2, 2, "number", "seconds from one time to another"),
     "kv": Function(1, 1, "object", "a list of {key, value} as one object, OpenTelemetry's typed values unwrapped"),
     "parse_json": Function(1, 1, "object", "the JSON in a text"),
     "count": Function(1, 1, "number", "how many elements a list or an object has"),
@@ -70,7 +71,7 @@ FUNCTIONS: Mapping[str, Function] = {
 }
 
 
-CONTEXT_NAMES = ("path", "path.name", "path.stem", "path.parent", "source")
+CONTEXT_NAMES = ("path", "path.name", "path.stem", "path.parent", "source", "source.agent")
 _COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in"}
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 EXPRESSION_LENGTH_MAX = 4096

@@ -20,6 +20,7 @@ from logmetrics.config.model import (
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
+from logmetrics.config.tree import Expr
 from logmetrics.errors import ConfigError, Problem
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
@@ -52,12 +53,12 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
     own = _rule_set(model, document, inherited, problems)
     rule_set = merge([pack.rule_set for pack in chosen] + [own])
     if model is not None:
-        _check_sources(model, document, problems)
+        sources = _read_sources(model, document, problems)
         rule_set = _with_limits(rule_set, model.limits, document, problems)
     if problems or model is None:
         raise ConfigError(problems)
     return Config(
-        sources=tuple(_source_spec(source) for source in model.sources),
+        sources=sources,
         rule_set=rule_set,
         packs=tuple(pack.name for pack in chosen),
         listen=tuple(model.listen),
@@ -72,17 +73,24 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
     )
 
 
-def parse_pack(text: str, name: str, file: str) -> PackSpec:
-    """A built-in pack's YAML. Raises ConfigError, as a config does."""
+def parse_pack(text: str, name: str, file: str, inherited: Mapping[str, MetricSpec]) -> PackSpec:
+    """A built-in pack's YAML, which can use the metrics *inherited*. Raises ConfigError, as a config does."""
     document = parse_document(text, file)
     problems: list[Problem] = []
     model = validate(PackModel, document, problems)
-    rule_set = _rule_set(model, document, {}, problems)
+    rule_set = _rule_set(model, document, inherited, problems)
+    recognise = None
+    if model is not None and model.recognise is not None:
+        reader = RuleSetReader(document, {}, problems)
+        reader.read_define(model.define)
+        recognise = reader.expression(model.recognise, ("recognise",))
     if problems or model is None:
         raise ConfigError(problems)
-    rules = tuple(replace(rule, name=f"{name}/{rule.name}") for rule in rule_set.rules)
+    rules = [replace(rule, name=f"{name}/{rule.name}", pack=name, recognise=recognise) for rule in rule_set.rules]
     metrics = {metric: replace(spec, pack=name) for metric, spec in rule_set.metrics.items()}
-    return PackSpec(name, model.description, RuleSet(metrics, rules), text)
+    used = {update.metric for rule in rules for update in rule.updates} - set(metrics)
+    metrics.update({metric: spec for metric, spec in inherited.items() if metric in used})
+    return PackSpec(name, model.description, RuleSet(metrics, tuple(rules)), text)
 
 
 def merge(rule_sets: Sequence[RuleSet]) -> RuleSet:
@@ -135,7 +143,7 @@ def _chosen_packs(document: Document, packs: Mapping[str, PackSpec], problems: l
     return chosen
 
 
-def _source_spec(model: SourceModel) -> SourceSpec:
+def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
     return SourceSpec(
         name=model.name,
         paths=tuple(model.paths),
@@ -143,15 +151,22 @@ def _source_spec(model: SourceModel) -> SourceSpec:
         format=model.format,
         max_line_bytes=model.max_line_bytes,
         start_at_end=model.from_ == "end",
+        agent=agent,
     )
 
 
-def _check_sources(model: ConfigModel, document: Document, problems: list[Problem]) -> None:
+def _read_sources(model: ConfigModel, document: Document, problems: list[Problem]) -> tuple[SourceSpec, ...]:
+    reader = RuleSetReader(document, {}, problems)
+    reader.read_define(model.define)
+    specs = []
     seen: set[str] = set()
     for index, source in enumerate(model.sources):
         if source.name in seen:
             problems.append(document.problem(("sources", index, "name"), f"a second source called {source.name!r}"))
         seen.add(source.name)
+        path = ("sources", index, "agent")
+        specs.append(_source_spec(source, None if source.agent is None else reader.expression(source.agent, path)))
+    return tuple(specs)
 
 
 def _rule_set(

@@ -72,6 +72,9 @@ class SourceModel(_Model):
     format: Annotated[Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")] = (
         "auto"
     )
+    agent: Annotated[
+        Expression | None, Field(description="name of agents whose logs do not tell it, such as path.stem")
+    ] = None
     max_line_bytes: Annotated[Size, Field(ge=1024, description="longer lines are skipped and counted")] = 1024 * 1024
     from_: Annotated[
         Literal["start", "end"],
@@ -173,6 +176,10 @@ class PackModel(RuleSetModel):
     """A built-in pack's file."""
 
     description: str
+    recognise: Annotated[
+        Expression | None,
+        Field(description="records that are this pack's; without it: those that no other pack recognises"),
+    ] = None
 
 
 class ConfigModel(RuleSetModel):

@@ -75,6 +75,9 @@ class RuleSpec:
     each: tuple[Item, ...] = ()
     let: tuple[Let, ...] = ()
     remember: tuple[Call, ...] = ()
+    # The pack that it is of, and what tells that pack's records; a pack without that gets what no other recognises.
+    pack: str = ""
+    recognise: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class SourceSpec:
     format: str = "auto"
     max_line_bytes: int = 1024 * 1024
     start_at_end: bool = False
+    # The name of agents whose logs do not tell it.
+    agent: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known beside the record: ``path``, ``path.name``, ``path.stem``, ``path.parent``, ``source``."""
+    """What is known beside the record: ``path``, ``path.name``, ``path.stem``, ``path.parent``, ``source``, and
+    ``source.agent``, the agent's name that the source gives to logs which have none.
+    """
 
     name: str
 

@@ -40,6 +40,7 @@ _CONTEXT = {
 }
 
 
+SOURCE_AGENT = Context("source.agent")
 # A place where a long statement may be broken into lines; no literal's repr() can hold it.
 BREAK = "\x1f"
 # A value, or a value made a label's text.
@@ -50,9 +51,13 @@ _PER_SECOND = {"number": "", "s": "", "ms": " / 1000", "us": " / 1000000", "ns":
 class Emitter:
     """Writes the expressions of one loop over records. ``field`` gives the source text of a top-level field."""
 
-    def __init__(self, field: Callable[[str], str], constant: Callable[[str, object], str]) -> None:
+    def __init__(
+        self, field: Callable[[str], str], constant: Callable[[str, object], str], agent: Expr | None = None
+    ) -> None:
         self.field = field
         self.constant = constant
+        # What `source.agent` stands for.
+        self.agent = agent
         # Names the memory behind a stateful call of the rule that is being written.
         self.memory: Callable[[Call], str] = lambda call: call.name
         # What a local variable holds already; one dict for each open block, the innermost last.
@@ -77,6 +82,8 @@ class Emitter:
     def _value(self, expr: Expr) -> str:  # noqa: C901 - one line for each kind of node
         if isinstance(expr, Literal):
             return repr(expr.value)
+        if expr == SOURCE_AGENT:
+            return "None" if self.agent is None else self.value(self.agent)
         if isinstance(expr, Context):
             return _CONTEXT[expr.name]
         if isinstance(expr, Local):
@@ -132,7 +139,10 @@ class Emitter:
     def _coalesce(self, expr: Or) -> str:
         """One variable serves the whole chain: it holds the operand that is being looked at."""
         name = self.temporary()
-        *firsts, last = _flat(expr)
+        operands = [operand for operand in _flat(expr) if operand != SOURCE_AGENT or self.agent is not None]
+        if not operands:
+            return "None"
+        *firsts, last = operands
         tried = [f"{name} if ({name} := {self.value(operand)}) is not None and {name} != ''" for operand in firsts]
         return f"({BREAK}{f' else{BREAK}'.join((*tried, self.value(last)))}{BREAK})"
 

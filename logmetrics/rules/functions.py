@@ -162,10 +162,8 @@ def duration(value: Any) -> Number | None:
     return None
 
 
-def time(value: Any) -> Number | None:
-    """Seconds since 1970 of a time: ISO 8601 text (UTC when it has no zone), ``[seconds, nanoseconds]``, or a number of
-    s, ms, us or ns since 1970, told apart by its size.
-    """
+def _time_ns(value: Any) -> int | None:
+    """Nanoseconds since 1970 of a time; see ``time``."""
     if value.__class__ is str and (found := _ISO_TIME.fullmatch(value)):
         year, month, day, hour, minute, second, fraction, sign, zone_h, zone_m = found.groups()
         try:
@@ -173,17 +171,31 @@ def time(value: Any) -> Number | None:
         except ValueError:
             return None
         offset_s = (int(zone_h or 0) * 60 + int(zone_m or 0)) * 60 * (-1 if sign == "-" else 1)
-        whole = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second or 0) - offset_s
-        return whole + float(f"0.{fraction}") if fraction else whole
-    if value.__class__ is list:
-        return duration(value)
+        whole_s = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second or 0) - offset_s
+        return whole_s * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
+    if value.__class__ is list and len(value) == 2 and value[0].__class__ is int and value[1].__class__ is int:
+        return int(value[0]) * 1_000_000_000 + int(value[1])
     since = number(value)
-    if since is None or not 0 <= since < VALUE_MAX:
+    if since is None or not 0 <= since < 1e20:
         return None
-    for least, per_second in ((1e17, 1_000_000_000), (1e14, 1_000_000), (1e11, 1_000)):
-        if since >= least:
-            return since / per_second
-    return since
+    per_unit = next(
+        (ns for least, ns in ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000)) if since >= least), 1_000_000_000
+    )
+    return since * per_unit if isinstance(since, int) else round(since * per_unit)
+
+
+def time(value: Any) -> Number | None:
+    """Seconds since 1970 of a time: ISO 8601 text (UTC when it has no zone), ``[seconds, nanoseconds]``, or a number of
+    s, ms, us or ns since 1970, told apart by its size.
+    """
+    since_ns = _time_ns(value)
+    return None if since_ns is None else since_ns / 1_000_000_000
+
+
+def between(start: Any, end: Any) -> Number | None:
+    """Seconds from one time to another, without the rounding that a difference of two large numbers has."""
+    start_ns, end_ns = _time_ns(start), _time_ns(end)
+    return None if start_ns is None or end_ns is None else (end_ns - start_ns) / 1_000_000_000
 
 
 _EPOCH_DAYS = date(1970, 1, 1).toordinal()
@@ -315,6 +327,7 @@ IMPLEMENTATIONS: Mapping[str, Callable[..., Any]] = {
     "us": us,
     "ns": ns,
     "time": time,
+    "between": between,
     "kv": kv,
     "parse_json": parse_json,
     "count": count,

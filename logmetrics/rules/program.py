@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
-from logmetrics.config.tree import Call
+from logmetrics.config.tree import Call, Expr
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
@@ -48,11 +48,18 @@ class RuleTally:
     """What became of one rule: how often it matched, and updates that gave no usable value, by reason."""
 
     name: str
+    # A pack's rule is told of from its first match on: most logs concern few packs.
+    of_pack: bool = False
     matches: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     open_pairs: OpenPairs | None = None
     # What its stateful functions know, by the name of each in state.db.
     memories: dict[str, Memory] = field(default_factory=dict)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to tell of it."""
+        return self.of_pack and not self.matches and not (self.open_pairs and self.open_pairs.was_used)
 
     @property
     def states(self) -> Iterator[tuple[str, KeyedState]]:
@@ -122,11 +129,13 @@ class Program:
             state.restore(by_name.get(name, ()))
 
 
-def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Store) -> Program:
-    """Compile *rule_set* for the lines of one source, writing into *store*."""
+def compile_rules(
+    rule_set: RuleSet, source: str, source_format: str, store: Store, agent: Expr | None = None
+) -> Program:
+    """Compile *rule_set* for the lines of one source, writing into *store*; *agent* is its `source.agent`."""
     formats = FORMATS if source_format == "auto" else (source_format,)
     rules = [rule for rule in rule_set.rules if rule.format is None or rule.format in formats]
-    bindings = _Bindings(rules, store)
+    bindings = _Bindings(rules, store, agent)
     lines = [
         "def apply(lines, log, now_s):",
         f'    """The rules of source {source!r}, for a block of whole lines."""'.replace("\\", ""),
@@ -152,7 +161,8 @@ def compile_rules(rule_set: RuleSet, source: str, source_format: str, store: Sto
 def _loop(name: str, rules: Sequence[RuleSpec], rule_set: RuleSet, bindings: _Bindings, indent: int) -> list[str]:
     record_format = JsonFormat() if name == "json" else ollama_lines.OllamaFormat()
     numbered = [NumberedRule(n, rule) for n, rule in enumerate(rules) if rule.format in (None, name)]
-    writer = LoopWriter(Emitter(record_format.field, bindings.constant), rule_set.metrics, bindings, indent + 1)
+    emitter = Emitter(record_format.field, bindings.constant, bindings.agent)
+    writer = LoopWriter(emitter, rule_set.metrics, bindings, indent + 1)
     body = writer.write(numbered)
     bindings.names[f"decode_{name}"] = record_format.decoder()
     margin = "    " * indent
@@ -179,10 +189,13 @@ def _evaluate(text: str, filename: str, names: Mapping[str, Any]) -> Callable[[l
 class _Bindings:
     """The names that the generated text uses, and what they stand for."""
 
-    def __init__(self, rules: Sequence[RuleSpec], store: Store) -> None:
+    def __init__(self, rules: Sequence[RuleSpec], store: Store, agent: Expr | None) -> None:
         self.store = store
+        self.agent = agent
         self.remembered = Memory()
-        self.tallies = [RuleTally(rule.name, open_pairs=OpenPairs() if rule.pair else None) for rule in rules]
+        self.tallies = [
+            RuleTally(rule.name, bool(rule.pack), open_pairs=OpenPairs() if rule.pair else None) for rule in rules
+        ]
         self.names: dict[str, Any] = {
             **functions.HELPERS,
             **ollama_lines.NAMES,

@@ -12,7 +12,20 @@ from itertools import groupby, takewhile
 from typing import Protocol
 
 from logmetrics.config.specs import MetricSpec, PairSpec, RuleSpec, UpdateSpec
-from logmetrics.config.tree import And, Call, Compare, Expr, Item, Let, ListLiteral, Literal, has_memory, mentions
+from logmetrics.config.tree import (
+    STATEFUL,
+    And,
+    Call,
+    Compare,
+    Expr,
+    Item,
+    Let,
+    ListLiteral,
+    Literal,
+    has_memory,
+    mentions,
+    parts_of,
+)
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.functions import VALUE_MAX, label
 
@@ -67,6 +80,28 @@ class LoopWriter:
     def write(self, rules: Sequence[NumberedRule]) -> list[str]:
         """The statements for *rules*, in their order."""
         self._line("hit = False")
+        by_pack: dict[str, list[NumberedRule]] = {}
+        for rule in rules:
+            by_pack.setdefault(rule.spec.pack, []).append(rule)
+        own = by_pack.pop("", [])
+        recognised = [of_pack for of_pack in by_pack.values() if of_pack[0].spec.recognise is not None]
+        others = [rule for of_pack in by_pack.values() if of_pack[0].spec.recognise is None for rule in of_pack]
+        for number, of_pack in enumerate(recognised):
+            guard = of_pack[0].spec.recognise
+            assert guard is not None
+            with self._block(f"{'el' if number else ''}if {self.emitter.test(guard)}:"):
+                self._write_rules(of_pack)
+        if recognised and others:
+            with self._block("else:"):
+                self._write_rules(others)
+        else:
+            self._write_rules(others)
+        self._write_rules(own)
+        self._line("if not hit:")
+        self._line("    unmatched += 1")
+        return self.lines
+
+    def _write_rules(self, rules: Sequence[NumberedRule]) -> None:
         position = 0
         while position < len(rules):
             group = self._group(rules[position:])
@@ -74,13 +109,9 @@ class LoopWriter:
                 self._write_group(group)
                 position += len(group)
             else:
-                alone = [rule for rule in rules[position:] if _subject(rule.spec.when) is None]
-                run = [rule for rule, other in zip(alone, rules[position:], strict=False) if rule is other]
+                run = list(takewhile(lambda rule: _subject(rule.spec.when) is None, rules[position:]))
                 self._write_body([(rule, rule.spec.when) for rule in run])
                 position += len(run)
-        self._line("if not hit:")
-        self._line("    unmatched += 1")
-        return self.lines
 
     def _line(self, text: str) -> None:
         margin = "    " * self.indent
@@ -206,12 +237,12 @@ class LoopWriter:
         with self._block(f"elif {self.emitter.test(pair.start)}:"):
             self._line("hit = True")
             kept = "".join(f"{self.emitter.value(tree)}, " for _, tree in pair.keep)
-            self._line(f"{open_pairs}.start(label({key}), ({kept}))")
+            self._line(f"{open_pairs}.start(key_text({key}), ({kept}))")
 
     def _write_end(self, rule: NumberedRule, pair: PairSpec, open_pairs: str, key: str) -> None:
         kept = self.emitter.temporary("kept")
         self._line("hit = True")
-        self._line(f"{kept} = {open_pairs}.end(label({key}))")
+        self._line(f"{kept} = {open_pairs}.end(key_text({key}))")
         with self._block(f"if {kept} is not None:"):
             if pair.keep:
                 names = "".join(f"kept_{name}, " for name, _ in pair.keep)
@@ -224,6 +255,10 @@ class LoopWriter:
         for call in rule.spec.remember:
             self._line(self.emitter.value(call))
         for update in rule.spec.updates:
+            # What has a past is asked once, in whatever number of updates it stands.
+            for part in reversed(list(parts_of(update.value))):
+                if isinstance(part, Call) and part.name in STATEFUL:
+                    self._variable(part, part.name)
             self._write_update(rule, update)
 
     def _write_update(self, rule: NumberedRule, update: UpdateSpec) -> None:

@@ -61,7 +61,7 @@ def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> No
 def _tell_rules(put: Put, readers: Iterable[SourceReader]) -> None:
     """A rule that several sources use is one rule here."""
     totals: Counter[tuple[str, ...]] = Counter()
-    for rule in (rule for reader in readers for rule in reader.program.rules):
+    for rule in (rule for reader in readers for rule in reader.program.rules if not rule.is_silent):
         totals["logmetrics_rule_matches_total", rule.name] += rule.matches
         for reason, count in rule.skipped.items():
             totals["logmetrics_rule_skipped_updates_total", rule.name, reason] += count

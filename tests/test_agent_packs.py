@@ -1,0 +1,102 @@
+"""Packs on real logs: every series equals what the derive.py beside the sample says, however the lines come."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logmetrics.config.loading import merge
+from logmetrics.config.specs import LimitsSpec
+from logmetrics.packs import builtin_packs
+from logmetrics.rules.program import Log, compile_rules
+from logmetrics.store.store import Store
+from tests.world import World
+
+DATA = Path(__file__).parent / "data"
+EXPECTATIONS: dict[Path, dict[str, Any]] = {
+    path.parent: json.loads(path.read_text())
+    for path in sorted(DATA.glob("*/expected.json"))
+    if path.parent.name != "ollama"
+}
+SAMPLES = [folder / name for folder, expected in EXPECTATIONS.items() for name in expected["samples"]]
+Values = dict[str, dict[str, Any]]
+
+
+def _name(sample: Path) -> str:
+    return str(sample.relative_to(DATA))
+
+
+def values_of(store: Store) -> Values:
+    """Series that are not zero, as expected.json has them."""
+    found: Values = {}
+    for spec, rows in store.view().families:
+        for series, frozen in rows:
+            if spec.name.startswith("agent_") and frozen:
+                value = [frozen[2], round(frozen[1], 6)] if isinstance(frozen, tuple) else frozen
+                found.setdefault(spec.name, {})["|".join(series.labels)] = value
+    return found
+
+
+def totals(sample: Path, block_lines: int, packs: tuple[str, ...] = tuple(builtin_packs())) -> Values:
+    """The metrics of *packs* over a sample, given in blocks of so many lines."""
+    rule_set = merge([builtin_packs()[name].rule_set for name in packs])
+    store = Store(rule_set.metrics, LimitsSpec())
+    program = compile_rules(rule_set, "test", "auto", store)
+    lines = sample.read_bytes().splitlines()
+    for start in range(0, len(lines), block_lines):
+        program.apply(lines[start : start + block_lines], Log(f"/logs/{sample.name}", "test"), 0.0)
+    store.commit(0.0)
+    return values_of(store)
+
+
+def expected_of(sample: Path) -> Values:
+    values: Values = EXPECTATIONS[sample.parent]["samples"][sample.name]
+    return values
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_samples(sample: Path) -> None:
+    """Tokens after removal of repeats, tool calls by name and status, LLM calls, durations, tasks."""
+    found, expected = totals(sample, 100), expected_of(sample)
+    assert {name: found.get(name, {}) for name in sorted(found.keys() | expected)} == {
+        name: expected.get(name, {}) for name in sorted(found.keys() | expected)
+    }
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_no_other_pack_counts_anything_of_it(sample: Path) -> None:
+    """With all packs on, the numbers are those of its own pack alone."""
+    assert totals(sample, 100) == totals(sample, 100, (EXPECTATIONS[sample.parent]["pack"],))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_any_blocks(sample: Path) -> None:
+    """Line by line, in sevens, and all at once."""
+    assert totals(sample, 1) == totals(sample, 7) == totals(sample, 10**6)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_killed_after_each_piece(sample: Path, tmp_path: Path) -> None:
+    """Written in pieces and killed after each: the same numbers."""
+    (tmp_path / "logs").mkdir()
+    world = World(tmp_path / "logs", "limits: {idle: never}\n", tmp_path / "state")
+    data = sample.read_bytes()
+    data = data if data.endswith(b"\n") else data + b"\n"
+    size = max(len(data) // 7, 500)
+    for start in range(0, len(data), size):
+        with (tmp_path / "logs" / sample.name).open("ab") as file:
+            file.write(data[start : start + size])
+        world.poll()
+        world.kill()
+    world.poll()
+    assert values_of(world.engine.store) == totals(sample, 100) == expected_of(sample)
+    world.close()
+
+
+def test_other_agents_are_not_taken_for_these() -> None:
+    """Lines of a generic agent are nobody's but the generic pack's."""
+    for path in sorted((DATA / "generic").glob("*.log")):
+        assert totals(path, 100) == totals(path, 100, ("agent",))
