@@ -6,6 +6,7 @@ import bz2
 import errno
 import gzip
 import lzma
+import json
 import os
 import re
 import shutil
@@ -1999,9 +2000,19 @@ def test_case_124_a_character_at_the_edge_of_a_block(world: World, character: st
     assert world.counted() == once(character, 2)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030", "shift-jis"])
-def test_case_126_128_other_encodings_cost_counts_and_nothing_else(world: World, encoding: str) -> None:
-    """They are not decoded yet: such lines are told as unparsable, and the files beside them count."""
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_case_126_utf_16(world: World, encoding: str) -> None:
+    """It is told by its first line, and read like any other log."""
+    text = "".join(json.dumps({"n": n}, ensure_ascii=False) + "\n" for n in ("日本", "語", "Ċ਀", "x"))
+    (world.directory / "a.log").write_bytes(text.encode(encoding))
+    world.poll()
+
+    assert world.counted() == once("日本", "語", "Ċ਀", "x")
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "gb18030", "shift-jis"])
+def test_case_128_other_encodings_cost_counts_and_nothing_else(world: World, encoding: str) -> None:
+    """They are not decoded: such lines are told as unparsable, and the files beside them count."""
     (world.directory / "a.log").write_bytes('{"n": "日本"}\n{"n": "語"}\n'.encode(encoding))
     world.write("b.log", 1)
     world.poll()

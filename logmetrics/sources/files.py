@@ -199,21 +199,20 @@ class Files:
         reader, log = tail.reader, tail.log
         apply = reader.program.apply
         for _ in range(BLOCKS_PER_TURN):
-            lines = tail.read_lines()
-            if lines is None:
+            records = tail.read_records()
+            if records is None:
                 return
-            if lines:
-                reader.lines += len(lines)
-                apply(lines, log, clock_s)
+            if records:
+                apply(records, log, clock_s)
 
     def _account(self, tail: Tail, before: int) -> None:
         """Whatever ended the reading: what was applied is counted up to here, and the position says so."""
         reader = tail.reader
         reader.bytes += tail.offset - before
-        reader.lines += tail.oversize
+        reader.lines += tail.lines
         reader.oversize += tail.oversize
         reader.nul_bytes += tail.nul_bytes
-        tail.oversize = tail.nul_bytes = 0
+        tail.lines = tail.oversize = tail.nul_bytes = 0
         tail.note()
         self.known.note(tail.position)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from logmetrics.formats.framing import FIRST_BYTES, PLAIN, Framed, Framing, Wide, framing_of
 from logmetrics.rules.program import Log
 from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FoundFile, signature_of
@@ -27,6 +28,7 @@ class Tail:
 
     __slots__ = (
         "_counted_window",
+        "_framing",
         "_nuls_to",
         "_partial",
         "_sample",
@@ -38,6 +40,7 @@ class Tail:
         "found",
         "grown_s",
         "identified",
+        "lines",
         "log",
         "nul_bytes",
         "oversize",
@@ -60,7 +63,8 @@ class Tail:
         self._sample = (0, b"")
         # Monotonic time at which the file was last seen to grow.
         self.grown_s = 0.0
-        # Lines longer than the bound, each counted when it is given up; NULs skipped at the start of lines.
+        # Lines that were taken; records longer than the bound; NULs skipped at the start of lines.
+        self.lines = 0
         self.oversize = 0
         self.nul_bytes = 0
         self._settled_s = 0.0
@@ -88,8 +92,10 @@ class Tail:
         self._window = window
         # The bytes before `offset`.
         self._counted_window = window
-        # What was read past the last newline. Never holds a newline.
+        # What was read and is no whole record yet.
         self._partial = b""
+        # Known when the first line is.
+        self._framing: Framing | None = None
         # True while the rest of an oversize line is thrown away.
         self._skipping = self.position.skipping
         # Up to here there is nothing but NULs, which may be a hole that the writer fills later.
@@ -199,8 +205,8 @@ class Tail:
         read = self.content.read
         return read(0, len(self.first)) == self.first and read(start, len(sample)) == sample
 
-    def read_lines(self) -> list[bytes] | None:
-        """The lines of the next block, without newlines; may be empty. None when there is nothing more to read.
+    def read_records(self) -> list[bytes] | None:
+        """The records of the next block; may be empty. None when there is nothing more to read.
 
         Raises ContentChangedError, and then nothing was taken, when the file was rewritten before or during the read.
         """
@@ -216,62 +222,80 @@ class Tail:
             raise ContentChangedError
         if self.content.compressed:
             self.position.end = self.content.end(place + len(data))
-        if data[0] == 0 and not self._partial and not self._skipping:
+        framing = self._told_framing(data)
+        if data[0] == 0 and not self._partial and not self._skipping and not isinstance(framing, Wide):
             data = self._skip_nuls(data)
             if not data:
                 return [] if self.lag_bytes else None
-        return self._take(data)
+        return self._take(data, framing)
 
-    def _take(self, data: bytes) -> list[bytes]:
+    def _told_framing(self, data: bytes) -> Framing:
+        """How the log's records are told, by its first line; *data* is what follows what was read."""
+        if self._framing is None:
+            first = self.position.head if self.offset else self._partial + data
+            if b"\n" not in first and len(first) < FIRST_BYTES:
+                return PLAIN  # for now: there is no whole line to take
+            self._framing = framing_of(first)
+        return self._framing
+
+    def _take(self, data: bytes, framing: Framing) -> list[bytes]:
         # The search for one byte is twenty times as fast as that for two, and there are hardly ever NULs.
-        if b"\0" in data and (hole := data.find(b"\n\0")) >= 0:
+        if b"\0" in data and not isinstance(framing, Wide) and (hole := data.find(b"\n\0")) >= 0:
             data = data[: hole + 1]  # NULs at the start of a line are for the next read
-        before = self._window
-        at_start = self.offset == 0
-        self._window = _last(before, data, len(data))
-        newline = data.rfind(b"\n")
+        place = self.position.read_to
+        self._window = _last(self._window, data, len(data))
         self.position.read_to += len(data)
-        if len(self.position.head) < HEAD_BYTES and (newline >= 0 or self._skipping):
-            self.position.grow_head(self._partial + (data[: newline + 1] if newline >= 0 else data))
-        if newline >= 0:
-            self._counted_window = _last(before, data, newline + 1)
         if self._skipping:
-            if newline < 0:
-                self._counted_window = self._window
+            end = framing.line_end(data, place)
+            self._count(data, end or len(data))
+            if not end:
                 return []
             self._skipping = False
-            data = data[data.find(b"\n") + 1 :]
-            newline = data.rfind(b"\n")
-            if newline < 0:
-                self._keep(data)
-                return []
-        elif newline < 0:
-            self._keep(self._partial + data)
-            return []
-        lines = (self._partial + data[:newline]).split(b"\n")
-        self._partial = b""
-        self._keep(data[newline + 1 :])
-        if at_start:
-            lines[0] = lines[0].removeprefix(_BOM)
-        return self._bounded(lines)
+            data = data[end:]
+        pending = self._partial + data
+        at_start = place == len(self._partial)
+        framed = framing.take(pending, self._counted_window)
+        records = framed.records
+        rest = self._counted(pending, framed)
+        if len(rest) > self.reader.spec.max_line_bytes:
+            framed = framing.take(rest, self._counted_window, all_of_it=True)
+            records = records + framed.records
+            rest = self._counted(rest, framed)
+        self._keep(rest)
+        if at_start and records:
+            records[0] = records[0].removeprefix(_BOM)
+        return self._bounded(records)
+
+    def _counted(self, pending: bytes, framed: Framed) -> bytes:
+        """What is left of *pending* behind what was taken."""
+        if not framed.used:
+            return pending
+        self._count(pending, framed.used)
+        self.lines += framed.lines
+        return pending[framed.used :]
+
+    def _count(self, data: bytes, end: int) -> None:
+        """Everything before *end* in *data*, which stands behind what was counted, counts."""
+        if len(self.position.head) < HEAD_BYTES:
+            self.position.grow_head(data[:end])
+        self._counted_window = _last(self._counted_window, data, end)
 
     def _keep(self, partial: bytes) -> None:
-        """Remember the start of a line, or give the line up when it is too long already."""
+        """Remember the start of a record, or give it up when it is too long already."""
         if len(partial) > self.reader.spec.max_line_bytes:
-            if len(self.position.head) < HEAD_BYTES:
-                self.position.grow_head(partial)
+            self._count(partial, len(partial))
             self.oversize += 1
+            self.lines += 1
             self._skipping = True
-            self._counted_window = self._window
             partial = b""
         self._partial = partial
 
-    def _bounded(self, lines: list[bytes]) -> list[bytes]:
+    def _bounded(self, records: list[bytes]) -> list[bytes]:
         max_line_bytes = self.reader.spec.max_line_bytes
-        if len(lines[0]) <= max_line_bytes and max_line_bytes >= BLOCK_BYTES:
-            return lines
-        short = [line for line in lines if len(line) <= max_line_bytes]
-        self.oversize += len(lines) - len(short)
+        if not records or (len(records[0]) <= max_line_bytes and max_line_bytes >= BLOCK_BYTES):
+            return records
+        short = [record for record in records if len(record) <= max_line_bytes]
+        self.oversize += len(records) - len(short)
         return short
 
     def _skip_nuls(self, data: bytes) -> bytes:
