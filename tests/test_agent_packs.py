@@ -10,10 +10,12 @@ import pytest
 
 from logmetrics.config.loading import merge
 from logmetrics.config.specs import LimitsSpec
+from logmetrics.formats.framing import FIRST_BYTES, framing_of
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.program import Log, compile_rules
 from logmetrics.store.store import Store
 from tests.world import World
+from tests.wrappers import JSON_WRAPPERS, WRAPPERS
 
 DATA = Path(__file__).parent / "data"
 EXPECTATIONS: dict[Path, dict[str, Any]] = {
@@ -40,14 +42,15 @@ def values_of(store: Store) -> Values:
     return found
 
 
-def totals(sample: Path, block_lines: int, packs: tuple[str, ...] = tuple(builtin_packs())) -> Values:
+def totals(sample: Path, block_records: int, packs: tuple[str, ...] = tuple(builtin_packs())) -> Values:
     """The metrics of *packs* over a sample, given in blocks of so many lines."""
     rule_set = merge([builtin_packs()[name].rule_set for name in packs])
     store = Store(rule_set.metrics, LimitsSpec())
     program = compile_rules(rule_set, "test", "auto", store)
-    lines = sample.read_bytes().splitlines()
-    for start in range(0, len(lines), block_lines):
-        program.apply(lines[start : start + block_lines], Log(f"/logs/{sample.name}", "test"), 0.0)
+    data = sample.read_bytes().removesuffix(b"\n") + b"\n"
+    records = framing_of(data[:FIRST_BYTES]).take(data, b"").records
+    for start in range(0, len(records), block_records):
+        program.apply(records[start : start + block_records], Log(f"/logs/{sample.name}", "test"), 0.0)
     store.commit(0.0)
     return values_of(store)
 
@@ -78,11 +81,27 @@ def test_any_blocks(sample: Path) -> None:
     assert totals(sample, 1) == totals(sample, 7) == totals(sample, 10**6)
 
 
+@pytest.mark.parametrize("wrapper", [*WRAPPERS, *JSON_WRAPPERS])
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_wrapped_by_a_collector(sample: Path, wrapper: str, tmp_path: Path) -> None:
+    """What a collector puts in front of its lines, or a program between them, changes no number."""
+    data = sample.read_bytes()
+    wrap = {**WRAPPERS, **JSON_WRAPPERS}[wrapper]
+    if wrapper in JSON_WRAPPERS and not all(
+        line.startswith(b"{") and line.endswith(b"}") for line in data.splitlines()
+    ):
+        pytest.skip("not one JSON object in each line")
+    (tmp_path / sample.name).write_bytes(wrap(data))
+    world = World(tmp_path, "limits: {idle: never}\n", format="auto")
+    world.poll()
+    assert values_of(world.engine.store) == expected_of(sample)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=_name)
 def test_killed_after_each_piece(sample: Path, tmp_path: Path) -> None:
     """Written in pieces and killed after each: the same numbers."""
     (tmp_path / "logs").mkdir()
-    world = World(tmp_path / "logs", "limits: {idle: never}\n", tmp_path / "state")
+    world = World(tmp_path / "logs", "limits: {idle: never}\n", tmp_path / "state", format="auto")
     data = sample.read_bytes()
     data = data if data.endswith(b"\n") else data + b"\n"
     size = max(len(data) // 7, 500)

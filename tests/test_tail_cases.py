@@ -5,8 +5,8 @@ from __future__ import annotations
 import bz2
 import errno
 import gzip
-import lzma
 import json
+import lzma
 import os
 import re
 import shutil

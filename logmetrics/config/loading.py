@@ -149,6 +149,7 @@ def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
         paths=tuple(model.paths),
         exclude=tuple(model.exclude),
         format=model.format,
+        unwraps=model.framing == "auto",
         max_line_bytes=model.max_line_bytes,
         start_at_end=model.from_ == "end",
         agent=agent,

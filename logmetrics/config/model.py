@@ -72,6 +72,12 @@ class SourceModel(_Model):
     format: Annotated[Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")] = (
         "auto"
     )
+    framing: Annotated[
+        Literal["auto", "lines"],
+        Field(
+            description="auto: take off what collectors wrap around lines, and put cut and indented records together"
+        ),
+    ] = "auto"
     agent: Annotated[
         Expression | None, Field(description="name of agents whose logs do not tell it, such as path.stem")
     ] = None

@@ -106,6 +106,8 @@ class SourceSpec:
     paths: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     format: str = "auto"
+    # False: each line is a record as it stands.
+    unwraps: bool = True
     max_line_bytes: int = 1024 * 1024
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.

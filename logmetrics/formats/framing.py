@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
-from logmetrics.formats.prefix import prefix_of
+from logmetrics.formats.assembly import Unit, assemble, needs_care, separator_end
 
 # So much of a log's first line is looked at to tell its framing.
 FIRST_BYTES = 1024
@@ -27,15 +27,6 @@ class Framed:
     records: list[bytes]
     used: int
     lines: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What one line says. Lines of one ``key`` belong together; without ``ends`` the next one of the key goes on."""
-
-    key: bytes
-    text: bytes
-    ends: bool = True
 
 
 @dataclass(slots=True)
@@ -55,14 +46,14 @@ class Framing:
         """
         start = 0
         if before.endswith(b"}"):
-            start = _separator_end(data)
+            start = separator_end(data)
             if start < 0:
                 return Framed([], len(data) if all_of_it else 0, 0)
         end = data.rfind(b"\n") + 1
         if end <= start:
             return Framed([], start, 0)
         lines = data[start : end - 1].split(b"\n")
-        if self.unwrap is None and not _needs_care(lines):
+        if self.unwrap is None and not needs_care(lines):
             return Framed(lines, end, len(lines))
         taken = assemble(lines, self.unwrap, all_of_it=all_of_it)
         used = start + sum(map(len, lines[: taken.lines])) + taken.lines - taken.given_back
@@ -92,7 +83,7 @@ class Wide(Framing):
             return Framed([], 0, 0)
         texts = data[:end].decode(self.name, "replace").removeprefix("\ufeff").split("\n")
         lines = [text.encode("utf-8", "replace") for text in texts]
-        if not _needs_care(lines):
+        if not needs_care(lines):
             return Framed(lines, end + 2, len(lines))
         taken = assemble(lines, None, all_of_it=all_of_it)
         left = sum(len(text.encode(self.name, "replace")) + 2 for text in texts[taken.lines :])
@@ -196,9 +187,23 @@ def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
     return None
 
 
-PLAIN = Framing("lines")
+class Lines(Framing):
+    """Each line is a record, whatever it looks like."""
+
+    def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
+        """See Framing."""
+        end = data.rfind(b"\n") + 1
+        lines = data[: end - 1].split(b"\n") if end else []
+        return Framed(lines, end, len(lines))
+
+
+LINES = Lines("lines")
+PLAIN = Framing("plain")
 _BY_FIRST_LINE: Sequence[tuple[Framing, re.Pattern[bytes]]] = (
-    (Framing("docker json-file", _unwrap_docker), re.compile(rb'\{"log":".*"stream":"std|\{"log":".{1000}', re.DOTALL)),
+    (
+        Framing("docker json-file", _unwrap_docker),
+        re.compile(rb'\{"log": ?"(?:.*"stream": ?"std|.{1000})', re.DOTALL),
+    ),
     (Framing("cri", _unwrap_cri), _CRI),
     (
         Framing("journal json", _unwrap_journal_json),
@@ -209,147 +214,3 @@ _BY_FIRST_LINE: Sequence[tuple[Framing, re.Pattern[bytes]]] = (
     (Wide("utf-16-le"), re.compile(rb"\xff\xfe(?!\0\0)|(?:[\x20-\x7e]\0){2}")),
     (Wide("utf-16-be"), re.compile(rb"\xfe\xff|(?:\0[\x20-\x7e]){2}")),
 )
-
-
-# -- records of several lines
-
-
-@dataclass(slots=True)
-class Assembled:
-    """``records`` are those of the first ``lines`` lines; of the last one so many bytes at its end are given back."""
-
-    records: list[bytes]
-    lines: int
-    given_back: int = 0
-
-
-@dataclass(slots=True)
-class _Open:
-    """What has begun at line ``first`` and is not complete; ``indent`` is how far its brace stands from the margin."""
-
-    first: int
-    indent: int = 0
-    pieces: list[bytes] = field(default_factory=list)
-
-
-# Last bytes of a line of text behind which there may be more to see: JSON behind other text, the first line of an
-# object, a carriage return, the end of a colour.
-_SUSPECT_ENDS = frozenset((b"{", b"}", b"[", b"\r", b"m"))
-_SUSPECT_STARTS = frozenset((b" ", b"\t", b"\0", b"\xef", b"\x1b"))
-# A line as short as this may be a brace alone.
-_SHORT = 4
-
-
-def _needs_care(lines: list[bytes]) -> bool:
-    """Whether a line is no record as it stands. Nearly always false, so this is what costs time."""
-    if min(map(len, lines)) < _SHORT and any(line.strip() in (b"{", b"[{") for line in lines):
-        return True
-    texts = [line for line in lines if line[:1] != b"{"]
-    return bool(texts) and any(line[-1:] in _SUSPECT_ENDS or line[:1] in _SUSPECT_STARTS for line in texts)
-
-
-def assemble(lines: Sequence[bytes], unwrap: Callable[[bytes], Unit] | None, *, all_of_it: bool) -> Assembled:
-    """The records in *lines*, up to the first that is not complete. Order is that of their first lines."""
-    cut: dict[bytes, _Open] = {}
-    objects: dict[bytes, _Open] = {}
-    done: list[tuple[int, int, bytes]] = []
-    given_back: dict[int, int] = {}
-    for number, line in enumerate(lines):
-        first = number
-        if unwrap is None:
-            if not objects and line[:1] != b"{" and line[-1:] not in _SUSPECT_ENDS and line[:1] not in _SUSPECT_STARTS:
-                done.append((number, number, line))
-                continue
-            key, text = b"", line
-        else:
-            unit = unwrap(line)
-            key, text = unit.key, unit.text
-            if not unit.ends:
-                cut.setdefault(key, _Open(number)).pieces.append(text)
-                continue
-            if key in cut:
-                begun = cut.pop(key)
-                text, first = b"".join((*begun.pieces, text)), begun.first
-        _place(key, text, first, number, objects, done, given_back)
-    begun_at = [begun.first for begun in (*cut.values(), *objects.values())]
-    end = len(lines) if all_of_it else min(begun_at, default=len(lines))
-    if all_of_it:
-        done += [
-            (begun.first, len(lines) - 1, b"\n".join(begun.pieces)) for begun in (*cut.values(), *objects.values())
-        ]
-    while straddling := [first for first, last, _ in done if first < end <= last]:
-        end = min(straddling)
-    element = max(given_back, default=-1)
-    back = 0
-    if element >= 0 and not all_of_it and all(line.strip() in (b"", b"]") for line in lines[element + 1 : end]):
-        # What follows an array's last element may be written anew, with more elements.
-        end, back = element + 1, given_back[element]
-    done.sort(key=lambda entry: entry[0])
-    return Assembled([record for _, last, record in done if last < end], end, back)
-
-
-def _place(
-    key: bytes,
-    text: bytes,
-    first: int,
-    number: int,
-    objects: dict[bytes, _Open],
-    done: list[tuple[int, int, bytes]],
-    given_back: dict[int, int],
-) -> None:
-    """Find out what the line *number* is: a record, or a part of an object that goes over several lines."""
-    # A line that begins with a brace is a record wherever it stands, so it is taken as it is.
-    source, bare = (b"", text) if text[:1] == b"{" else prefix_of(text)
-    key += source
-    body = bare.strip()
-    begun = objects.get(key)
-    if begun is not None:
-        indent = len(bare) - len(bare.lstrip())
-        if body.startswith(b"}") and indent == begun.indent:
-            del objects[key]
-            done.append((begun.first, number, b"\n".join((*begun.pieces, b"}"))))
-            rest = body[1:].lstrip(b", ")
-            if rest == b"{":
-                objects[key] = _Open(number, indent, [rest])
-            elif indent and body == b"}" and text is bare:
-                given_back[number] = len(bare) - len(bare.rstrip()) + 1
-            return
-        if indent > begun.indent or not body:
-            begun.pieces.append(body)
-            return
-        del objects[key]
-        done.append((begun.first, number - 1, b"\n".join(begun.pieces)))
-    if body in (b"{", b"[{"):
-        objects[key] = _Open(first, len(bare) - len(bare.lstrip()) + len(body) - 1, [b"{"])
-    elif body.startswith(b"{"):
-        done.append((first, number, text if text[:1] == b"{" else body))
-    elif body != b",":
-        done.append((first, number, _embedded_object(body) or text))
-
-
-def _embedded_object(text: bytes) -> bytes | None:
-    """The JSON object at the end of *text*, behind words of a logger."""
-    if not text.endswith(b"}"):
-        return None
-    start = text.find(b"{")
-    if start < 0 or text[start + 1 : start + 2] not in (b'"', b"}", b" "):
-        start = text.find(b'{"')
-    try:
-        return text[start:] if start >= 0 and msgspec.json.decode(text[start:]).__class__ is dict else None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-_SEPARATOR = re.compile(rb"[ \t\r]*(?:\n?\s*[,\]])?[ \t\r]*\n?")
-
-
-def _separator_end(data: bytes) -> int:
-    """Behind an element of an array: where the next one's line begins; -1 when that cannot be said yet.
-
-    A program that writes its array anew puts a comma where the last bracket was.
-    """
-    if data.strip() in (b"", b"]", b","):
-        return -1
-    found = _SEPARATOR.match(data)
-    assert found is not None
-    return found.end()

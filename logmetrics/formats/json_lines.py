@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import keyword
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,27 @@ import msgspec
 
 # What the decoder raises for a line that it refuses; deep nesting shows as RecursionError.
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _one_after_another(line: bytes, decode: Callable[[bytes], Any]) -> list[Any]:
+    """The records of a line that holds several objects; none when it holds anything else."""
+    if not _SEAM.search(line):
+        return []
+    text = line.decode("utf-8", "replace").strip()
+    records = []
+    place = 0
+    try:
+        while place < len(text):
+            _, end = _OBJECTS.raw_decode(text, place)
+            records.append(decode(text[place:end].encode("utf-8", "replace")))
+            place = end + len(text) - end - len(text[end:].lstrip())
+    except (ValueError, RecursionError):  # a DecodeError is a ValueError
+        return []
+    return records
+
+
+_SEAM = re.compile(rb"\}\s*\{")
+_OBJECTS = json.JSONDecoder()
 
 
 class JsonFormat:
@@ -45,13 +68,17 @@ class JsonFormat:
 
         def decode(lines: list[bytes]) -> tuple[list[Any], int]:
             records: list[Any] = []
-            refused = 0
+            refused = place = known = 0
             rest = map(decode_line, lines)
             while True:
                 try:
                     records.extend(rest)  # runs in C; a refused line costs one exception and nothing else
                     return records, refused
                 except _REFUSALS:  # noqa: PERF203 - a new try for each refused line only
-                    refused += 1
+                    place += len(records) + 1 - known  # those taken since, and the refused one
+                    several = _one_after_another(lines[place - 1], decode_line)
+                    refused += not several
+                    records += several
+                    known = len(records)
 
         return decode

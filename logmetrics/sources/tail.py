@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from logmetrics.formats.framing import FIRST_BYTES, PLAIN, Framed, Framing, Wide, framing_of
+from logmetrics.formats.framing import FIRST_BYTES, LINES, PLAIN, Framed, Framing, Wide, framing_of
 from logmetrics.rules.program import Log
 from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FoundFile, signature_of
@@ -231,6 +231,8 @@ class Tail:
 
     def _told_framing(self, data: bytes) -> Framing:
         """How the log's records are told, by its first line; *data* is what follows what was read."""
+        if not self.reader.spec.unwraps:
+            return LINES
         if self._framing is None:
             first = self.position.head if self.offset else self._partial + data
             if b"\n" not in first and len(first) < FIRST_BYTES:

@@ -1,0 +1,220 @@
+"""Records that are wrapped, cut, indented or encoded in some way are the records that they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logmetrics.formats.framing import FIRST_BYTES, PLAIN, Framing, framing_of
+from logmetrics.formats.framing import LINES as LINES_ONLY
+from tests.world import World
+from tests.wrappers import JSON_WRAPPERS, WRAPPERS, docker, journal_export, journal_json
+
+LINES = [
+    b'{"event": "tool_call", "agent": "planner", "tool_name": "search", "text": "a {\\"b\\": 1} c"}',
+    b'{"event": "llm_call", "agent": "planner", "nested": {"list": [1, {"x": []}], "empty": {}}}',
+    b'{"event": "long", "pad": "' + b"0123456789" * 250 + '", "name": "Ünïcödé 日本"}'.encode(),
+    b'{"event": "last"}',
+]
+LOG = b"\n".join(LINES) + b"\n"
+
+
+def taken(framing: Framing, data: bytes, sizes: Iterator[int]) -> list[bytes]:
+    """The records of *data*, which grows by *sizes* bytes at a time."""
+    records: list[bytes] = []
+    offset = end = 0
+    while end < len(data):
+        end = min(end + next(sizes), len(data))
+        framed = framing.take(data[offset:end], data[max(offset - 256, 0) : offset])
+        records += framed.records
+        offset += framed.used
+    return records
+
+
+def framing_for(data: bytes) -> Framing:
+    return framing_of(data[:FIRST_BYTES])
+
+
+def values(records: list[bytes]) -> list[object]:
+    """What the records say that are JSON."""
+    return [json.loads(record) for record in records if record.startswith(b"{")]
+
+
+def steps(size: int) -> Iterator[int]:
+    while True:
+        yield size
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_wrapped(wrapper: str) -> None:
+    """Every record is as it was, and what stands between them is no JSON."""
+    data = WRAPPERS[wrapper](LOG)
+    assert values(taken(framing_for(data), data, steps(len(data)))) == values(LINES)
+
+
+@pytest.mark.parametrize("wrapper", [name for name in JSON_WRAPPERS if name != "concatenated"])
+def test_over_several_lines(wrapper: str) -> None:
+    data = JSON_WRAPPERS[wrapper](LOG)
+    assert values(taken(framing_for(data), data, steps(len(data)))) == values(LINES)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1_000])
+@pytest.mark.parametrize("wrapper", [*WRAPPERS, *JSON_WRAPPERS])
+def test_any_pieces(wrapper: str, size: int) -> None:
+    """However a log grows, its records are the same."""
+    data = {**WRAPPERS, **JSON_WRAPPERS}[wrapper](LOG)
+    framing = framing_for(data)
+    whole = taken(framing, data, steps(len(data)))
+    assert [record for record in taken(framing, data, steps(size)) if record] == [record for record in whole if record]
+
+
+TEXTS = st.sampled_from(
+    [
+        b"{",
+        b"}",
+        b"  {",
+        b"  }",
+        b"  },",
+        b"[",
+        b"]",
+        b",",
+        b"",
+        b'  "a": 1,',
+        b'    "b": {',
+        b"    }",
+        b'{"c": 2}',
+        b"text",
+        b'INFO {"d": 3}',
+        b"web-1  | {",
+        b'web-1  |   "e": 4',
+        b"web-1  | }",
+        b"\x1b[32mgreen\x1b[0m",
+        b"line\r",
+        b"}{",
+        b'\xef\xbb\xbf{"f": 5}',
+    ]
+)
+
+
+@given(st.lists(TEXTS, max_size=14), st.lists(st.integers(1, 30), min_size=1, max_size=10))
+def test_any_lines_in_any_pieces(lines: list[bytes], sizes: list[int]) -> None:
+    """Also what only looks like the beginning of something: records do not depend on the pieces.
+
+    Behind the last line stands one that ends whatever is open.
+    """
+    data = b"\n".join([*lines, b'{"end": 1}', b'web-1  | {"end": 1}', b""])
+
+    def endlessly() -> Iterator[int]:
+        while True:
+            yield from sizes
+
+    assert taken(PLAIN, data, endlessly()) == taken(PLAIN, data, steps(len(data)))
+
+
+def test_prefixes_of_two_writers_do_not_mix() -> None:
+    """Two services print an indented object at the same time."""
+    data = b'web-1  | {\napp-1  | {\nweb-1  |   "a": 1\napp-1  |   "b": 2\napp-1  | }\nweb-1  | }\n'
+    assert values(taken(PLAIN, data, steps(5))) == [{"a": 1}, {"b": 2}]
+
+
+def test_colours() -> None:
+    """Around JSON they are removed, whatever stands before it."""
+    data = b'\x1b[2m2026-11-25\x1b[0m [\x1b[32minfo\x1b[0m] {"a": 1}\x1b[0m\n'
+    assert values(taken(PLAIN, data, steps(9))) == [{"a": 1}]
+
+
+def test_an_object_that_never_ends_costs_one_record() -> None:
+    """What follows it counts: an object's lines are deeper than its brace."""
+    data = b'{\n  "a": 1,\n{"b": 2}\n{"c": 3}\n'
+    records = taken(PLAIN, data, steps(4))
+    assert records == [b'{\n"a": 1,', b'{"b": 2}', b'{"c": 3}']
+
+
+def test_journal_messages_that_are_no_text() -> None:
+    """Bytes come as numbers; a message that is too long comes as null, and stays what it is."""
+    assert taken(framing_for(journal_json(b"\x1b[1mx\n")), journal_json(b"\x1b[1mx\n"), steps(3)) == [b"\x1b[1mx"]
+    null = b'{"__CURSOR": "c", "_PID": "1", "MESSAGE": null}\n'
+    assert taken(framing_for(null), null, steps(100)) == [null.rstrip()]
+
+
+def test_export_fields_may_hold_newlines() -> None:
+    """Whose length tells where they end, also when an empty line stands in them."""
+    message = b"Traceback\n\n  File\nMESSAGE=no"
+    field = b"__CURSOR=c\nMESSAGE\n" + len(message).to_bytes(8, "little") + message + b"\nPRIORITY=3\n\n"
+    data = field + journal_export(b"next\n")
+    for size in (1, 10, len(data)):
+        assert taken(framing_for(data), data, steps(size)) == [message, b"next"]
+
+
+def test_what_looks_like_docker_and_is_not() -> None:
+    """An agent may log with a key of this name."""
+    for line in (b'{"log":"x","level":"info"}\n', b'{"log":{"a":1},"stream":"stdout"}\n'):
+        assert taken(framing_for(line), line, steps(100)) == [line.rstrip()]
+    odd = docker(b'{"a": 1}\n') + b'{"log":5}\nnot json\n'
+    assert taken(framing_for(odd), odd, steps(100)) == [b'{"a": 1}', b'{"log":5}', b"not json"]
+
+
+def test_lines_as_they_stand() -> None:
+    """With `framing: lines` nothing is taken off and nothing waits."""
+    data = b'{\n  "a": 1\n}\nweb-1  | {"b": 2}\n{"log":"x\\n","stream":"stdout"}\nhalf'
+    assert taken(LINES_ONLY, data, steps(3)) == data.split(b"\n")[:-1]
+
+
+# -- as files
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_an_object_over_the_bound_is_oversize(tmp_path: Path) -> None:
+    """It costs one count, and what follows counts."""
+    world = World(tmp_path, max_line_bytes=1024)
+    inner = "".join(f'  "key{number}": {number},\n' for number in range(200))
+    (tmp_path / "a.log").write_text("{\n" + inner + '  "n": 1\n}\n{"n": 2}\n{\n  "n": 3\n}\n')
+    for _ in range(3):
+        world.poll()
+    assert world.counted() == {"2": 1, "3": 1}
+
+
+def test_a_rewritten_array_counts_its_new_elements(world: World, tmp_path: Path) -> None:
+    """A program that keeps its log as an array writes the whole file anew for each entry."""
+    for end in range(1, 8):
+        array = [{"n": number, "nested": {"list": [1, 2]}} for number in range(end)]
+        (world.directory / "new").write_text(json.dumps(array, indent=4) + ("\n" if end % 2 else ""))
+        (world.directory / "a.json").write_bytes((world.directory / "new").read_bytes())
+        (world.directory / "new").unlink()
+        world.poll()
+        world.poll()
+    assert world.counted() == {str(number): 1 for number in range(7)}
+
+
+def test_concatenated_objects(world: World) -> None:
+    """Several objects in one line; one that is broken costs one count, and so does its line."""
+    (world.directory / "a.log").write_text('{"n": 1}{"n": 2} {"n": 3}\n{"n": 4}{"n": \n{"n": 5}\n')
+    world.poll()
+    assert world.counted() == {"1": 1, "2": 1, "3": 1, "5": 1}
+
+
+@pytest.mark.parametrize("wrapper", [*WRAPPERS, *JSON_WRAPPERS])
+def test_killed_at_any_place(wrapper: str, tmp_path: Path) -> None:
+    """Pieces of records are read again after a kill, and count once."""
+    data = {**WRAPPERS, **JSON_WRAPPERS}[wrapper](
+        b"".join(b'{"n": %d, "pad": "%s"}\n' % (n, b"x" * 900) for n in range(5))
+    )
+    (tmp_path / "logs").mkdir()
+    world = World(tmp_path / "logs", state_dir=tmp_path / "state", format="auto")
+    for start in range(0, len(data), 611):
+        with (tmp_path / "logs" / "a.log").open("ab") as file:
+            file.write(data[start : start + 611])
+        world.poll()
+        world.kill()
+    world.poll()
+    assert {n: count for n, count in world.counted().items() if n != "unknown"} == {str(n): 1 for n in range(5)}
+    world.close()
