@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
-from logmetrics.rules.program import compile_rules
+from logmetrics.rules.compile import compile_rules
 from logmetrics.sources.account import tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover

@@ -17,7 +17,8 @@ from logmetrics.config.loading import load_config
 from logmetrics.config.model import json_schema
 from logmetrics.config.specs import BUCKET_PRESETS, LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.packs import builtin_packs
-from logmetrics.rules.program import Log, compile_rules
+from logmetrics.rules.compile import compile_rules
+from logmetrics.rules.log import Log
 from logmetrics.store.self_metrics import SELF_METRICS
 from logmetrics.store.store import Store
 

@@ -95,6 +95,8 @@ TEXTS = st.sampled_from(
         b"web-1  | }",
         b"\x1b[32mgreen\x1b[0m",
         b"line\r",
+        b"} x",
+        b"  }]",
         b"}{",
         b'\xef\xbb\xbf{"f": 5}',
     ]
@@ -133,6 +135,14 @@ def test_an_object_that_never_ends_costs_one_record() -> None:
     data = b'{\n  "a": 1,\n{"b": 2}\n{"c": 3}\n'
     records = taken(PLAIN, data, steps(4))
     assert records == [b'{\n"a": 1,', b'{"b": 2}', b'{"c": 3}']
+
+
+def test_a_last_brace_without_newline_completes_its_object() -> None:
+    """Programs that write one indented document seldom end it with a newline."""
+    data = json.dumps({"a": 1, "b": {"c": 2}}, indent=2).encode()
+    for size in (1, 5, len(data)):
+        assert values(taken(PLAIN, data, steps(size))) == [{"a": 1, "b": {"c": 2}}]
+    assert taken(PLAIN, b"text\n}", steps(1)) == [b"text"]
 
 
 def test_journal_messages_that_are_no_text() -> None:

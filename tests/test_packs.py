@@ -14,7 +14,8 @@ from logmetrics.config.expression import parse_expression
 from logmetrics.config.loading import merge
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.packs import builtin_packs
-from logmetrics.rules.program import Log, compile_rules
+from logmetrics.rules.compile import compile_rules
+from logmetrics.rules.log import Log
 from logmetrics.store.store import Store
 
 DATA = Path(__file__).parent / "data"

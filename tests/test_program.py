@@ -12,10 +12,12 @@ from logmetrics.config.loading import parse_config
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.config.tree import STATEFUL
 from logmetrics.packs import builtin_packs
+from logmetrics.rules.compile import compile_rules
 from logmetrics.rules.functions import IMPLEMENTATIONS
+from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
-from logmetrics.rules.program import Log, Program, compile_rules
+from logmetrics.rules.program import Program
 from logmetrics.store.store import Store
 
 LOG = Log("/var/log/agents/planner.2026.log", "agents")
@@ -38,11 +40,11 @@ def from_yaml(text: str) -> RuleSet:
 @pytest.mark.parametrize("name", builtin_packs())
 def test_text_is_what_tracebacks_show(name: str) -> None:
     """The function's lines are in linecache under the name that a traceback gives."""
-    program, _ = compiled(builtin_packs()[name].rule_set, source=f"trace-{name}", source_format="auto")
+    program, _ = compiled(builtin_packs()[name].rule_set, source=f"trace-{name}", source_format="json")
 
     with pytest.raises(TypeError) as caught:
         program.apply(None, LOG, 0.0)  # type: ignore[arg-type]
-    frames = [frame for frame in traceback.extract_tb(caught.value.__traceback__) if frame.name == "apply"]
+    frames = [frame for frame in traceback.extract_tb(caught.value.__traceback__) if frame.name == "apply_json"]
     assert frames[0].filename == f"<rules of source trace-{name}>"
     assert frames[0].line in program.source_text
     assert "".join(linecache.getlines(frames[0].filename)) == program.source_text

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from logmetrics.config.expression import ExpressionError, parse_expression
 from logmetrics.config.specs import LimitsSpec, MetricSpec, PairSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.config.tree import Local
-from logmetrics.rules.program import Log, compile_rules
+from logmetrics.rules.compile import compile_rules
+from logmetrics.rules.log import Log
 from logmetrics.store.store import Store
 from tests.reference import Interpreter
 

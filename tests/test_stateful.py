@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logmetrics.rules.memory import Memory
@@ -165,6 +165,7 @@ def test_nested_lists_and_key_value_lists(tmp_path: Path) -> None:
     world.close()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2_000)), max_size=50))
 def test_memory_is_bounded(calls: list[tuple[str, int]]) -> None:
     """Of one log the oldest key goes, of all logs the quietest log's; what is gone comes as if for the first time."""

@@ -37,7 +37,7 @@ def packs(
 def _source(name: str) -> str:
     from logmetrics.config.specs import LimitsSpec
     from logmetrics.packs import builtin_packs
-    from logmetrics.rules.program import compile_rules
+    from logmetrics.rules.compile import compile_rules
     from logmetrics.store.store import Store
 
     rule_set = builtin_packs()[name].rule_set

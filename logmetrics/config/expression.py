@@ -159,11 +159,13 @@ class _Checker:
             return Field((*base.path, key))
         if isinstance(base, Part):
             return Part(base.base, (*base.path, key))
-        if isinstance(base, (Item, Let, Local)) or (isinstance(base, Call) and FUNCTIONS[base.name].result == "object"):
+        if isinstance(base, (Item, Let, Local, Or, IfElse)) or (
+            isinstance(base, Call) and FUNCTIONS[base.name].result in ("object", "any")
+        ):
             return Part(base, (key,))
         if isinstance(base, Context) and f"{base.name}.{key}" in CONTEXT_NAMES:
             return Context(f"{base.name}.{key}")
-        raise ExpressionError(f"no .{key} here: only a field of the record has parts", node.col_offset)
+        raise ExpressionError(f"no .{key} here: it is no field of the record and no object", node.col_offset)
 
     def _boolop(self, node: ast.BoolOp, depth: int) -> Expr:
         operands = tuple(self.check(value, depth) for value in node.values)

@@ -12,7 +12,7 @@ from logmetrics.config.document import Document, KeyPath
 from logmetrics.config.expression import ExpressionError, did_you_mean, parse_expression
 from logmetrics.config.model import LABEL_NAME, METRIC_NAME, MetricLimitsModel, MetricModel, PairModel, RuleModel
 from logmetrics.config.specs import BUCKET_PRESETS, MetricSpec, PairSpec, RuleSpec, UpdateSpec
-from logmetrics.config.tree import Call, Expr, Item, Let, Literal, Local, Scalar
+from logmetrics.config.tree import Call, Expr, Field, Item, Let, Literal, Local, Scalar, parts_of
 from logmetrics.errors import Problem
 
 _TEMPLATE = re.compile(r"\s*(?P<metric>[^{\s]+)\s*(?:\{(?P<labels>.*)\})?\s*")
@@ -189,6 +189,10 @@ class RuleSetReader:
                 continue
             tree = self.expression(found["of"], place, names)
             if tree is not None:
+                for part in parts_of(tree):
+                    if isinstance(part, Field) and part.path[0] in model.let:
+                        what = f"{part.path[0]!r} is computed by let, inside the loop: write what it is here"
+                        self.problems.append(self.document.problem(place, what))
                 loops.append(Item(found["name"], tree))
                 names[found["name"]] = loops[-1]
         return tuple(loops)

@@ -127,9 +127,11 @@ class _Assembly:
             self.done.append((begun.first, number - 1, b"\n".join(begun.pieces)))
             return False
         self.done.append((begun.first, number, b"\n".join((*begun.pieces, b"}"))))
-        rest = body[1:].lstrip(b", ")
+        rest = body[1:].strip(b", \t\r")
         if rest == b"{":
             self.objects[key] = _Begun(number, indent, [rest])
+        elif rest not in (b"", b"]"):
+            self.done.append((number, number, body[1:]))
         elif indent and body == b"}" and self.is_plain and text is bare:
             self.elements[number] = len(bare) - len(bare.rstrip()) + 1
         return True

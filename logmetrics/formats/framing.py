@@ -57,6 +57,11 @@ class Framing:
             return Framed(lines, end, len(lines))
         taken = assemble(lines, self.unwrap, all_of_it=all_of_it)
         used = start + sum(map(len, lines[: taken.lines])) + taken.lines - taken.given_back
+        if self.unwrap is None and taken.lines < len(lines) and data[end:].strip() == b"}" and not all_of_it:
+            # An object is complete with its brace, also when its program writes no newline behind it.
+            whole = assemble([*lines, data[end:].rstrip()], None, all_of_it=False)
+            if whole.lines > len(lines):
+                return Framed(whole.records, start + len(data[start:].rstrip()), whole.lines)
         return Framed(taken.records, used, taken.lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def _one_after_another(line: bytes, decode: Callable[[bytes], Any]) -> list[Any]:
+def _one_after_another(line: bytes, decode: Callable[[bytes], Any], *, refusing: bool) -> list[Any]:
     """The records of a line that holds several objects; none when it holds anything else."""
     if not _SEAM.search(line):
         return []
@@ -26,7 +26,9 @@ def _one_after_another(line: bytes, decode: Callable[[bytes], Any]) -> list[Any]
             _, end = _OBJECTS.raw_decode(text, place)
             records.append(decode(text[place:end].encode("utf-8", "replace")))
             place = end + len(text) - end - len(text[end:].lstrip())
-    except (ValueError, RecursionError):  # a DecodeError is a ValueError
+    except (ValueError, RecursionError) as error:  # a DecodeError is a ValueError
+        if refusing and isinstance(error, msgspec.ValidationError):
+            raise
         return []
     return records
 
@@ -46,6 +48,16 @@ class JsonFormat:
 
     def __init__(self) -> None:
         self._attributes: dict[str, str] = {}
+        self._refused_keys: list[str] = []
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The top-level keys that are read."""
+        return frozenset(self._attributes)
+
+    def refuse(self, keys: Iterable[str]) -> None:
+        """Have decoding fail with ValidationError for a block with a record that has any of *keys*."""
+        self._refused_keys += sorted(keys)
 
     def field(self, key: str) -> str:
         """Source text that gives the field *key* of the record ``rec``."""
@@ -60,10 +72,17 @@ class JsonFormat:
         """A function from lines to (records, number of lines that are no JSON object). Call it last."""
         record = msgspec.defstruct(
             "Record",
-            [(attribute, Any, None) for attribute in self._attributes.values()],
-            rename={attribute: key for key, attribute in self._attributes.items()},
+            [
+                *((attribute, Any, None) for attribute in self._attributes.values()),
+                *((f"_refused_{number}", None, None) for number in range(len(self._refused_keys))),
+            ],
+            rename={
+                **{attribute: key for key, attribute in self._attributes.items()},
+                **{f"_refused_{number}": key for number, key in enumerate(self._refused_keys)},
+            },
             gc=False,
         )
+        refusing = bool(self._refused_keys)
         decode_line = msgspec.json.Decoder(record).decode
 
         def decode(lines: list[bytes]) -> tuple[list[Any], int]:
@@ -74,9 +93,11 @@ class JsonFormat:
                 try:
                     records.extend(rest)  # runs in C; a refused line costs one exception and nothing else
                     return records, refused
-                except _REFUSALS:  # noqa: PERF203 - a new try for each refused line only
+                except _REFUSALS as error:  # noqa: PERF203 - a new try for each refused line only
+                    if refusing and isinstance(error, msgspec.ValidationError):
+                        raise
                     place += len(records) + 1 - known  # those taken since, and the refused one
-                    several = _one_after_another(lines[place - 1], decode_line)
+                    several = _one_after_another(lines[place - 1], decode_line, refusing=refusing)
                     refused += not several
                     records += several
                     known = len(records)

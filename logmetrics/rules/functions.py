@@ -181,7 +181,8 @@ def _time_ns(value: Any) -> int | None:
     per_unit = next(
         (ns for least, ns in ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000)) if since >= least), 1_000_000_000
     )
-    return since * per_unit if isinstance(since, int) else round(since * per_unit)
+    whole = int(since)
+    return whole * per_unit + round((since - whole) * per_unit)
 
 
 def time(value: Any) -> Number | None:

@@ -5,7 +5,7 @@ Each rule becomes a few plain statements. Consecutive rules that ask one field f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby, takewhile
@@ -43,6 +43,31 @@ class NumberedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PackRules:
+    """Rules of one pack and the condition that its records meet; without one, of all packs that have none."""
+
+    name: str
+    recognise: Expr | None
+    rules: list[NumberedRule]
+
+
+def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[NumberedRule]]:
+    """*rules* by pack, those that recognise their records first; and those of no pack."""
+    recognising: dict[str, PackRules] = {}
+    others = PackRules("", None, [])
+    own = []
+    for rule in rules:
+        if not rule.spec.pack:
+            own.append(rule)
+        elif rule.spec.recognise is None:
+            others.rules.append(rule)
+        else:
+            pack = PackRules(rule.spec.pack, rule.spec.recognise, [])
+            recognising.setdefault(rule.spec.pack, pack).rules.append(rule)
+    return [*recognising.values(), others], own
+
+
+@dataclass(frozen=True, slots=True)
 class _Subject:
     """A condition that begins with an equality: ``of == one of values``, and what else it asks."""
 
@@ -77,25 +102,21 @@ class LoopWriter:
         self.indent = indent
         self.lines: list[str] = []
 
-    def write(self, rules: Sequence[NumberedRule]) -> list[str]:
-        """The statements for *rules*, in their order."""
+    def write(self, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
+        """The statements for the rules of whichever of *packs* the record is of, then for *own*.
+
+        The pack is the first whose condition holds; the last one may have none, and takes what is left.
+        """
         self._line("hit = False")
-        by_pack: dict[str, list[NumberedRule]] = {}
-        for rule in rules:
-            by_pack.setdefault(rule.spec.pack, []).append(rule)
-        own = by_pack.pop("", [])
-        recognised = [of_pack for of_pack in by_pack.values() if of_pack[0].spec.recognise is not None]
-        others = [rule for of_pack in by_pack.values() if of_pack[0].spec.recognise is None for rule in of_pack]
-        for number, of_pack in enumerate(recognised):
-            guard = of_pack[0].spec.recognise
-            assert guard is not None
-            with self._block(f"{'el' if number else ''}if {self.emitter.test(guard)}:"):
-                self._write_rules(of_pack)
-        if recognised and others:
-            with self._block("else:"):
-                self._write_rules(others)
-        else:
-            self._write_rules(others)
+        for number, pack in enumerate(packs):
+            if pack.recognise is None and not number:
+                self._write_rules(pack.rules)
+                continue
+            head = "else:" if pack.recognise is None else f"if {self.emitter.test(pack.recognise)}:"
+            with self._block(f"{'el' if number and pack.recognise is not None else ''}{head}"):
+                if len(packs) > 1:
+                    self._line(f"seen_{number} += 1")
+                self._write_rules(pack.rules)
         self._write_rules(own)
         self._line("if not hit:")
         self._line("    unmatched += 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from logmetrics.formats.framing import FIRST_BYTES, LINES, PLAIN, Framed, Framing, Wide, framing_of
-from logmetrics.rules.program import Log
+from logmetrics.rules.log import Log
 from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FoundFile, signature_of
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of

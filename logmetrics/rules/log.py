@@ -1,0 +1,46 @@
+"""What rules know of the log that a block comes from, and what its blocks told about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+# How many blocks of one pack in a row it takes, at most, until the next one is taken for that pack's again.
+PATIENCE_MAX = 64
+
+
+@dataclass(slots=True)
+class Log:
+    """What rules can ask about the file that a block comes from."""
+
+    path: str
+    source: str
+    name: str = field(init=False)
+    stem: str = field(init=False)
+    parent: str = field(init=False)
+    # How many records were of which pack; "" for those that no pack recognises as its own.
+    packs: Counter[str] = field(default_factory=Counter, init=False)
+    # The pack that the next block is likely to be of altogether. It saves time, and decides nothing.
+    likely: str | None = field(default=None, init=False)
+    _in_a_row: int = field(default=0, init=False)
+    _patience: int = field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        directory, _, self.name = self.path.rpartition("/")
+        self.stem = self.name.partition(".")[0] or self.name
+        self.parent = directory.rpartition("/")[2]
+
+    def saw(self, counts: dict[str, int]) -> None:
+        """A block of which nothing was assumed had so many records of each pack."""
+        present = [pack for pack, count in counts.items() if count]
+        for pack in present:
+            self.packs[pack] += counts[pack]
+        self._in_a_row = self._in_a_row + 1 if len(present) == 1 else 0
+        if self._in_a_row >= self._patience:
+            self.likely = present[0]
+
+    def was_mistaken(self) -> None:
+        """The block was not of the likely pack altogether."""
+        self.likely = None
+        self._in_a_row = 0
+        self._patience = min(2 * self._patience, PATIENCE_MAX)
