@@ -131,7 +131,7 @@ class _Assembly:
         if rest == b"{":
             self.objects[key] = _Begun(number, indent, [rest])
         elif rest not in (b"", b"]"):
-            self.done.append((number, number, body[1:]))
+            self.done.append((number, number, body[1:].lstrip(b" \t\r")))
         elif indent and body == b"}" and self.is_plain and text is bare:
             self.elements[number] = len(bare) - len(bare.rstrip()) + 1
         return True
@@ -149,7 +149,7 @@ class _Assembly:
         element = max(self.elements, default=-1)
         given_back = 0
         behind = self.lines[element + 1 : end]
-        if element >= 0 and not all_of_it and all(line.strip() in (b"", b"]") for line in behind):
+        if 0 <= element < end and not all_of_it and all(line.strip() in (b"", b"]") for line in behind):
             # What follows an array's last element may be written anew, with more elements.
             end, given_back = element + 1, self.elements[element]
         self.done.sort(key=lambda entry: entry[0])

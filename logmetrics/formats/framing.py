@@ -60,7 +60,7 @@ class Framing:
         if self.unwrap is None and taken.lines < len(lines) and data[end:].strip() == b"}" and not all_of_it:
             # An object is complete with its brace, also when its program writes no newline behind it.
             whole = assemble([*lines, data[end:].rstrip()], None, all_of_it=False)
-            if whole.lines > len(lines):
+            if whole.lines > len(lines) and whole.records[-1].startswith(b"{"):
                 return Framed(whole.records, start + len(data[start:].rstrip()), whole.lines)
         return Framed(taken.records, used, taken.lines)
 
