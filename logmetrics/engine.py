@@ -11,7 +11,7 @@ from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
 from logmetrics.rules.compile import compile_rules
-from logmetrics.sources.account import tell
+from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
@@ -257,6 +257,8 @@ class Engine:
         if self._resumes:
             self._resumed_s = self.monotonic()
         self._tell_progress()
+        for message in recognised(self.files.known):
+            self.say(message)
 
     def _commit_due(self) -> bool:
         if not (self._dirty or self.files.known.has_changes):

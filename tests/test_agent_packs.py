@@ -120,3 +120,24 @@ def test_other_agents_are_not_taken_for_these() -> None:
     """Lines of a generic agent are nobody's but the generic pack's."""
     for path in sorted((DATA / "generic").glob("*.log")):
         assert totals(path, 100) == totals(path, 100, ("agent",))
+
+
+def test_a_log_of_many_formats_in_any_blocks() -> None:
+    """Lines of all packs mixed in one log: which pack a record is of depends on the record alone."""
+    samples = [sample.read_bytes().splitlines() for sample in SAMPLES if sample.suffix == ".jsonl"]
+    turns = max(map(len, samples))
+    mixed = [lines[turn] for turn in range(turns) for lines in samples if turn < len(lines)]
+    in_turn = [line for lines in samples for line in lines]
+
+    def result(lines: list[bytes], block_records: int) -> Values:
+        rule_set = merge([pack.rule_set for pack in builtin_packs().values()])
+        store = Store(rule_set.metrics, LimitsSpec())
+        program = compile_rules(rule_set, "test", "auto", store)
+        log = Log("/logs/mixed.jsonl", "test")
+        for start in range(0, len(lines), block_records):
+            program.apply(lines[start : start + block_records], log, 0.0)
+        store.commit(0.0)
+        return values_of(store)
+
+    for lines in (mixed, in_turn):
+        assert result(lines, 10**6) == result(lines, 100) == result(lines, 10) == result(lines, 1)

@@ -20,7 +20,7 @@ from logmetrics.config.model import (
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
-from logmetrics.config.tree import Expr
+from logmetrics.config.tree import Call, Expr, parts_of
 from logmetrics.errors import ConfigError, Problem
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
@@ -75,7 +75,7 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
 
 def parse_pack(text: str, name: str, file: str, inherited: Mapping[str, MetricSpec]) -> PackSpec:
     """A built-in pack's YAML, which can use the metrics *inherited*. Raises ConfigError, as a config does."""
-    document = parse_document(text, file)
+    document = parse_document(text, file, fast=True)
     problems: list[Problem] = []
     model = validate(PackModel, document, problems)
     rule_set = _rule_set(model, document, inherited, problems)
@@ -84,6 +84,9 @@ def parse_pack(text: str, name: str, file: str, inherited: Mapping[str, MetricSp
         reader = RuleSetReader(document, {}, problems)
         reader.read_define(model.define)
         recognise = reader.expression(model.recognise, ("recognise",))
+        calls = [part.name for part in parts_of(recognise) if isinstance(part, Call)] if recognise else []
+        if {"once", "rise", "delta"} & set(calls):
+            problems.append(document.problem(("recognise",), "of what came before it can only ask remember()"))
     if problems or model is None:
         raise ConfigError(problems)
     rules = [replace(rule, name=f"{name}/{rule.name}", pack=name, recognise=recognise) for rule in rule_set.rules]

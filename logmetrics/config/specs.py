@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from logmetrics.config.tree import Call, Expr, Item, Let
+from logmetrics.config.tree import Call, Expr, Item, Let, parts_of
 
 # Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
 BUCKET_PRESETS: Mapping[str, tuple[float, ...]] = {
@@ -78,6 +78,22 @@ class RuleSpec:
     # The pack that it is of, and what tells that pack's records; a pack without that gets what no other recognises.
     pack: str = ""
     recognise: Expr | None = None
+
+    def parts(self) -> Iterator[Expr]:
+        """Every node of every expression in it."""
+        pair = self.pair
+        expressions = (
+            self.when,
+            *self.labels.values(),
+            *(update.value for update in self.updates),
+            *((pair.start, pair.end, pair.key, *(value for _, value in pair.keep)) if pair else ()),
+            *self.each,
+            *self.let,
+            *self.remember,
+        )
+        for expression in expressions:
+            if expression is not None:
+                yield from parts_of(expression)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ _ESC = 0x1B
 # Sometimes one after the other. Groups tell whose line it is.
 PREFIX = re.compile(
     rb"""(?:
-        (?: <[0-9]{1,3}>1?[ ]? )?                                           # syslog's priority, RFC 3164 and 5424
+        <[0-9]{1,3}>1[ ][^ ]{1,48}[ ](?:[^ {]{1,255}[ ]){4}(?:-|\[[^\]]*\])[ ]  # syslog, RFC 5424
+      | (?: <[0-9]{1,3}>[ ]? )?                                             # syslog's priority, RFC 3164
         (?: [^ ]{1,16}[ ]+[0-9]{1,2}[ ][0-9:]{8}                            # journald and syslog: any month name,
           | [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]{8,32} )                         # or ISO
-        [ ](?: (?:[^ :]{1,255}[ ])?[^ :\[]{1,255}\[[0-9]+\]:[ ]             # then [host] program[pid]:
-             | [^ :]{1,255}[ ][^ :\[=]{1,128}:[ ]                           # or host program:
-             | [^ ]{1,255}[ ][^ ]{1,48}[ ][^ ]{1,128}[ ][^ ]{1,32}[ ](?:-|\[[^\]]*\])[ ] )  # or RFC 5424's fields
+        [ ](?!\{)(?: (?:[^ :]{1,255}[ ])?[^ :\[]{1,255}\[[0-9]+\]:[ ]       # then [host] program[pid]:
+                   | [^ :]{1,255}[ ][^ :\[=]{1,128}:[ ] )                   # or host program:
       | [0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[^ ]{0,20}  # docker logs -t, Docker Desktop
         [ ](?:std(?:out|err)[ ][FP][ ])?                                    # and Kubernetes
       | [A-Za-z0-9][A-Za-z0-9_.-]{0,127}[ ]+[|][ ]                          # docker compose

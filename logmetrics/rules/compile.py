@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
-from logmetrics.config.tree import Call, Expr
+from logmetrics.config.tree import Call, Expr, Field
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
@@ -25,7 +25,7 @@ from logmetrics.rules.emit import Emitter
 from logmetrics.rules.markers import markers_of
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
-from logmetrics.rules.program import Function, Program, RuleTally
+from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally
 from logmetrics.rules.writer import LoopWriter, NumberedRule, PackRules, by_pack
 from logmetrics.store.store import Store
 
@@ -60,6 +60,15 @@ class ProgramWriter:
         self.bindings = bindings
         self.agent = agent
 
+    @property
+    def others(self) -> OtherRecords:
+        """What becomes of the records of JSON that no pack has for its own."""
+        packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, "json"))
+        last = packs[-1:] if packs and packs[-1].recognise is None else []
+        rules = [rule.spec for pack in last for rule in pack.rules] + [rule.spec for rule in own]
+        keys = {str(part.path[0]) for rule in rules for part in rule.parts() if isinstance(part, Field)}
+        return OtherRecords("".join(pack.name for pack in last), frozenset(keys))
+
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
         """*lines* in runs of one format."""
         return split_formats(lines) if len(self.formats) > 1 else [(self.formats[0], lines)]
@@ -80,7 +89,7 @@ class ProgramWriter:
         body = self._writer(record_format.field, indent=2).write(packs, own)
         self.bindings.names[f"decode_{name}"] = record_format.decoder()
         numbers = [rule.number for pack in packs for rule in pack.rules] + [rule.number for rule in own]
-        seen = [f"seen_{number}" for number in range(len(packs))] if len(packs) > 1 else []
+        seen = [f"seen_{number}" for number in range(len(packs))]
         lines = [
             *self._head(f"apply_{name}", name),
             *_counters(numbers, seen),
@@ -89,9 +98,9 @@ class ProgramWriter:
             *body,
             *_tallied(numbers),
         ]
-        if seen and name == "json":
+        if seen:
             counts = ", ".join(f"{pack.name!r}: {count}" for pack, count in zip(packs, seen, strict=True))
-            lines.append(f"    log.saw({{{counts}}})")
+            lines.append(f"    log.saw{'_json' if name == 'json' else ''}({{{counts}}})")
         return [*lines, ""]
 
     def for_pack(self, name: str) -> Function:
@@ -105,19 +114,19 @@ class ProgramWriter:
         record_format = JsonFormat()
         body = self._writer(record_format.field, indent=2).write([replace(pack, recognise=None)], own)
         numbers = [rule.number for rule in (*pack.rules, *own)]
-        function = f"apply_{name.replace('-', '_') or 'others'}"
+        function = f"apply_{name.replace('-', '_')}"
         lines = [
-            *self._head(function, name or "no pack"),
+            *self._head(function, name),
             "    try:",
             "        records, refused = decode(lines)",
             "    except ValidationError:",
             "        return False",
             *self._test_of_all(pack, packs[:position], record_format),
-            *_counters(numbers),
+            *_counters(numbers, ["seen_0"]),
             "    for rec in records:",
             *body,
             *_tallied(numbers),
-            f"    log.packs[{name!r}] += len(records)",
+            f"    log.packs[{name!r}] += {'seen_0' if pack.recognise is None else 'len(records)'}",
             "    return True",
         ]
         names = {**self.bindings.names, "decode": record_format.decoder(), "ValidationError": msgspec.ValidationError}

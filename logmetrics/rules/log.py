@@ -18,8 +18,11 @@ class Log:
     name: str = field(init=False)
     stem: str = field(init=False)
     parent: str = field(init=False)
-    # How many records were of which pack; "" for those that no pack recognises as its own.
+    # How many records were of which pack.
     packs: Counter[str] = field(default_factory=Counter, init=False)
+    # Top-level keys that no rule reads, of its first records that are of no pack in particular.
+    left_alone: dict[str, None] = field(default_factory=dict, init=False)
+    sampled: int = field(default=0, init=False)
     # The pack that the next block is likely to be of altogether. It saves time, and decides nothing.
     likely: str | None = field(default=None, init=False)
     _in_a_row: int = field(default=0, init=False)
@@ -31,10 +34,15 @@ class Log:
         self.parent = directory.rpartition("/")[2]
 
     def saw(self, counts: dict[str, int]) -> None:
-        """A block of which nothing was assumed had so many records of each pack."""
+        """A block of text had so many records of each pack."""
+        for pack, count in counts.items():
+            if count:
+                self.packs[pack] += count
+
+    def saw_json(self, counts: dict[str, int]) -> None:
+        """A block of JSON of which nothing was assumed had so many records of each pack."""
+        self.saw(counts)
         present = [pack for pack, count in counts.items() if count]
-        for pack in present:
-            self.packs[pack] += counts[pack]
         self._in_a_row = self._in_a_row + 1 if len(present) == 1 else 0
         if self._in_a_row >= self._patience:
             self.likely = present[0]

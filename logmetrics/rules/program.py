@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import orjson
 
 from logmetrics.rules.keyed import KeyedState
 from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
+
+# Of so many records of a log all keys are looked at.
+SAMPLED_MAX = 20
+
 
 # Takes lines, their log, and wall time in seconds; one for a pack says whether the lines were that pack's.
 Function = Callable[[list[bytes], Log, float], Any]
@@ -53,9 +60,19 @@ class RuleTally:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRecords:
+    """Records of JSON that no pack recognises as its own: the pack that counts them, and the keys that are read."""
+
+    pack: str
+    keys: frozenset[str]
+
+
 class Functions(Protocol):
     """Makes the functions of a program; see ``compile``."""
 
+    @property
+    def others(self) -> OtherRecords: ...
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]: ...
     def for_any_pack(self, program: Program) -> tuple[str, dict[str, Function]]: ...
     def for_pack(self, name: str) -> Function: ...
@@ -71,6 +88,7 @@ class Program:
         self.unmatched = 0
         self.unparsable = 0
         self._made = functions
+        self._others = functions.others
         self.source_text, self._for_any_pack = functions.for_any_pack(self)
         # Functions for blocks whose records are all of one pack, made when the first such block is likely.
         self._for_pack: dict[str, Callable[[list[bytes], Log, float], bool]] = {}
@@ -83,6 +101,17 @@ class Program:
                     continue
                 log.was_mistaken()
             self._for_any_pack[format_name](run, log, now_s)
+            if format_name == "json" and log.sampled < SAMPLED_MAX and log.likely in (None, self._others.pack):
+                self._sample(run, log)
+
+    def _sample(self, lines: list[bytes], log: Log) -> None:
+        """Note which keys of *lines* no rule reads."""
+        for line in lines[: SAMPLED_MAX - log.sampled]:
+            log.sampled += 1
+            with suppress(orjson.JSONDecodeError):
+                record = orjson.loads(line)
+                if isinstance(record, dict):
+                    log.left_alone |= dict.fromkeys(record.keys() - self._others.keys)
 
     def _apply_for_pack(self, pack: str, lines: list[bytes], log: Log, now_s: float) -> bool:
         """Count *lines* if all their records are of *pack*; else nothing is done."""

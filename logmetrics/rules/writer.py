@@ -6,7 +6,7 @@ Each rule becomes a few plain statements. Consecutive rules that ask one field f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import Protocol
@@ -44,7 +44,9 @@ class NumberedRule:
 
 @dataclass(frozen=True, slots=True)
 class PackRules:
-    """Rules of one pack and the condition that its records meet; without one, of all packs that have none."""
+    """Rules of one pack and the condition that its records meet; without one, of all packs that have none, and the name
+    is that of the first.
+    """
 
     name: str
     recognise: Expr | None
@@ -54,17 +56,18 @@ class PackRules:
 def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[NumberedRule]]:
     """*rules* by pack, those that recognise their records first; and those of no pack."""
     recognising: dict[str, PackRules] = {}
-    others = PackRules("", None, [])
+    others: list[NumberedRule] = []
     own = []
     for rule in rules:
         if not rule.spec.pack:
             own.append(rule)
         elif rule.spec.recognise is None:
-            others.rules.append(rule)
+            others.append(rule)
         else:
             pack = PackRules(rule.spec.pack, rule.spec.recognise, [])
             recognising.setdefault(rule.spec.pack, pack).rules.append(rule)
-    return [*recognising.values(), others], own
+    last = [PackRules(others[0].spec.pack, None, others)] if others else []
+    return [*recognising.values(), *last], own
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,14 @@ class LoopWriter:
         """
         self._line("hit = False")
         for number, pack in enumerate(packs):
-            if pack.recognise is None and not number:
-                self._write_rules(pack.rules)
-                continue
-            head = "else:" if pack.recognise is None else f"if {self.emitter.test(pack.recognise)}:"
-            with self._block(f"{'el' if number and pack.recognise is not None else ''}{head}"):
-                if len(packs) > 1:
+            if pack.recognise is not None:
+                with self._block(f"{'el' if number else ''}if {self.emitter.test(pack.recognise)}:"):
                     self._line(f"seen_{number} += 1")
+                    self._write_rules(pack.rules)
+                continue
+            with self._block("else:") if number else nullcontext():
                 self._write_rules(pack.rules)
+                self._line(f"seen_{number} += hit")
         self._write_rules(own)
         self._line("if not hit:")
         self._line("    unmatched += 1")

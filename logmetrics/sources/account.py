@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from logmetrics import __version__
+from logmetrics.rules.log import Log
 from logmetrics.sources.known import Known
 from logmetrics.sources.position import RESTARTS
 from logmetrics.sources.reader import SourceReader
@@ -13,6 +14,11 @@ from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.store import Store
 
 Put = Callable[..., None]
+# More logs than this are told of by numbers; more keys than this are not named.
+LOGS_TOLD_MAX = 12
+KEYS_TOLD_MAX = 8
+# Nobody makes metrics of these.
+_OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
 
 
 def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, store: Store) -> None:
@@ -33,6 +39,24 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
         put("logmetrics_parked_series", len(family.parking), metric)
         for move, count in family.moves.items():
             put(f"logmetrics_{move}_series_total", count, metric)
+
+
+def recognised(known: Known) -> list[str]:
+    """What the logs were taken for, in words: each log, or when there are many, how many of each pack."""
+    logs = sorted((tail.log for tail in known.tails.values()), key=lambda log: log.path)
+    told = [(log, ", ".join(pack for pack, _ in log.packs.most_common())) for log in logs if log.packs]
+    if len(told) > LOGS_TOLD_MAX:
+        counts = Counter(packs for _, packs in told)
+        return [f"recognised: {', '.join(f'{packs} in {count:,} logs' for packs, count in counts.most_common())}"]
+    return [f"{log.path}: {packs}{_left_alone(log)}" for log, packs in told]
+
+
+def _left_alone(log: Log) -> str:
+    keys = sorted(log.left_alone.keys() - _OF_EVERY_RECORD)
+    if not keys:
+        return ""
+    more = f" and {len(keys) - KEYS_TOLD_MAX} more" if len(keys) > KEYS_TOLD_MAX else ""
+    return f"; fields that no rule reads: {', '.join(keys[:KEYS_TOLD_MAX])}{more}"
 
 
 def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:
