@@ -41,4 +41,7 @@ def _source(name: str) -> str:
     from logmetrics.store.store import Store
 
     rule_set = builtin_packs()[name].rule_set
-    return compile_rules(rule_set, name, "auto", Store(rule_set.metrics, LimitsSpec())).source_text
+    functions = compile_rules(rule_set, name, "auto", Store(rule_set.metrics, LimitsSpec())).functions
+    functions.of_text("ollama")
+    functions.of_pack(name)
+    return "\n\n".join(functions.texts.values())

@@ -14,23 +14,36 @@ import msgspec
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def _one_after_another(line: bytes, decode: Callable[[bytes], Any], *, refusing: bool) -> list[Any]:
-    """The records of a line that holds several objects; none when it holds anything else."""
+Decode = Callable[[list[bytes]], tuple[list[Any], int]]
+
+
+def one_after_another(line: bytes) -> list[bytes]:
+    """The objects in a line that holds several; none when it holds anything else."""
     if not _SEAM.search(line):
         return []
     text = line.decode("utf-8", "replace").strip()
-    records = []
+    objects = []
     place = 0
     try:
         while place < len(text):
-            _, end = _OBJECTS.raw_decode(text, place)
-            records.append(decode(text[place:end].encode("utf-8", "replace")))
-            place = end + len(text) - end - len(text[end:].lstrip())
-    except (ValueError, RecursionError) as error:  # a DecodeError is a ValueError
-        if refusing and isinstance(error, msgspec.ValidationError):
-            raise
+            value, end = _OBJECTS.raw_decode(text, place)
+            if value.__class__ is not dict:
+                return []
+            objects.append(text[place:end].encode("utf-8", "replace"))
+            place = len(text) - len(text[end:].lstrip())
+    except (ValueError, RecursionError):
         return []
-    return records
+    return objects
+
+
+def decoded_one_by_one(line: bytes, decode: Decode) -> list[tuple[Any, bytes]]:
+    """The records of *line*, each with its own text; one that is None for a line that is no record."""
+    records, refused = decode([line])
+    if refused:
+        return [(None, line)]
+    if len(records) == 1:
+        return [(records[0], line)]
+    return [(record, text) for text in one_after_another(line) for record in decode([text])[0]]
 
 
 _SEAM = re.compile(rb"\}\s*\{")
@@ -68,7 +81,7 @@ class JsonFormat:
             self._attributes[key] = attribute
         return f"rec.{attribute}"
 
-    def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int]]:
+    def decoder(self) -> Decode:
         """A function from lines to (records, number of lines that are no JSON object). Call it last."""
         record = msgspec.defstruct(
             "Record",
@@ -97,9 +110,11 @@ class JsonFormat:
                     if refusing and isinstance(error, msgspec.ValidationError):
                         raise
                     place += len(records) + 1 - known  # those taken since, and the refused one
-                    several = _one_after_another(lines[place - 1], decode_line, refusing=refusing)
+                    several = one_after_another(lines[place - 1])
                     refused += not several
-                    records += several
+                    more, more_refused = decode(several) if several else ([], 0)
+                    records += more
+                    refused += more_refused
                     known = len(records)
 
         return decode

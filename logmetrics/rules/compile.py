@@ -13,19 +13,17 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-import msgspec
-
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
-from logmetrics.config.tree import Call, Expr, Field
+from logmetrics.config.tree import STATEFUL, Call, Expr, Field, has_memory
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
 from logmetrics.rules import functions
-from logmetrics.rules.emit import Emitter
+from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.markers import markers_of
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
-from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally
+from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally, WhichPack
 from logmetrics.rules.writer import LoopWriter, NumberedRule, PackRules, by_pack
 from logmetrics.store.store import Store
 
@@ -37,12 +35,17 @@ def compile_rules(
     formats = FORMATS if source_format == "auto" else (source_format,)
     rules = [rule for rule in rule_set.rules if rule.format is None or rule.format in formats]
     bindings = _Bindings(rules, store)
-    writer = ProgramWriter(rules, rule_set, source, formats, bindings, agent)
-    return Program(bindings.tallies, bindings.remembered, writer)
+    program = Program(
+        bindings.tallies,
+        bindings.remembered,
+        ProgramWriter(rules, rule_set, source, formats, bindings, agent),
+    )
+    bindings.names.update(program=program, tallies=bindings.tallies)
+    return program
 
 
 class ProgramWriter:
-    """Writes the functions of one source: one for each format, and one for each pack of JSON records."""
+    """Writes the functions of one source: one for each format of text, and one for each pack of JSON records."""
 
     def __init__(
         self,
@@ -59,69 +62,68 @@ class ProgramWriter:
         self.formats = formats
         self.bindings = bindings
         self.agent = agent
+        self.packs, self.own = by_pack(rule for rule in self.rules if rule.spec.format in (None, "json"))
+        # What was written so far, by the name that tracebacks give it.
+        self.texts: dict[str, str] = {}
+
+    @property
+    def is_of_one_pack(self) -> bool:
+        """Whether no record of JSON has to be asked for its pack."""
+        return len(self.packs) == 1
 
     @property
     def others(self) -> OtherRecords:
         """What becomes of the records of JSON that no pack has for its own."""
-        packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, "json"))
-        last = packs[-1:] if packs and packs[-1].recognise is None else []
-        rules = [rule.spec for pack in last for rule in pack.rules] + [rule.spec for rule in own]
+        rules = [rule.spec for rule in (*self.packs[-1].rules, *self.own)]
         keys = {str(part.path[0]) for rule in rules for part in rule.parts() if isinstance(part, Field)}
-        return OtherRecords("".join(pack.name for pack in last), frozenset(keys))
+        return OtherRecords(self.packs[-1].name, frozenset(keys))
 
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
         """*lines* in runs of one format."""
         return split_formats(lines) if len(self.formats) > 1 else [(self.formats[0], lines)]
 
-    def for_any_pack(self, program: Program) -> tuple[str, dict[str, Function]]:
-        """The text and the functions for each format, which look at each record for the pack that it is of."""
-        self.bindings.names.update(program=program, tallies=self.bindings.tallies)
-        lines: list[str] = []
-        for name in self.formats:
-            packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, name))
-            lines += self._function(name, packs, own)
-        text = "\n".join(lines) + "\n"
-        namespace = _evaluate(text, f"<rules of source {self.source}>", self.bindings.names)
-        return text, {name: namespace[f"apply_{name}"] for name in self.formats}
-
-    def _function(self, name: str, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
-        record_format = JsonFormat() if name == "json" else ollama_lines.OllamaFormat()
-        body = self._writer(record_format.field, indent=2).write(packs, own)
-        self.bindings.names[f"decode_{name}"] = record_format.decoder()
+    def of_text(self, name: str) -> Function:
+        """The function for lines of the format *name*, which asks each for the pack that it is of."""
+        packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, name))
+        record_format = ollama_lines.OllamaFormat()
+        body = self._writer(record_format.field).write(packs, own)
         numbers = [rule.number for pack in packs for rule in pack.rules] + [rule.number for rule in own]
         seen = [f"seen_{number}" for number in range(len(packs))]
+        counts = ", ".join(f"{pack.name!r}: {count}" for pack, count in zip(packs, seen, strict=True))
         lines = [
             *self._head(f"apply_{name}", name),
             *_counters(numbers, seen),
-            f"    records, refused = decode_{name}(lines)",
+            "    records, refused = decode(lines)",
             "    for rec in records:",
             *body,
             *_tallied(numbers),
+            f"    log.saw({{{counts}}})",
         ]
-        if seen:
-            counts = ", ".join(f"{pack.name!r}: {count}" for pack, count in zip(packs, seen, strict=True))
-            lines.append(f"    log.saw{'_json' if name == 'json' else ''}({{{counts}}})")
-        return [*lines, ""]
+        return self._made(f"apply_{name}", name, lines, decode=record_format.decoder())
 
-    def for_pack(self, name: str) -> Function:
-        """The function for blocks of JSON records that are all of the pack *name*; it gives False for others.
+    def of_pack(self, name: str) -> Function:
+        """The function for records of JSON that are of the pack *name*.
 
-        It does what the function for any pack does, without asking each record which pack it is of.
+        With ``sure`` they are; else it finds out, and when one is not it does nothing and gives False.
         """
-        packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, "json"))
-        position = next(number for number, pack in enumerate(packs) if pack.name == name)
-        pack = packs[position]
+        position = [pack.name for pack in self.packs].index(name)
+        pack = self.packs[position]
         record_format = JsonFormat()
-        body = self._writer(record_format.field, indent=2).write([replace(pack, recognise=None)], own)
-        numbers = [rule.number for rule in (*pack.rules, *own)]
-        function = f"apply_{name.replace('-', '_')}"
+        body = self._writer(record_format.field).write([replace(pack, recognise=None)], self.own)
+        decode_sure = record_format.decoder()
+        test = self._test_of_all(pack, self.packs[:position], record_format)
+        numbers = [rule.number for rule in (*pack.rules, *self.own)]
+        function = f"apply_{''.join(c if c.isalnum() else '_' for c in name)}"
         lines = [
-            *self._head(function, name),
-            "    try:",
-            "        records, refused = decode(lines)",
-            "    except ValidationError:",
-            "        return False",
-            *self._test_of_all(pack, packs[:position], record_format),
+            *self._head(function, name or "no pack", "sure"),
+            "    if sure:",
+            "        records, refused = decode_sure(lines)",
+            "    else:",
+            "        try:",
+            "            records, refused = decode(lines)",
+            "        except ValidationError:",
+            "            return False",
+            *test,
             *_counters(numbers, ["seen_0"]),
             "    for rec in records:",
             *body,
@@ -129,14 +131,13 @@ class ProgramWriter:
             f"    log.packs[{name!r}] += {'seen_0' if pack.recognise is None else 'len(records)'}",
             "    return True",
         ]
-        names = {**self.bindings.names, "decode": record_format.decoder(), "ValidationError": msgspec.ValidationError}
-        text = "\n".join(lines) + "\n"
-        made: Function = _evaluate(text, f"<rules of source {self.source}, pack {name}>", names)[function]
-        return made
+        what = f"pack {name}" if name else "json"
+        return self._made(function, what, lines, decode=record_format.decoder(), decode_sure=decode_sure)
 
     def _test_of_all(self, pack: PackRules, earlier: Sequence[PackRules], record_format: JsonFormat) -> list[str]:
         """Statements that give up when a record is not of *pack*, or of one that comes before it."""
         emitter = Emitter(record_format.field, self.bindings.constant, self.agent)
+        emitter.memory = self.bindings.shared_memory
         misfits = [] if pack.recognise is None else [f"not {emitter.test(pack.recognise)}"]
         conditions = [one.recognise for one in earlier if one.recognise is not None]
         while True:
@@ -148,15 +149,46 @@ class ProgramWriter:
         record_format.refuse(markers.keys)
         if not misfits + tests:
             return []
-        return ["    for rec in records:", f"        if {' or '.join(misfits + tests)}:", "            return False"]
+        test = " or ".join(misfits + tests)
+        return ["        for rec in records:", f"            if {test}:", "                return False"]
 
-    def _head(self, function: str, what: str) -> list[str]:
-        source = repr(self.source).replace("\\", "")
-        return [f"def {function}(lines, log, now_s):", f'    """The rules of source {source}: {what}."""']
+    def which_pack(self) -> WhichPack:
+        """Tells which pack a record of JSON is of: the first whose condition holds."""
+        record_format = JsonFormat()
+        emitter = Emitter(record_format.field, self.bindings.constant, self.agent)
+        emitter.memory = self.bindings.shared_memory
+        lines = ["def pack_of(rec, log):", '    """The pack that the record is of."""']
+        for pack in self.packs:
+            test = "True" if pack.recognise is None else emitter.test(pack.recognise)
+            lines += [f"    if {test}:", f"        return {pack.name!r}"]
+        pack_of = self._made("pack_of", "which pack", lines)
+        return WhichPack(
+            record_format.decoder(),
+            pack_of,
+            frozenset(pack.name for pack in self.packs if pack.recognise is not None and has_memory(pack.recognise)),
+        )
 
-    def _writer(self, field: Callable[[str], str], indent: int) -> LoopWriter:
-        emitter = Emitter(field, self.bindings.constant, self.agent)
-        return LoopWriter(emitter, self.metrics, self.bindings, indent)
+    def _head(self, function: str, what: str, *parameters: str) -> list[str]:
+        told = f"The rules of source {self.source!r}: {what}.".replace("\\", "")
+        return [f"def {', '.join((f'{function}(lines', 'log', 'now_s', *parameters))}):", f'    """{told}"""']
+
+    def _writer(self, field: Callable[[str], str]) -> LoopWriter:
+        return LoopWriter(Emitter(field, self.bindings.constant, self.agent), self.metrics, self.bindings, indent=2)
+
+    def _made(self, function: str, what: str, lines: Sequence[str], **names: Any) -> Function:
+        """The function in *lines*, whose text is kept for tracebacks."""
+        text = "\n".join(lines).replace(BREAK, " ") + "\n"
+        filename = f"<rules of source {self.source}, {what}>"
+        self.texts[filename] = text
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        namespace = {**self.bindings.names, **names}
+        with warnings.catch_warnings():
+            # A rule may ask what is always so, such as has("x"); Python warns of its own words for that.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            code = compile(text, filename, "exec")
+        exec(code, namespace)  # noqa: S102 - written above from checked trees
+        made: Function = namespace[function]
+        return made
 
 
 def _counters(numbers: Sequence[int], others: Sequence[str] = ()) -> list[str]:
@@ -171,15 +203,18 @@ def _tallied(numbers: Sequence[int]) -> list[str]:
     ]
 
 
-def _evaluate(text: str, filename: str, names: Mapping[str, Any]) -> dict[str, Any]:
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace = dict(names)
-    with warnings.catch_warnings():
-        # A rule may ask what is always so, such as has("x"); Python warns of its own words for that.
-        warnings.simplefilter("ignore", SyntaxWarning)
-        code = compile(text, filename, "exec")
-    exec(code, namespace)  # noqa: S102 - written above from checked trees
-    return namespace
+def _tally(rule: RuleSpec) -> RuleTally:
+    """All that *rule* will know is there from the start, for what an earlier run saved of it."""
+    calls = (part for part in rule.parts() if isinstance(part, Call) and part.name in STATEFUL)
+    names = dict.fromkeys(_memory_name(rule.name, call) for call in calls if call.name != "remember")
+    memories = {name: Memory() for name in names}
+    return RuleTally(rule.name, bool(rule.pack), open_pairs=OpenPairs() if rule.pair else None, memories=memories)
+
+
+def _memory_name(rule: str, call: Call) -> str:
+    """The name in state.db of what is behind *call*; it is another one when the call is."""
+    digest = sha256(repr(call).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{rule}#{call.name}:{digest}"
 
 
 class _Bindings:
@@ -188,9 +223,7 @@ class _Bindings:
     def __init__(self, rules: Sequence[RuleSpec], store: Store) -> None:
         self.store = store
         self.remembered = Memory()
-        self.tallies = [
-            RuleTally(rule.name, bool(rule.pack), open_pairs=OpenPairs() if rule.pair else None) for rule in rules
-        ]
+        self.tallies = list(map(_tally, rules))
         self.names: dict[str, Any] = {
             **functions.HELPERS,
             **ollama_lines.NAMES,
@@ -209,17 +242,19 @@ class _Bindings:
         self.names[f"open_{rule_number}"] = self.tallies[rule_number].open_pairs
         return f"open_{rule_number}"
 
+    def shared_memory(self, _call: Call) -> str:
+        """What `remember` knows, which belongs to no rule."""
+        self.names["remember"] = self.remembered.remember
+        return "remember"
+
     def memory(self, rule_number: int, call: Call) -> str:
         """The memory behind a stateful *call*: one for each different call in a rule; what is remembered, all share."""
         if call.name == "remember":
-            self.names["remember"] = self.remembered.remember
-            return "remember"
+            return self.shared_memory(call)
         tally = self.tallies[rule_number]
-        digest = sha256(repr(call).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        memory = tally.memories.setdefault(f"{tally.name}#{call.name}:{digest}", Memory())
-        number = list(tally.memories.values()).index(memory)
-        name = f"{call.name}_{rule_number}_{number}"
-        self.names[name] = getattr(memory, call.name)
+        key = _memory_name(tally.name, call)
+        name = f"{call.name}_{rule_number}_{list(tally.memories).index(key)}"
+        self.names[name] = getattr(tally.memories[key], call.name)
         return name
 
     def skip(self, rule_number: int) -> str:

@@ -39,13 +39,11 @@ class Log:
             if count:
                 self.packs[pack] += count
 
-    def saw_json(self, counts: dict[str, int]) -> None:
-        """A block of JSON of which nothing was assumed had so many records of each pack."""
-        self.saw(counts)
-        present = [pack for pack, count in counts.items() if count]
-        self._in_a_row = self._in_a_row + 1 if len(present) == 1 else 0
+    def saw_json(self, packs: set[str]) -> None:
+        """A block of JSON of which nothing was assumed had records of *packs*."""
+        self._in_a_row = self._in_a_row + 1 if len(packs) == 1 else 0
         if self._in_a_row >= self._patience:
-            self.likely = present[0]
+            [self.likely] = packs
 
     def was_mistaken(self) -> None:
         """The block was not of the likely pack altogether."""

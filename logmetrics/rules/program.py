@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from logmetrics.formats.json_lines import Decode, decoded_one_by_one
 from logmetrics.rules.keyed import KeyedState
 from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
@@ -18,8 +19,19 @@ from logmetrics.rules.pairs import OpenPairs
 SAMPLED_MAX = 20
 
 
-# Takes lines, their log, and wall time in seconds; one for a pack says whether the lines were that pack's.
-Function = Callable[[list[bytes], Log, float], Any]
+# Takes lines, their log, and wall time in seconds; see `compile` for the others.
+Function = Callable[..., Any]
+
+
+class _Made(dict[str, Function]):
+    """Functions by name, each made when it is asked for."""
+
+    def __init__(self, make: Callable[[str], Function]) -> None:
+        self._make = make
+
+    def __missing__(self, name: str) -> Function:
+        self[name] = made = self._make(name)
+        return made
 
 
 @dataclass(slots=True)
@@ -68,18 +80,38 @@ class OtherRecords:
     keys: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class WhichPack:
+    """Tells which pack a record is of, from a decoder of what must be known for that.
+
+    The packs ``remembering`` are told by records that came before, too.
+    """
+
+    decode: Decode
+    pack_of: Callable[[Any, Log], str]
+    remembering: frozenset[str]
+
+
 class Functions(Protocol):
     """Makes the functions of a program; see ``compile``."""
 
+    texts: dict[str, str]
+
+    @property
+    def is_of_one_pack(self) -> bool: ...
     @property
     def others(self) -> OtherRecords: ...
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]: ...
-    def for_any_pack(self, program: Program) -> tuple[str, dict[str, Function]]: ...
-    def for_pack(self, name: str) -> Function: ...
+    def of_text(self, name: str) -> Function: ...
+    def of_pack(self, name: str) -> Function: ...
+    def which_pack(self) -> WhichPack: ...
 
 
 class Program:
-    """The compiled rules of one source. ``apply`` counts a block of records; the tallies grow with it."""
+    """The compiled rules of one source. ``apply`` counts a block of records; the tallies grow with it.
+
+    Functions are made when they are first needed: most logs concern few packs.
+    """
 
     def __init__(self, rules: list[RuleTally], remembered: Memory, functions: Functions) -> None:
         self.rules = rules
@@ -87,22 +119,52 @@ class Program:
         self.remembered = remembered
         self.unmatched = 0
         self.unparsable = 0
-        self._made = functions
+        self.functions = functions
         self._others = functions.others
-        self.source_text, self._for_any_pack = functions.for_any_pack(self)
-        # Functions for blocks whose records are all of one pack, made when the first such block is likely.
-        self._for_pack: dict[str, Callable[[list[bytes], Log, float], bool]] = {}
+        self._of_text = _Made(functions.of_text)
+        self._of_pack = _Made(functions.of_pack)
+        self._which_pack: WhichPack | None = None
+        self._is_of_one_pack = functions.is_of_one_pack
 
     def apply(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count a block of whole records of *log*; *now_s* is wall time in seconds."""
-        for format_name, run in self._made.split(lines):
-            if log.likely is not None and format_name == "json":
-                if self._apply_for_pack(log.likely, run, log, now_s):
-                    continue
+        for format_name, run in self.functions.split(lines):
+            if format_name != "json":
+                self._of_text[format_name](run, log, now_s)
+            elif self._is_of_one_pack:
+                self._apply_run(self._others.pack, run, log, now_s)
+                if log.sampled < SAMPLED_MAX:
+                    self._sample(run, log)
+            elif log.likely is None:
+                self._apply_by_pack(run, log, now_s)
+            elif not self._of_pack[log.likely](run, log, now_s, False):
                 log.was_mistaken()
-            self._for_any_pack[format_name](run, log, now_s)
-            if format_name == "json" and log.sampled < SAMPLED_MAX and log.likely in (None, self._others.pack):
-                self._sample(run, log)
+                self._apply_by_pack(run, log, now_s)
+
+    def _apply_by_pack(self, lines: list[bytes], log: Log, now_s: float) -> None:
+        """Count records of JSON, each with the rules of the pack that it is of, in their order."""
+        if self._which_pack is None:
+            self._which_pack = self.functions.which_pack()
+        which = self._which_pack
+        packs: set[str] = set()
+        pack, run = self._others.pack, list[bytes]()
+        for line in lines:
+            for record, text in decoded_one_by_one(line, which.decode):
+                of = pack if record is None else which.pack_of(record, log)
+                if of != pack or of in which.remembering:
+                    self._apply_run(pack, run, log, now_s)
+                    pack, run = of, []
+                if record is not None:
+                    packs.add(of)
+                run.append(text)
+        self._apply_run(pack, run, log, now_s)
+        if log.sampled < SAMPLED_MAX and packs == {self._others.pack}:
+            self._sample(lines, log)
+        log.saw_json(packs)
+
+    def _apply_run(self, pack: str, run: list[bytes], log: Log, now_s: float) -> None:
+        if run:
+            self._of_pack[pack](run, log, now_s, True)
 
     def _sample(self, lines: list[bytes], log: Log) -> None:
         """Note which keys of *lines* no rule reads."""
@@ -112,13 +174,6 @@ class Program:
                 record = orjson.loads(line)
                 if isinstance(record, dict):
                     log.left_alone |= dict.fromkeys(record.keys() - self._others.keys)
-
-    def _apply_for_pack(self, pack: str, lines: list[bytes], log: Log, now_s: float) -> bool:
-        """Count *lines* if all their records are of *pack*; else nothing is done."""
-        function = self._for_pack.get(pack)
-        if function is None:
-            function = self._for_pack[pack] = self._made.for_pack(pack)
-        return function(lines, log, now_s)
 
     def collect(self, source: str, batch: dict[str, list[tuple[Any, ...]]]) -> None:
         """Add to *batch* what the next commit must write of the state behind the rules."""

@@ -54,7 +54,7 @@ class PackRules:
 
 
 def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[NumberedRule]]:
-    """*rules* by pack, those that recognise their records first; and those of no pack."""
+    """*rules* by pack, the last of which takes what no other recognises; and those of no pack."""
     recognising: dict[str, PackRules] = {}
     others: list[NumberedRule] = []
     own = []
@@ -66,8 +66,7 @@ def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[Number
         else:
             pack = PackRules(rule.spec.pack, rule.spec.recognise, [])
             recognising.setdefault(rule.spec.pack, pack).rules.append(rule)
-    last = [PackRules(others[0].spec.pack, None, others)] if others else []
-    return [*recognising.values(), *last], own
+    return [*recognising.values(), PackRules(others[0].spec.pack if others else "", None, others)], own
 
 
 @dataclass(frozen=True, slots=True)
