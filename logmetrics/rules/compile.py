@@ -13,6 +13,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
 from logmetrics.config.tree import STATEFUL, Call, Expr, Field, has_memory
 from logmetrics.formats import ollama_lines
@@ -132,7 +134,8 @@ class ProgramWriter:
             "    return True",
         ]
         what = f"pack {name}" if name else "json"
-        return self._made(function, what, lines, decode=record_format.decoder(), decode_sure=decode_sure)
+        names = {"decode": record_format.decoder(), "decode_sure": decode_sure}
+        return self._made(function, what, lines, ValidationError=msgspec.ValidationError, **names)
 
     def _test_of_all(self, pack: PackRules, earlier: Sequence[PackRules], record_format: JsonFormat) -> list[str]:
         """Statements that give up when a record is not of *pack*, or of one that comes before it."""

@@ -151,12 +151,15 @@ class Program:
         for line in lines:
             for record, text in decoded_one_by_one(line, which.decode):
                 of = pack if record is None else which.pack_of(record, log)
-                if of != pack or of in which.remembering:
+                if of != pack:
                     self._apply_run(pack, run, log, now_s)
                     pack, run = of, []
+                run.append(text)
                 if record is not None:
                     packs.add(of)
-                run.append(text)
+                if of in which.remembering:  # what it tells may decide about the next record
+                    self._apply_run(pack, run, log, now_s)
+                    run = []
         self._apply_run(pack, run, log, now_s)
         if log.sampled < SAMPLED_MAX and packs == {self._others.pack}:
             self._sample(lines, log)
