@@ -181,14 +181,21 @@ class Engine:
         while not self.stopping:
             requests = self._inbox.take()
             more = self._pass(scrape_waits=bool(requests))
-            if not more and not self.caught_up:
-                self._became_caught_up()
+            if not more:
+                self._expire()
+                if not self.caught_up:
+                    self._became_caught_up()
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
                 answer(request)
             if not more:
                 self.waker.sleep(self._sleep_s())
+
+    def _expire(self) -> None:
+        """Nothing more is there: what waits for something by the wall clock has waited."""
+        for reader in self.readers if self.caught_up else ():
+            self._dirty |= reader.program.expire(self.clock())
 
     def run_once(self) -> None:
         """Read everything that is there to its end, then commit."""

@@ -200,3 +200,77 @@ def test_delta_begins_anew() -> None:
     memory = Memory()
     assert [memory.delta("log", value, "k") for value in (5, 5, 8, 3, 4)] == [5, 0, 3, 3, 1]
     assert [memory.delta("other", value, "k", 1) for value in (5, 2, 4)] == [5, 1, 2]
+
+
+TIMEOUTS = """
+packs: []
+limits: {idle: never}
+metrics:
+  tasks_total: {type: counter, help: Tasks, labels: [agent, status]}
+  task_seconds: {type: histogram, help: Durations, buckets: [1, 100]}
+rules:
+  - name: task
+    pair: {start: event == "start", end: event == "end", key: id, timeout: 60s, keep: {who: agent}}
+    labels: {agent: who, status: status}
+    update: {tasks_total: 1, task_seconds: elapsed}
+    on_timeout: {'tasks_total{status="timeout"}': 1}
+"""
+
+
+def task(event: str, task_id: int, time_s: float, **more: object) -> str:
+    return json.dumps({"event": event, "id": task_id, "ts": time_s, **more}) + "\n"
+
+
+def test_pairs_time_out_by_the_log(tmp_path: Path) -> None:
+    """A start that is open when a later record is past its time is given up, also over kills."""
+    (tmp_path / "logs").mkdir()
+    world = World(tmp_path / "logs", TIMEOUTS, tmp_path / "state")
+    lines = [
+        task("start", 1, 1_000, agent="a"),
+        task("start", 2, 1_010, agent="b"),
+        task("end", 2, 1_015.5, status="success"),
+        task("start", 3, 1_061, agent="c"),  # 1 is over
+        task("end", 1, 1_062, status="success"),  # too late
+        task("end", 3, 1_121, status="success"),  # just too late, too
+    ]
+    for line in lines:
+        with (tmp_path / "logs" / "a.log").open("a") as file:
+            file.write(line)
+        world.poll()
+        world.kill()
+    world.poll()
+    assert world.values("tasks_total") == {("b", "success"): 1, ("a", "timeout"): 1, ("c", "timeout"): 1}
+    assert world.values("task_seconds")[()] == ((0, 1, 1), 5.5, 1)
+    world.close()
+
+
+def test_pairs_time_out_by_the_clock(tmp_path: Path) -> None:
+    """When everything is read and nothing more comes."""
+    world = World(tmp_path, TIMEOUTS)
+    program = world.engine.readers[0].program
+    (tmp_path / "a.log").write_text(task("start", 1, 1_000, agent="a") + task("start", 2, "no time", agent="b"))
+    world.poll()
+    assert not program.expire(1_059)
+    assert program.expire(1_060)
+    assert not program.expire(1e9)
+    world.poll()
+    assert program.rules[0].open_pairs is not None
+    assert program.rules[0].open_pairs.broken["timeout"] == 1
+    world.engine.store.commit(0)
+    assert world.values("tasks_total") == {("a", "timeout"): 1}
+
+
+def test_what_is_kept_may_change(tmp_path: Path) -> None:
+    """Starts that an earlier config kept with other values are forgotten, and nothing fails."""
+    (tmp_path / "logs").mkdir()
+    world = World(tmp_path / "logs", TIMEOUTS, tmp_path / "state")
+    log = tmp_path / "logs" / "a.log"
+    log.write_text(task("start", 1, 1_000, agent="a"))
+    world.poll()
+    world.text = TIMEOUTS.replace("keep: {who: agent}", "keep: {who: agent, what: kind}")
+    world.kill()
+    with log.open("a") as file:
+        file.write(task("end", 1, 1_001) + task("start", 2, 1_002, agent="b") + task("end", 2, 1_003, status="success"))
+    world.poll()
+    assert world.values("tasks_total") == {("b", "success"): 1}
+    world.close()

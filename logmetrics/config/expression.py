@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from logmetrics.config.tree import (
+    LINE_TIME,
     And,
     Arithmetic,
     Call,
@@ -129,6 +130,8 @@ class _Checker:
             return self.names[node.id]
         if node.id in CONTEXT_NAMES:
             return Context(node.id)
+        if node.id == "line_time":
+            return LINE_TIME
         if node.id == "root":
             raise ExpressionError('root needs a key: root["key"]', node.col_offset)
         constant = {"true": True, "false": False}.get(node.id)

@@ -145,6 +145,7 @@ class PairModel(_Model):
     end: Expression
     key: Expression
     keep: Annotated[dict[LabelName, Expression], Field(description="values carried from the start to the end")] = {}
+    timeout: Annotated[Duration | None, Field(description="a start without an end for so long is given up")] = None
 
 
 class RuleModel(_Model):
@@ -167,6 +168,10 @@ class RuleModel(_Model):
     update: Annotated[
         dict[str, Expression],
         Field(description='series template -> value: metric{label="x"}: expression'),
+    ] = {}
+    on_timeout: Annotated[
+        dict[str, Expression],
+        Field(description="the same for a start that was given up; of the record only keep is known"),
     ] = {}
 
 

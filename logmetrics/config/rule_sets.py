@@ -12,7 +12,20 @@ from logmetrics.config.document import Document, KeyPath
 from logmetrics.config.expression import ExpressionError, did_you_mean, parse_expression
 from logmetrics.config.model import LABEL_NAME, METRIC_NAME, MetricLimitsModel, MetricModel, PairModel, RuleModel
 from logmetrics.config.specs import BUCKET_PRESETS, MetricSpec, PairSpec, RuleSpec, UpdateSpec
-from logmetrics.config.tree import Call, Expr, Field, Item, Let, Literal, Local, Scalar, parts_of
+from logmetrics.config.tree import (
+    ELAPSED,
+    LINE_TIME,
+    START_TIME,
+    Call,
+    Expr,
+    Field,
+    Item,
+    Let,
+    Literal,
+    Local,
+    Scalar,
+    parts_of,
+)
 from logmetrics.errors import Problem
 
 _TEMPLATE = re.compile(r"\s*(?P<metric>[^{\s]+)\s*(?:\{(?P<labels>.*)\})?\s*")
@@ -146,7 +159,7 @@ class RuleSetReader:
                 let.append(names[name])
         when = None if model.when is None else self.expression(model.when, (*path, "when"), names)
         pair = self._pair(model.pair, (*path, "pair"), names) if model.pair else None
-        names |= {name: Local(name) for name in model.pair.keep} if model.pair else {}
+        names |= {"elapsed": ELAPSED, **{name: Local(name) for name in model.pair.keep}} if model.pair else {}
         labels = {}
         for label, text in model.labels.items():
             tree = self.expression(text, (*path, "labels", label), names)
@@ -159,24 +172,39 @@ class RuleSetReader:
                 remember.append(Call("remember", (Literal(name), tree)))
         if not model.update and not model.remember:
             self.problems.append(self.document.problem(path, "a rule needs update, or remember"))
-        updates = [
-            update
-            for template, text in model.update.items()
-            if (update := self._update(template, text, model, (*path, "update", template), names)) is not None
-        ]
-        self.rules.append(
-            RuleSpec(
-                model.name,
-                model.format,
-                when,
-                labels,
-                tuple(updates),
-                pair,
-                each=each,
-                let=tuple(tree for tree in let if isinstance(tree, Let)),
-                remember=tuple(remember),
-            )
+        if model.on_timeout and not (model.pair and model.pair.timeout):
+            self.problems.append(self.document.problem((*path, "on_timeout"), "needs pair: {timeout: ...}"))
+        rule = RuleSpec(
+            model.name,
+            model.format,
+            when,
+            labels,
+            self._updates(model.update, "update", model, path, names),
+            pair,
+            self._updates(model.on_timeout, "on_timeout", model, path, names),
+            each=each,
+            let=tuple(tree for tree in let if isinstance(tree, Let)),
+            remember=tuple(remember),
         )
+        if pair and (pair.timeout_s is not None or any(part == START_TIME for part in rule.parts())):
+            rule = replace(rule, pair=replace(pair, keep=(*pair.keep, (START_TIME.name, LINE_TIME))))
+        self.rules.append(rule)
+
+    def _updates(
+        self, templates: Mapping[str, str], key: str, model: RuleModel, path: KeyPath, names: Mapping[str, Expr]
+    ) -> tuple[UpdateSpec, ...]:
+        found = []
+        for name, text in templates.items():
+            place = (*path, key, name)
+            update = self._update(name, text, model, place, names)
+            if update is not None:
+                found.append(update)
+                metric = self.metrics.get(update.metric) or self.inherited[update.metric]
+                if key == "on_timeout" and metric.type == "active":
+                    self.problems.append(
+                        self.document.problem(place, "nothing is active that was given up", of_key=True)
+                    )
+        return tuple(found)
 
     def _each(self, model: RuleModel, path: KeyPath, names: dict[str, Expr]) -> tuple[Item, ...]:
         """The loops; each adds its name to *names*."""
@@ -204,7 +232,8 @@ class RuleSetReader:
         keep = [(name, self.expression(text, (*path, "keep", name), names)) for name, text in model.keep.items()]
         if start is None or end is None or key is None or any(tree is None for _, tree in keep):
             return None
-        return PairSpec(start, end, key, tuple((name, tree) for name, tree in keep if tree is not None))
+        kept = tuple((name, tree) for name, tree in keep if tree is not None)
+        return PairSpec(start, end, key, kept, model.timeout)
 
     def _update(
         self, template: str, text: str, model: RuleModel, path: KeyPath, names: Mapping[str, Expr]

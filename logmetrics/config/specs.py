@@ -59,6 +59,8 @@ class PairSpec:
     end: Expr
     key: Expr
     keep: tuple[tuple[str, Expr], ...] = ()
+    # A start without an end for so long is given up; the last thing kept is then its time.
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class RuleSpec:
     labels: Mapping[str, Expr]
     updates: tuple[UpdateSpec, ...]
     pair: PairSpec | None = None
+    # What is updated for a start that is given up.
+    on_timeout: tuple[UpdateSpec, ...] = ()
     # Loops around the rule, the outermost first; values that are computed once; what is remembered of the log.
     each: tuple[Item, ...] = ()
     let: tuple[Let, ...] = ()
@@ -85,7 +89,7 @@ class RuleSpec:
         expressions = (
             self.when,
             *self.labels.values(),
-            *(update.value for update in self.updates),
+            *(update.value for update in (*self.updates, *self.on_timeout)),
             *((pair.start, pair.end, pair.key, *(value for _, value in pair.keep)) if pair else ()),
             *self.each,
             *self.let,

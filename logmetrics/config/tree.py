@@ -142,6 +142,12 @@ Expr = (
 
 
 NODES = get_args(Expr)
+# `line_time`: seconds since 1970, by whichever of the usual keys the record has.
+_TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")
+LINE_TIME = Call("time", (Or(tuple(Field((key,)) for key in _TIME_KEYS)),))
+# When the start of a pair was, and how long ago that is.
+START_TIME = Local("_start")
+ELAPSED = Call("between", (START_TIME, LINE_TIME))
 # Those that know what came before, each log for itself.
 STATEFUL = ("once", "rise", "delta", "remember")
 

@@ -171,6 +171,13 @@ class ProgramWriter:
             frozenset(pack.name for pack in self.packs if pack.recognise is not None and has_memory(pack.recognise)),
         )
 
+    def of_timeout(self, rule_number: int) -> Function:
+        """The function for a start of a rule that was given up; of its record only what it kept is known."""
+        rule = self.rules[rule_number]
+        emitter = Emitter(lambda _: "None", self.bindings.constant, self.agent)
+        body = LoopWriter(emitter, self.metrics, self.bindings, indent=1).write_timeout(rule)
+        return self._made("timed_out", f"timeout of {rule.spec.name}", ["def timed_out(kept):", *body])
+
     def _head(self, function: str, what: str, *parameters: str) -> list[str]:
         told = f"The rules of source {self.source!r}: {what}.".replace("\\", "")
         return [f"def {', '.join((f'{function}(lines', 'log', 'now_s', *parameters))}):", f'    """{told}"""']
@@ -211,7 +218,8 @@ def _tally(rule: RuleSpec) -> RuleTally:
     calls = (part for part in rule.parts() if isinstance(part, Call) and part.name in STATEFUL)
     names = dict.fromkeys(_memory_name(rule.name, call) for call in calls if call.name != "remember")
     memories = {name: Memory() for name in names}
-    return RuleTally(rule.name, bool(rule.pack), open_pairs=OpenPairs() if rule.pair else None, memories=memories)
+    pairs = OpenPairs(len(rule.pair.keep), rule.pair.timeout_s) if rule.pair else None
+    return RuleTally(rule.name, bool(rule.pack), open_pairs=pairs, memories=memories)
 
 
 def _memory_name(rule: str, call: Call) -> str:

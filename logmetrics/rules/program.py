@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -13,7 +14,7 @@ from logmetrics.formats.json_lines import Decode, decoded_one_by_one
 from logmetrics.rules.keyed import KeyedState
 from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
-from logmetrics.rules.pairs import OpenPairs
+from logmetrics.rules.pairs import Kept, OpenPairs
 
 # Of so many records of a log all keys are looked at.
 SAMPLED_MAX = 20
@@ -104,6 +105,7 @@ class Functions(Protocol):
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]: ...
     def of_text(self, name: str) -> Function: ...
     def of_pack(self, name: str) -> Function: ...
+    def of_timeout(self, rule_number: int) -> Function: ...
     def which_pack(self) -> WhichPack: ...
 
 
@@ -123,7 +125,14 @@ class Program:
         self._others = functions.others
         self._of_text = _Made(functions.of_text)
         self._of_pack = _Made(functions.of_pack)
+        self._of_timeout: dict[int, Function] = {}
         self._which_pack: WhichPack | None = None
+        self._timing_out = [
+            pairs for rule in rules if (pairs := rule.open_pairs) is not None and pairs.timeout_s is not None
+        ]
+        for number, rule in enumerate(rules):
+            if rule.open_pairs is not None:
+                rule.open_pairs.on_timeout = partial(self._timed_out, number)
         self._is_of_one_pack = functions.is_of_one_pack
 
     def apply(self, lines: list[bytes], log: Log, now_s: float) -> None:
@@ -140,6 +149,19 @@ class Program:
             elif not self._of_pack[log.likely](run, log, now_s, False):
                 log.was_mistaken()
                 self._apply_by_pack(run, log, now_s)
+
+    def expire(self, now_s: float) -> bool:
+        """Give up what waits for an end for too long at *now_s*, wall time in seconds. True when there was any."""
+        waiting = sum(map(len, self._timing_out))
+        for pairs in self._timing_out:
+            pairs.expire(now_s)
+        return sum(map(len, self._timing_out)) < waiting
+
+    def _timed_out(self, rule_number: int, kept: Kept) -> None:
+        function = self._of_timeout.get(rule_number)
+        if function is None:
+            function = self._of_timeout[rule_number] = self.functions.of_timeout(rule_number)
+        function(kept)
 
     def _apply_by_pack(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count records of JSON, each with the rules of the pack that it is of, in their order."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from logmetrics.config.specs import MetricSpec, PairSpec, RuleSpec, UpdateSpec
 from logmetrics.config.tree import (
+    LINE_TIME,
     STATEFUL,
     And,
     Call,
@@ -262,10 +263,19 @@ class LoopWriter:
             kept = "".join(f"{self.emitter.value(tree)}, " for _, tree in pair.keep)
             self._line(f"{open_pairs}.start(key_text({key}), ({kept}))")
 
+    def write_timeout(self, rule: NumberedRule) -> list[str]:
+        """The statements for a start of *rule* that was given up, with what it kept in ``kept``."""
+        assert rule.spec.pair is not None
+        self._line(f"({''.join(f'kept_{name}, ' for name, _ in rule.spec.pair.keep)}) = kept")
+        for update in rule.spec.on_timeout:
+            self._write_update(rule, update)
+        return self.lines
+
     def _write_end(self, rule: NumberedRule, pair: PairSpec, open_pairs: str, key: str) -> None:
         kept = self.emitter.temporary("kept")
         self._line("hit = True")
-        self._line(f"{kept} = {open_pairs}.end(key_text({key}))")
+        ended = "" if pair.timeout_s is None else f", {self.emitter.value(LINE_TIME)}"
+        self._line(f"{kept} = {open_pairs}.end(key_text({key}){ended})")
         with self._block(f"if {kept} is not None:"):
             if pair.keep:
                 names = "".join(f"kept_{name}, " for name, _ in pair.keep)
