@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
-from logmetrics.rules.compile import compile_rules
+from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover
@@ -81,10 +81,7 @@ class Engine:
         self.say = say
         self.show_progress = show_progress
         self.store = Store(config.rule_set.metrics, config.limits)
-        self.readers = [
-            SourceReader(spec, compile_rules(config.rule_set, spec.name, spec.format, self.store, spec.agent))
-            for spec in config.sources
-        ]
+        self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
         self.waker = Waker()
         # Set by a signal handler, read between turns.

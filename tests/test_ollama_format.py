@@ -444,3 +444,63 @@ def test_no_bytes_raise(line: bytes) -> None:
     texts += [attribute(record, "a"), attribute(record, "total"), route(record.path or "")]
     for text in texts:
         assert text is None or text.encode() is not None
+
+
+GO_PANIC = b"""panic: runtime error: invalid memory address or nil pointer dereference
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x58 pc=0x7ff6]
+
+goroutine 42 gp=0xc000104fc0 m=5 mp=0xc000100008 [running]:
+github.com/ollama/ollama/ml/backend/ggml.(*Context).ComputeWithNotify(0xc0004e8240, 0x0, {0xc01, 0x1, 0x1})
+\tC:/a/ollama/ml/backend/ggml/ggml.go:880 +0x35d
+main.main()
+\t/build/main.go:12 +0x1f
+created by github.com/ollama/ollama/runner/ollamarunner.(*Server).run in goroutine 19
+\t/build/runner.go:460 +0x2cf
+rax    0x0
+rip    0x7f00
+fs     0x0
+exit status 2"""
+TRACEBACK = b"""Traceback (most recent call last):
+  File "/app/agent.py", line 10, in run
+    return self.call(x)
+           ^^^^^^^^^^^^
+ValueError: no such tool
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/app/main.py", line 5, in <module>
+    main()
+RuntimeError: giving up"""
+
+
+@pytest.mark.parametrize(
+    ("dump", "said"),
+    [
+        (GO_PANIC, ["panic: runtime error: invalid memory address or nil pointer dereference"]),
+        (TRACEBACK, ["ValueError: no such tool", "RuntimeError: giving up"]),
+        (b"ERROR boom\n    at com.example.Main.run(Main.java:5)\n\tat x.y", ["ERROR boom"]),
+    ],
+)
+@pytest.mark.parametrize("prefix", [b"", b"Nov 25 10:11:12 host ollama[42]: ", b"app-1  | "])
+def test_a_dump_is_one_record(dump: bytes, said: list[str], prefix: bytes) -> None:
+    """Its frames go on with the line that says what happened."""
+    records = [split_line(prefix + line) for line in dump.split(b"\n")]
+    assert [record.msg for record in records if record is not None] == said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"       eval time =    8627.28 ms /    25 tokens (  345.09 ms per token,     2.90 tokens per second)",
+        b"llama_model_loader: - kv  24: tokenizer.chat_template str = {{- ...",
+        b"load_tensors: offloaded 33/33 layers to GPU",
+        b"main: server is listening on http://127.0.0.1:8080 - starting the main loop",
+        b"system_info: n_threads = 8 (n_threads_batch = 8) / 16 | CUDA : ARCHS = 500",
+        b"ggml_cuda_init: found 1 CUDA devices:",
+    ],
+)
+def test_lines_of_their_own_are_records(line: bytes) -> None:
+    record = split_line(line)
+    assert record is not None
+    assert record.kind == "text"

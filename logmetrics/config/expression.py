@@ -249,7 +249,10 @@ def _check_arguments(name: str, arguments: tuple[Expr, ...], offset: int) -> Non
         if not (isinstance(pattern, Literal) and isinstance(pattern.value, str)):
             raise ExpressionError(f"the second argument of {name}() is a quoted text", offset)
         if name in ("matches", "capture"):
-            _check_pattern(name, pattern.value, offset)
+            groups = check_pattern(pattern.value, offset)
+            if name == "capture" and groups < 1:
+                what = f"capture() needs a group in parentheses, and {pattern.value!r} has none"
+                raise ExpressionError(what, offset)
     if name == "remember" and not (isinstance(arguments[0], Literal) and isinstance(arguments[0].value, str)):
         raise ExpressionError('remember() takes a quoted name first: remember("model", payload.model)', offset)
     if name == "map" and not isinstance(arguments[1], MapLiteral):
@@ -258,7 +261,8 @@ def _check_arguments(name: str, arguments: tuple[Expr, ...], offset: int) -> Non
         raise ExpressionError(f"{name}() does not take a list or a table", offset)
 
 
-def _check_pattern(name: str, pattern: str, offset: int) -> None:
+def check_pattern(pattern: str, offset: int = 0) -> int:
+    """The number of groups in *pattern*. Raises ExpressionError when it is no pattern of RE2's."""
     import re2  # costs 10 ms and 3 MB; only configs with patterns pay
 
     options = re2.Options()
@@ -269,8 +273,7 @@ def _check_pattern(name: str, pattern: str, offset: int) -> None:
         reason = error.args[0] if error.args else "bad pattern"
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise ExpressionError(f"{pattern!r} is not a regular expression that RE2 takes: {text}", offset) from None
-    if name == "capture" and compiled.groups < 1:
-        raise ExpressionError(f"capture() needs a group in parentheses, and {pattern!r} has none", offset)
+    return int(compiled.groups)
 
 
 def did_you_mean(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from logmetrics.config.document import Document, parse_document
-from logmetrics.config.expression import did_you_mean
+from logmetrics.config.expression import ExpressionError, check_pattern, did_you_mean
 from logmetrics.config.model import (
     ConfigModel,
     LimitsModel,
@@ -151,7 +151,8 @@ def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
         name=model.name,
         paths=tuple(model.paths),
         exclude=tuple(model.exclude),
-        format=model.format,
+        format=model.format[0],
+        pattern=model.format[1],
         unwraps=model.framing == "auto",
         max_line_bytes=model.max_line_bytes,
         start_at_end=model.from_ == "end",
@@ -168,6 +169,11 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
         if source.name in seen:
             problems.append(document.problem(("sources", index, "name"), f"a second source called {source.name!r}"))
         seen.add(source.name)
+        if source.format[0] == "regex":
+            try:
+                check_pattern(source.format[1])
+            except ExpressionError as error:
+                problems.append(document.problem(("sources", index, "format", "regex"), str(error)))
         path = ("sources", index, "agent")
         specs.append(_source_spec(source, None if source.agent is None else reader.expression(source.agent, path)))
     return tuple(specs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from logmetrics.config.specs import BUCKET_PRESETS
 from logmetrics.config.units import parse_duration, parse_size
@@ -39,6 +39,28 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _source_format(value: object) -> tuple[str, str]:
+    """The name of a format, and its pattern."""
+    if isinstance(value, str) and value in _SOURCE_FORMATS:
+        return value, ""
+    if isinstance(value, dict) and list(value) == ["regex"] and isinstance(value["regex"], str):
+        return "regex", value["regex"]
+    names = ", ".join(f"'{name}'" for name in _SOURCE_FORMATS)
+    raise ValueError(f"expected {names} or {{regex: PATTERN}}")
+
+
+_SOURCE_FORMATS = ("auto", "json", "logfmt", "ollama")
+_FORMAT_SCHEMA = {
+    "anyOf": [
+        {"enum": list(_SOURCE_FORMATS)},
+        {
+            "type": "object",
+            "properties": {"regex": {"type": "string", "description": "RE2, with named groups: (?P<level>[A-Z]+)"}},
+            "required": ["regex"],
+            "additionalProperties": False,
+        },
+    ]
+}
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|[smhdw]))+$", "examples": ["30s", "5m", "1h30m"]}
 _IDLE_SCHEMA = {"anyOf": [_DURATION_SCHEMA, {"const": "never"}]}
 _SIZE_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kKMG]?i?B$", "examples": ["64KiB", "1MiB"]}
@@ -52,6 +74,7 @@ Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
 Idle = Annotated[float, BeforeValidator(_or_never), AfterValidator(_not_zero), WithJsonSchema(_IDLE_SCHEMA)]
+Format = Annotated[tuple[str, str], PlainValidator(_source_format), WithJsonSchema(_FORMAT_SCHEMA)]
 Admission = Literal["heavy", "first"]
 LabelName = Annotated[str, Field(pattern=LABEL_NAME)]
 Count = Annotated[int, Field(ge=1)]
@@ -69,9 +92,9 @@ class SourceModel(_Model):
         Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")
     ]
     exclude: Annotated[Texts, Field(description="globs of names or paths that are not read")] = []
-    format: Annotated[Literal["auto", "json", "ollama"], Field(description="auto decides for each line, cheaply")] = (
-        "auto"
-    )
+    format: Annotated[
+        Format, Field(description="auto decides for each line, cheaply; {regex: PATTERN} makes fields of named groups")
+    ] = ("auto", "")
     framing: Annotated[
         Literal["auto", "lines"],
         Field(
@@ -153,7 +176,8 @@ class RuleModel(_Model):
 
     name: Annotated[str, Field(min_length=1)]
     format: Annotated[
-        Literal["json", "ollama"] | None, Field(description="only for records of this format; default: any")
+        Literal["json", "ollama", "logfmt", "regex"] | None,
+        Field(description="only for records of this format; json: all with named fields; default: any"),
     ] = None
     each: Annotated[
         Texts, Field(description="NAME in EXPRESSION: the rule is applied to each element of a list; several nest")

@@ -15,7 +15,8 @@ BUCKET_PRESETS: Mapping[str, tuple[float, ...]] = {
     "request_duration": (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600),
     "tokens": (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
 }
-FORMATS = ("json", "ollama")
+# Those that a source of format auto tells apart.
+FORMATS = ("json", "ollama", "logfmt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class PairSpec:
 
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
-    """One rule. ``format`` limits it to records of one format; None means any."""
+    """One rule. ``format`` limits it to records of one format; None means any, "json" all that have named fields."""
 
     name: str
     format: str | None
@@ -82,6 +83,10 @@ class RuleSpec:
     # The pack that it is of, and what tells that pack's records; a pack without that gets what no other recognises.
     pack: str = ""
     recognise: Expr | None = None
+
+    def is_for(self, format_name: str) -> bool:
+        """Whether records of the format are looked at."""
+        return self.format in (None, format_name) or (self.format == "json" and format_name in ("logfmt", "regex"))
 
     def parts(self) -> Iterator[Expr]:
         """Every node of every expression in it."""
@@ -126,6 +131,8 @@ class SourceSpec:
     paths: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     format: str = "auto"
+    # Of format regex.
+    pattern: str = ""
     # False: each line is a record as it stands.
     unwraps: bool = True
     max_line_bytes: int = 1024 * 1024

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from logmetrics.formats.go_duration import parse_go_duration
+from logmetrics.formats.prefix import PREFIX, bare
 
 
 class OllamaRecord:
@@ -39,8 +40,11 @@ class OllamaRecord:
         self.tail = tail  # slog: what follows msg, from the blank on
 
 
-def split_line(line: bytes) -> OllamaRecord:
-    """Take one line (without its newline) apart; what is no whole GIN or log line is of kind "text"."""
+def split_line(line: bytes) -> OllamaRecord | None:
+    """Take one line (without its newline) apart; what is no whole GIN or log line is of kind "text".
+
+    None for a line that only goes on with the one before it, as the frames of a panic do.
+    """
     line = line.rstrip(b"\r")
     record = None
     if line.startswith(b"time="):
@@ -181,42 +185,35 @@ def _slog(line: bytes) -> OllamaRecord | None:
     return OllamaRecord("slog", _text(words[0][5:]), level, msg, None, None, None, None, tail)
 
 
-_BOM = b"\xef\xbb\xbf"
-_ESC = 0x1B
-_ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _STDLOG = re.compile(
     rb"([0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}) [^ ]+:[0-9]+: (" + _LEVEL + rb') (.*?)(?: [^ ="]+=.*)?', re.DOTALL
 )
-# What log collectors put in front of a line, sometimes one after the other.
-_PREFIX = re.compile(
-    rb"""(?:
-        (?: [^ ]{1,16}[ ]+[0-9]{1,2}[ ][0-9:]{8}                           # journald: any month name,
-          | [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]{8,32} )                        # or short-iso,
-        [ ](?:[^ :]{1,255}[ ])?[^ :\[]{1,255}\[[0-9]+\]:[ ]                # then [host] program[pid]:
-      | [0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[^ ]{0,20} # docker logs -t, Docker Desktop
-        [ ](?:std(?:out|err)[ ][FP][ ])?                                   # and Kubernetes
-      | [A-Za-z0-9][A-Za-z0-9_.-]{0,127}[ ]+[|][ ]                         # docker compose
-      | \[[0-9]{4}-[0-9]{2}-[0-9]{2}[ ][0-9:]{8}\][ ]\[std(?:out|err)\][ ] # wrappers
-    ){1,3}""",
+# Lines that belong to the one before them: the frames of a panic or traceback, and what dumps print below it. The line
+# that says what happened stands before them in Go, and behind them in Python.
+_CONTINUES = re.compile(
+    rb"""(?: \Z                                                            # an empty line
+      | \t | [ ]{4}[^ ] | [ ]{2}File[ ]" | \s+at[ ]\S | \s*[\^~]+\s*\Z      # frames, and what points into them
+      | Traceback[ ]\(most[ ]recent[ ]call[ ]last\): | During[ ]handling[ ]of[ ] | The[ ]above[ ]exception[ ]was[ ]
+      | goroutine[ ][0-9]+[ ] | created[ ]by[ ] | \[signal[ ]SIG | exit[ ]status[ ][0-9]+\Z
+      | [a-z]+[a-z0-9_./*()-]*\.[A-Za-z0-9_.*()\[\]-]+\((?:0x|\.\.\.|\{|\)).*\)?\Z   # a function of Go's, with arguments
+      | (?:r[a-z0-9]{1,5}|[cfgs]s)[ ]+0x[0-9a-f]+\Z                        # registers
+    )""",
     re.VERBOSE,
 )
 
 
-def _decorated(line: bytes) -> OllamaRecord:
+def _decorated(line: bytes) -> OllamaRecord | None:
     """A line with something in front of it or colours in it, or else a std-log line or text."""
-    # A file that is truncated while its writer goes on has a hole of NULs in front of the next line.
-    line = line.lstrip(b"\0").removeprefix(_BOM)
-    if _ESC in line:
-        line = _ANSI.sub(b"", line)
+    line = bare(line)
     # JSON can quote whole log lines: runners up to 0.1.34 print it, and some wrappers.
     if not line.startswith(b'{"') and (record := _embedded(line)):
         return record
-    if prefix := _PREFIX.match(line):
+    if prefix := PREFIX.match(line):
         line = line[prefix.end() :]
     if stdlog := _STDLOG.fullmatch(line):
         time, level, msg = stdlog.groups()
         return OllamaRecord("stdlog", _text(time), _text(level), _text(msg))
-    return OllamaRecord("text", None, None, _text(line))
+    return None if _CONTINUES.match(line) else OllamaRecord("text", None, None, _text(line))
 
 
 _GIN_START = re.compile(rb"\[GIN\] (?=[0-9]{4}/[0-9]{2}/[0-9]{2} - )")

@@ -29,11 +29,15 @@ class OllamaFormat:
             return "rec.path"
         return "route_of(rec)" if key == "route" else f"attribute(rec, {key!r})"
 
-    def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int]]:
-        """A function from lines to (records, 0): a line that is nothing else is text."""
+    def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int, int]]:
+        """A function from lines to (records, 0, number of lines that go on with the record before them)."""
 
-        def decode(lines: list[bytes]) -> tuple[list[Any], int]:
-            return list(map(split_line, lines)), 0
+        def decode(lines: list[bytes]) -> tuple[list[Any], int, int]:
+            records = list(map(split_line, lines))
+            if None not in records:
+                return records, 0, 0
+            whole = [record for record in records if record is not None]
+            return whole, 0, len(records) - len(whole)
 
         return decode
 

@@ -1,25 +1,29 @@
-"""Which format a line has, decided by its first byte; the order of lines is kept."""
+"""Which format a line has, decided by what it begins with; the order of lines is kept."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
+from logmetrics.formats.text_fields import is_logfmt
+
 # What may stand before an object: blanks, the NULs of a truncated file's hole, a UTF-8 byte order mark.
 _LEADING = b" \t\x00\xef"
 
 
-def _is_json(line: bytes) -> bool:
-    return line[:1] == b"{"
+def _format_of(line: bytes) -> str:
+    if line[:1] == b"{":
+        return "json"
+    # Ollama's lines of this kind tell the place in its source.
+    if b"=" in line and b" source=" not in line and b"level=" in line and is_logfmt(line):
+        return "logfmt"
+    return "ollama"
 
 
 def split_formats(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
-    """Runs of consecutive lines of one format, as ("json", lines) or ("ollama", lines)."""
+    """Runs of consecutive lines of one format: "json", "logfmt", or "ollama" for any other text."""
     firsts = [line[:1] for line in lines]
-    objects = firsts.count(b"{")
-    if objects == len(lines):
+    if firsts.count(b"{") == len(lines):
         return [("json", lines)]
     if any(first in _LEADING for first in set(firsts) if first):
         lines = [line.lstrip(_LEADING + b"\xbb\xbf") if line[:1] in _LEADING and line else line for line in lines]
-    elif not objects:
-        return [("ollama", lines)]
-    return [("json" if json else "ollama", list(run)) for json, run in groupby(lines, _is_json)]
+    return [(name, list(run)) for name, run in groupby(lines, _format_of)]

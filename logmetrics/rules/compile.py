@@ -15,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from logmetrics.config.specs import FORMATS, RuleSet, RuleSpec
+from logmetrics.config.specs import FORMATS, Config, RuleSet, RuleSpec, SourceSpec
 from logmetrics.config.tree import STATEFUL, Call, Expr, Field, has_memory
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
+from logmetrics.formats.text_fields import TextFieldsFormat, logfmt_format, pattern_format
 from logmetrics.rules import functions
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.markers import markers_of
@@ -31,19 +32,33 @@ from logmetrics.store.store import Store
 
 
 def compile_rules(
-    rule_set: RuleSet, source: str, source_format: str, store: Store, agent: Expr | None = None
+    rule_set: RuleSet,
+    source: str,
+    source_format: str,
+    store: Store,
+    agent: Expr | None = None,
+    *,
+    pattern: str = "",
 ) -> Program:
-    """Compile *rule_set* for the lines of one source, writing into *store*; *agent* is its `source.agent`."""
+    """Compile *rule_set* for the lines of one source, writing into *store*.
+
+    *agent* is its `source.agent`, *pattern* what takes lines of the format regex apart.
+    """
     formats = FORMATS if source_format == "auto" else (source_format,)
-    rules = [rule for rule in rule_set.rules if rule.format is None or rule.format in formats]
+    rules = [rule for rule in rule_set.rules if any(map(rule.is_for, formats))]
     bindings = _Bindings(rules, store)
     program = Program(
         bindings.tallies,
         bindings.remembered,
-        ProgramWriter(rules, rule_set, source, formats, bindings, agent),
+        ProgramWriter(rules, rule_set, source, formats, bindings, agent, pattern),
     )
     bindings.names.update(program=program, tallies=bindings.tallies)
     return program
+
+
+def compiled(config: Config, source: SourceSpec, store: Store) -> Program:
+    """The rules of *config* for *source*."""
+    return compile_rules(config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern)
 
 
 class ProgramWriter:
@@ -57,14 +72,16 @@ class ProgramWriter:
         formats: Sequence[str],
         bindings: _Bindings,
         agent: Expr | None,
+        pattern: str,
     ) -> None:
+        self.pattern = pattern
         self.rules = [NumberedRule(number, rule) for number, rule in enumerate(rules)]
         self.metrics = rule_set.metrics
         self.source = source
         self.formats = formats
         self.bindings = bindings
         self.agent = agent
-        self.packs, self.own = by_pack(rule for rule in self.rules if rule.spec.format in (None, "json"))
+        self.packs, self.own = by_pack(rule for rule in self.rules if rule.spec.is_for("json"))
         # What was written so far, by the name that tracebacks give it.
         self.texts: dict[str, str] = {}
 
@@ -86,8 +103,10 @@ class ProgramWriter:
 
     def of_text(self, name: str) -> Function:
         """The function for lines of the format *name*, which asks each for the pack that it is of."""
-        packs, own = by_pack(rule for rule in self.rules if rule.spec.format in (None, name))
-        record_format = ollama_lines.OllamaFormat()
+        packs, own = by_pack(rule for rule in self.rules if rule.spec.is_for(name))
+        record_format = ollama_lines.OllamaFormat() if name == "ollama" else self._text_fields(name)
+        if name != "ollama":
+            packs = packs[-1:]  # packs know their records of JSON, not what else has fields
         body = self._writer(record_format.field).write(packs, own)
         numbers = [rule.number for pack in packs for rule in pack.rules] + [rule.number for rule in own]
         seen = [f"seen_{number}" for number in range(len(packs))]
@@ -95,13 +114,17 @@ class ProgramWriter:
         lines = [
             *self._head(f"apply_{name}", name),
             *_counters(numbers, seen),
-            "    records, refused = decode(lines)",
+            "    records, refused, continued = decode(lines)",
             "    for rec in records:",
             *body,
             *_tallied(numbers),
+            "    program.continued += continued",
             f"    log.saw({{{counts}}})",
         ]
         return self._made(f"apply_{name}", name, lines, decode=record_format.decoder())
+
+    def _text_fields(self, name: str) -> TextFieldsFormat:
+        return logfmt_format() if name == "logfmt" else pattern_format(self.pattern)
 
     def of_pack(self, name: str) -> Function:
         """The function for records of JSON that are of the pack *name*.
@@ -183,7 +206,8 @@ class ProgramWriter:
         return [f"def {', '.join((f'{function}(lines', 'log', 'now_s', *parameters))}):", f'    """{told}"""']
 
     def _writer(self, field: Callable[[str], str]) -> LoopWriter:
-        return LoopWriter(Emitter(field, self.bindings.constant, self.agent), self.metrics, self.bindings, indent=2)
+        emitter = Emitter(field, self.bindings.constant, self.agent)
+        return LoopWriter(emitter, self.metrics, self.bindings, indent=2)
 
     def _made(self, function: str, what: str, lines: Sequence[str], **names: Any) -> Function:
         """The function in *lines*, whose text is kept for tracebacks."""

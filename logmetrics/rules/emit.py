@@ -52,7 +52,10 @@ class Emitter:
     """Writes the expressions of one loop over records. ``field`` gives the source text of a top-level field."""
 
     def __init__(
-        self, field: Callable[[str], str], constant: Callable[[str, object], str], agent: Expr | None = None
+        self,
+        field: Callable[[str], str],
+        constant: Callable[[str, object], str],
+        agent: Expr | None = None,
     ) -> None:
         self.field = field
         self.constant = constant

@@ -121,6 +121,8 @@ class Program:
         self.remembered = remembered
         self.unmatched = 0
         self.unparsable = 0
+        # Lines of text that only go on with the record before them.
+        self.continued = 0
         self.functions = functions
         self._others = functions.others
         self._of_text = _Made(functions.of_text)

@@ -34,6 +34,12 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "logmetrics_source_unparsable_lines_total", "counter", ("source",), "Lines that are no record of their format"
     ),
     SelfMetric(
+        "logmetrics_source_continuation_lines_total",
+        "counter",
+        ("source",),
+        "Lines of text that go on with another one",
+    ),
+    SelfMetric(
         "logmetrics_source_oversize_lines_total", "counter", ("source",), "Lines skipped, longer than max_line_bytes"
     ),
     SelfMetric("logmetrics_source_files", "gauge", ("source",), "Files being read"),
