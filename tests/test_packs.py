@@ -20,18 +20,24 @@ from logmetrics.store.store import Store
 
 DATA = Path(__file__).parent / "data"
 OLLAMA = json.loads((DATA / "ollama" / "expected.json").read_text())
-# The path as logged: for the counts by method and path that the pack folds into routes.
-BY_PATH = RuleSet(
-    {"paths_total": MetricSpec("paths_total", "counter", "h", ("method", "path"))},
-    (
-        RuleSpec(
-            "paths",
-            "ollama",
-            parse_expression('kind == "gin"'),
-            {"method": parse_expression("method"), "path": parse_expression("request_path")},
-            (UpdateSpec("paths_total", (), parse_expression("1")),),
-        ),
-    ),
+
+
+def _counting(name: str, when: str, **labels: str) -> RuleSet:
+    """A rule that counts what the packs fold or leave out."""
+    metric = MetricSpec(name, "counter", "h", tuple(labels), raw=frozenset(labels))
+    update = UpdateSpec(name, (), parse_expression("1"))
+    trees = {label: parse_expression(text) for label, text in labels.items()}
+    return RuleSet({name: metric}, (RuleSpec(name, "ollama", parse_expression(when), trees, (update,)),))
+
+
+COUNTS = merge(
+    [
+        # The path as logged, where the pack has routes.
+        _counting("paths_total", 'kind == "gin"', method="method", path='capture(request_path, "^([^?]*)")'),
+        _counting("queries_total", 'kind == "gin" and "?" in request_path'),
+        _counting("started_total", '"started in" in msg and kind == "slog"'),
+        _counting("loaded_total", 'msg == "loaded runners"'),
+    ]
 )
 
 
@@ -44,7 +50,7 @@ def totals(
     lines: list[bytes], block_lines: int, source_format: str = "auto"
 ) -> Mapping[str, Mapping[tuple[str, ...], Any]]:
     """All packs' metrics over *lines*, given in blocks of *block_lines*."""
-    rule_set = merge([*(pack.rule_set for pack in builtin_packs().values()), BY_PATH])
+    rule_set = merge([*(pack.rule_set for pack in builtin_packs().values()), COUNTS])
     store = Store(rule_set.metrics, LimitsSpec())
     program = compile_rules(rule_set, "test", source_format, store)
     for start in range(0, len(lines), block_lines):
@@ -71,12 +77,16 @@ def test_ollama_samples(name: str) -> None:
     assert latency == pytest.approx(float(expected["latency_sum_seconds"]), abs=1e-6)
     levels = Counter(expected["slog_by_level"]) + Counter(expected["stdlog_by_level"])
     assert {level: count for (level,), count in found["ollama_log_messages_total"].items()} == levels
+    assert found["queries_total"] == {(): expected["gin_with_query"]}
+    assert found["started_total"] == {(): expected["started_lines"]}
+    assert found["loaded_total"] == {(): expected["loaded_runners_lines"]}
     assert found["ollama_model_loads_total"] == {(): expected["model_loads"]}
     _, load_seconds, loads = found["ollama_model_load_duration_seconds"][()]
     assert (f"{load_seconds:.2f}", loads) == (expected["model_load_seconds"], expected["model_loads"])
     tokens = found["ollama_tokens_total"]
     assert tokens.get(("prompt",), 0) == expected["prompt_tokens"]
     assert tokens.get(("completion",), 0) == expected["output_tokens"]
+    assert found["ollama_completions_total"] == {(): expected["timing_requests"]}
     assert found["ollama_prompts_truncated_total"] == {(): expected["truncations"]}
     assert sum(found["agent_log_records_total"].values()) == 0
 
@@ -103,6 +113,7 @@ def test_failures_and_crashes() -> None:
     crashed = totals(lines_of(DATA / "ollama" / "054-v0.12.6-sigabrt-gotrace.log"), 50)
 
     assert failed["ollama_model_load_failures_total"] == {("crash",): 1}
+    assert failed["ollama_runner_crashes_total"] == {("gpu_error",): 1}
     assert crashed["ollama_runner_crashes_total"] == {("exit_status",): 1}
     assert crashed["ollama_build_info"] == {("0.12.6",): 1}
 
