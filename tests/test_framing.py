@@ -130,6 +130,21 @@ def test_colours() -> None:
     assert values(taken(PLAIN, data, steps(9))) == [{"a": 1}]
 
 
+def test_objects_in_other_text() -> None:
+    """Behind words of a logger they are the record; in a sentence they are a part of it."""
+    lines = [
+        b'INFO:app.events:{"a": 1}',
+        b'2026-11-25 10:11:12,345 {"a": 2}',
+        b'2026-11-25 10:11:12,345 - app - INFO - {"a": 3}',
+        b'app.events: {"a": 4}',
+        b'srv operator(): got exception: {"error": {"code": 400}}',
+        b'func (x) {"}',
+    ]
+    records = taken(PLAIN, b"\n".join([*lines, b""]), steps(10))
+    assert records[:4] == [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}', b'{"a": 4}']
+    assert records[4:] == lines[4:]
+
+
 def test_an_object_that_never_ends_costs_one_record() -> None:
     """What follows it counts: an object's lines are deeper than its brace."""
     data = b'{\n  "a": 1,\n{"b": 2}\n{"c": 3}\n'

@@ -167,5 +167,5 @@ def test_open_pairs_are_bounded() -> None:
     pairs.start("7", ("again",))
 
     assert len(pairs) == OpenPairs.OPEN_MAX
-    assert pairs.broken == {"replaced": 1, "given_up": 5, "end_without_start": 0, "no_key": 0}
+    assert pairs.broken == {"replaced": 1, "given_up": 5, "end_without_start": 0, "no_key": 0, "timeout": 0}
     assert (pairs.end("0"), pairs.end("7")) == (None, ("again",))

@@ -11,7 +11,8 @@ import pytest
 from logmetrics.config.loading import merge
 from logmetrics.config.specs import LimitsSpec
 from logmetrics.packs import builtin_packs
-from logmetrics.rules.program import Log, compile_rules
+from logmetrics.rules.compile import compile_rules
+from logmetrics.rules.log import Log
 from logmetrics.store.store import Store
 from tests.world import World
 

@@ -156,6 +156,13 @@ class _Assembly:
         return Assembled([record for _, last, record in self.done if last < end], end, given_back)
 
 
+# What loggers put in front of a message that is JSON: times and punctuation, a name with a colon, or a level somewhere.
+_LOGGER_WORDS = re.compile(
+    rb"(?:[\s\[\]()|:,.;/+TZ0-9-]*|[\w.\[\]-]+:\s*|.*\b(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b.*)\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
 def _embedded_object(text: bytes) -> bytes | None:
     """The JSON object at the end of *text*, behind words of a logger."""
     if not text.endswith(b"}"):
@@ -163,8 +170,10 @@ def _embedded_object(text: bytes) -> bytes | None:
     start = text.find(b"{")
     if text[start + 1 : start + 2] not in (b'"', b"}", b" "):
         start = text.find(b'{"')
+    if start < 0 or not _LOGGER_WORDS.match(text[:start]):
+        return None
     try:
-        return text[start:] if start >= 0 and msgspec.json.decode(text[start:]).__class__ is dict else None
+        return text[start:] if msgspec.json.decode(text[start:]).__class__ is dict else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 

@@ -29,7 +29,7 @@ class OllamaRecord:
         path: str | None = None,
         tail: bytes = b"",
     ) -> None:
-        self.kind = kind  # "gin", "slog", "stdlog" or "text"
+        self.kind = kind  # "gin", "slog", "stdlog", "text" or "continuation"
         self.time = time  # "2024/11/12 - 10:11:12" (no zone), RFC 3339, or "2024/11/28 11:12:39" (no zone)
         self.level = level  # "INFO", "DEBUG-4"
         self.msg = msg  # for "text" the whole line, without what a log collector put in front
@@ -40,10 +40,9 @@ class OllamaRecord:
         self.tail = tail  # slog: what follows msg, from the blank on
 
 
-def split_line(line: bytes) -> OllamaRecord | None:
-    """Take one line (without its newline) apart; what is no whole GIN or log line is of kind "text".
-
-    None for a line that only goes on with the one before it, as the frames of a panic do.
+def split_line(line: bytes) -> OllamaRecord:
+    """Take one line (without its newline) apart; what is no whole GIN or log line is of kind "text", or "continuation"
+    when it only goes on with another line, as the frames of a panic do.
     """
     line = line.rstrip(b"\r")
     record = None
@@ -195,14 +194,14 @@ _CONTINUES = re.compile(
       | \t | [ ]{4}[^ ] | [ ]{2}File[ ]" | \s+at[ ]\S | \s*[\^~]+\s*\Z      # frames, and what points into them
       | Traceback[ ]\(most[ ]recent[ ]call[ ]last\): | During[ ]handling[ ]of[ ] | The[ ]above[ ]exception[ ]was[ ]
       | goroutine[ ][0-9]+[ ] | created[ ]by[ ] | \[signal[ ]SIG | exit[ ]status[ ][0-9]+\Z
-      | [a-z]+[a-z0-9_./*()-]*\.[A-Za-z0-9_.*()\[\]-]+\((?:0x|\.\.\.|\{|\)).*\)?\Z   # a function of Go's, with arguments
+      | [a-z]+[a-z0-9_./*()-]*\.[A-Za-z0-9_.*()\[\]-]+\((?:0x|\.\.\.|\{|\)).*\)?\Z  # a function of Go's
       | (?:r[a-z0-9]{1,5}|[cfgs]s)[ ]+0x[0-9a-f]+\Z                        # registers
     )""",
     re.VERBOSE,
 )
 
 
-def _decorated(line: bytes) -> OllamaRecord | None:
+def _decorated(line: bytes) -> OllamaRecord:
     """A line with something in front of it or colours in it, or else a std-log line or text."""
     line = bare(line)
     # JSON can quote whole log lines: runners up to 0.1.34 print it, and some wrappers.
@@ -213,7 +212,7 @@ def _decorated(line: bytes) -> OllamaRecord | None:
     if stdlog := _STDLOG.fullmatch(line):
         time, level, msg = stdlog.groups()
         return OllamaRecord("stdlog", _text(time), _text(level), _text(msg))
-    return None if _CONTINUES.match(line) else OllamaRecord("text", None, None, _text(line))
+    return OllamaRecord("continuation" if _CONTINUES.match(line) else "text", None, None, _text(line))
 
 
 _GIN_START = re.compile(rb"\[GIN\] (?=[0-9]{4}/[0-9]{2}/[0-9]{2} - )")

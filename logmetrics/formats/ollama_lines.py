@@ -1,4 +1,4 @@
-"""Ollama server logs as records: every line is one, of kind gin, slog, stdlog or text."""
+"""Ollama server logs as records: a line is one, of kind gin, slog, stdlog or text, or goes on with another."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ class OllamaFormat:
 
         def decode(lines: list[bytes]) -> tuple[list[Any], int, int]:
             records = list(map(split_line, lines))
-            if None not in records:
-                return records, 0, 0
-            whole = [record for record in records if record is not None]
+            whole = [record for record in records if record.kind != "continuation"]
             return whole, 0, len(records) - len(whole)
 
         return decode

@@ -6,9 +6,11 @@ The text of the functions is registered with ``linecache``: tracebacks show its 
 
 from __future__ import annotations
 
+import ctypes
 import linecache
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -221,8 +223,16 @@ class ProgramWriter:
             warnings.simplefilter("ignore", SyntaxWarning)
             code = compile(text, filename, "exec")
         exec(code, namespace)  # noqa: S102 - written above from checked trees
+        del code
+        _give_memory_back()
         made: Function = namespace[function]
         return made
+
+
+def _give_memory_back() -> None:
+    """Compiling takes some megabytes for a moment, which glibc would keep."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _counters(numbers: Sequence[int], others: Sequence[str] = ()) -> list[str]:

@@ -111,6 +111,8 @@ class LoopWriter:
         The pack is the first whose condition holds; the last one may have none, and takes what is left.
         """
         self._line("hit = False")
+        # Of what came before a pack's condition can only ask `remember`, which belongs to no rule.
+        self.emitter.memory = lambda call: self.bind.memory(-1, call)
         for number, pack in enumerate(packs):
             if pack.recognise is not None:
                 with self._block(f"{'el' if number else ''}if {self.emitter.test(pack.recognise)}:"):

@@ -37,7 +37,7 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "logmetrics_source_continuation_lines_total",
         "counter",
         ("source",),
-        "Lines of text that go on with another one",
+        "Lines that only go on with another one",
     ),
     SelfMetric(
         "logmetrics_source_oversize_lines_total", "counter", ("source",), "Lines skipped, longer than max_line_bytes"
