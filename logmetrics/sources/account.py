@@ -30,7 +30,7 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
     for reason, lost_bytes in known.orphans.lost_bytes.items():
         put("logmetrics_lost_bytes_total", lost_bytes, reason)
     put("logmetrics_open_files", known.open_count)
-    for family in store.families.values():
+    for family in store.families_in_use:
         metric = family.spec.name
         put("logmetrics_series", family.guard.series, metric)
         put("logmetrics_series_limit", family.guard.series_max, metric)

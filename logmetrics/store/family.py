@@ -64,12 +64,18 @@ class Family:
         self._idle_look_s = float("-inf")
         # Its id in state.db.
         self.key = 0
-        pinned = [()] if not spec.labels and spec.type != "gauge" else map(self.guard.form, spec.init)
+        is_alone = not spec.labels and spec.type != "gauge"
+        pinned = [()] if is_alone else map(self.guard.form, spec.init)
         self._pinned = dict.fromkeys(pinned)
-        for labels in self._pinned:
+        for labels in self._pinned if not spec.pack else ():
             series = self._add(labels)
             series.born = 0
             self._touch(series)
+
+    def begin(self) -> None:
+        """The pack that the metric is of is in use: what is there from the start is there from now on."""
+        for labels in self._pinned:
+            self.get(labels)
 
     # -- the way of a measurement
 
@@ -156,8 +162,8 @@ class Family:
     def resume_pinned(self) -> None:
         """After a restart: label sets that `init` names now may have been parked. Raises CommitError."""
         for labels in self._pinned:
-            series = self.series[labels]
-            if not series.settled and labels in self.parking:
+            series = self.series.get(labels)
+            if series is not None and not series.settled and labels in self.parking:
                 self.parking.take(labels)
                 self.parking.resume(series)
                 series.settled = True

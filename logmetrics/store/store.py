@@ -41,6 +41,11 @@ class Store:
         self.limits = limits
         self.budget = ProcessBudget(limits)
         self.families = {name: Family(spec, limits, self.budget) for name, spec in metrics.items()}
+        # Packs of which nothing was counted so far, and their families. Nobody wants to see these.
+        self._unused: dict[str, list[Family]] = {}
+        for family in self.families.values():
+            if family.spec.pack:
+                self._unused.setdefault(family.spec.pack, []).append(family)
         # Counts commits. A view with the same generation is the same view.
         self.generation = 0
         self._newest = 0
@@ -107,6 +112,7 @@ class Store:
         The cost follows what changed since the last commit, not the number of series.
         """
         self._collected_s = now_s
+        self._begin_packs()
         created_s = now_s if self._committed_s is None else self._committed_s
         for family in (*self.families.values(), *more):
             family.pass_time(now_s)
@@ -116,6 +122,17 @@ class Store:
             family.settle(created_s)
             self._collect_series(family, changed, batch)
             _collect_guard(family, batch)
+
+    def _begin_packs(self) -> None:
+        used = [pack for pack, families in self._unused.items() if any(family.series for family in families)]
+        for pack in used:
+            for family in self._unused.pop(pack):
+                family.begin()
+
+    @property
+    def families_in_use(self) -> list[Family]:
+        """Those of the packs of which something was counted, and all of the user's own."""
+        return [family for family in self.families.values() if family.spec.pack not in self._unused]
 
     def _collect_series(self, family: Family, changed: Iterable[Series], batch: Batch) -> None:
         _rows(batch, "series_gone").extend((key,) for key in family.gone())
@@ -147,7 +164,7 @@ class Store:
     def view(self, more: Iterable[Family] = ()) -> View:
         """The last commit: each family with its series and their committed values."""
         with self._lock:
-            families = [_committed(family) for family in (*self.families.values(), *more)]
+            families = [_committed(family) for family in (*self.families_in_use, *more)]
             return View(self.generation, families, self._newest)
 
 
