@@ -243,3 +243,13 @@ def test_killed_at_any_place(wrapper: str, tmp_path: Path) -> None:
     world.poll()
     assert {n: count for n, count in world.counted().items() if n != "unknown"} == {str(n): 1 for n in range(5)}
     world.close()
+
+
+def test_excluded_lines(tmp_path: Path) -> None:
+    """Lines with one of the texts in them are counted, and not looked at: here they could not even be parsed."""
+    world = World(tmp_path, exclude_lines=("progress", "heartbeat"))
+    (tmp_path / "a.log").write_text('{"n": 1}\n{"progress\n{"n": 2, "type": "heartbeat"}\n{"n": 3}\n')
+    world.poll()
+    assert world.counted() == {"1": 1, "3": 1}
+    assert world.values("logmetrics_source_excluded_lines_total") == {("test",): 2}
+    assert world.values("logmetrics_source_unparsable_lines_total") == {("test",): 0}

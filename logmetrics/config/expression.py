@@ -62,6 +62,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "time": Function(1, 1, "number", "seconds since 1970 of a time: ISO text, or s, ms, us or ns since 1970"),
     "between": Function(2, 2, "number", "seconds from one time to another"),
     "kv": Function(1, 1, "object", "a list of {key, value} as one object, OpenTelemetry's typed values unwrapped"),
+    "entries": Function(1, 1, "any", "an object as a list of {key, value}, for each"),
     "parse_json": Function(1, 1, "object", "the JSON in a text"),
     "count": Function(1, 1, "number", "how many elements a list or an object has"),
     "join": Function(2, 8, "text", "texts one after another; missing when one of them is"),

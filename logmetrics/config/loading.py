@@ -153,6 +153,7 @@ def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
         exclude=tuple(model.exclude),
         format=model.format[0],
         pattern=model.format[1],
+        exclude_lines=tuple(model.exclude_lines),
         unwraps=model.framing == "auto",
         max_line_bytes=model.max_line_bytes,
         start_at_end=model.from_ == "end",
@@ -169,6 +170,10 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
         if source.name in seen:
             problems.append(document.problem(("sources", index, "name"), f"a second source called {source.name!r}"))
         seen.add(source.name)
+        for number, text in enumerate(source.exclude_lines):
+            if not text:
+                place = ("sources", index, "exclude_lines", number)
+                problems.append(document.problem(place, "an empty text is in every line"))
         if source.format[0] == "regex":
             try:
                 check_pattern(source.format[1])

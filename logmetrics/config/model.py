@@ -95,6 +95,9 @@ class SourceModel(_Model):
     format: Annotated[
         Format, Field(description="auto decides for each line, cheaply; {regex: PATTERN} makes fields of named groups")
     ] = ("auto", "")
+    exclude_lines: Annotated[
+        Texts, Field(description="lines with any of these texts in them are not looked at: noise, told at little cost")
+    ] = []
     framing: Annotated[
         Literal["auto", "lines"],
         Field(

@@ -133,6 +133,8 @@ class SourceSpec:
     format: str = "auto"
     # Of format regex.
     pattern: str = ""
+    # Records with any of these texts in them are passed over.
+    exclude_lines: tuple[str, ...] = ()
     # False: each line is a record as it stands.
     unwraps: bool = True
     max_line_bytes: int = 1024 * 1024

@@ -60,7 +60,9 @@ def compile_rules(
 
 def compiled(config: Config, source: SourceSpec, store: Store) -> Program:
     """The rules of *config* for *source*."""
-    return compile_rules(config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern)
+    program = compile_rules(config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern)
+    program.exclude = tuple(text.encode() for text in source.exclude_lines)
+    return program
 
 
 class ProgramWriter:

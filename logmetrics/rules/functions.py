@@ -230,6 +230,11 @@ def _unwrapped(value: Any) -> Any:
     return kv(dig(inner, "values")) if kind == "kvlistValue" else value
 
 
+def entries(value: Any) -> list[dict[str, Any]] | None:
+    """The keys and values of an object, as a list that `each` can go through."""
+    return [{"key": key, "value": found} for key, found in value.items()] if value.__class__ is dict else None
+
+
 def parse_json(value: Any) -> Any:
     """What the JSON text *value* holds; missing when it is none."""
     if value.__class__ is not str:
@@ -330,6 +335,7 @@ IMPLEMENTATIONS: Mapping[str, Callable[..., Any]] = {
     "time": time,
     "between": between,
     "kv": kv,
+    "entries": entries,
     "parse_json": parse_json,
     "count": count,
     "join": join,

@@ -123,6 +123,9 @@ class Program:
         self.unparsable = 0
         # Lines of text that only go on with the record before them.
         self.continued = 0
+        # Records with any of these texts in them are passed over; how many were.
+        self.exclude: tuple[bytes, ...] = ()
+        self.excluded = 0
         self.functions = functions
         self._others = functions.others
         self._of_text = _Made(functions.of_text)
@@ -139,6 +142,11 @@ class Program:
 
     def apply(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count a block of whole records of *log*; *now_s* is wall time in seconds."""
+        if self.exclude:
+            before = len(lines)
+            for text in self.exclude:
+                lines = [line for line in lines if text not in line]
+            self.excluded += before - len(lines)
         for format_name, run in self.functions.split(lines):
             if format_name != "json":
                 self._of_text[format_name](run, log, now_s)

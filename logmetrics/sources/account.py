@@ -72,6 +72,7 @@ def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> No
         put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
         put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
         put("logmetrics_source_continuation_lines_total", reader.program.continued, name)
+        put("logmetrics_source_excluded_lines_total", reader.program.excluded, name)
         put("logmetrics_source_oversize_lines_total", reader.oversize, name)
         put("logmetrics_source_nul_bytes_total", reader.nul_bytes, name)
         put("logmetrics_source_files", files[name], name)

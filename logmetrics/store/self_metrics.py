@@ -40,6 +40,9 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
         "Lines that only go on with another one",
     ),
     SelfMetric(
+        "logmetrics_source_excluded_lines_total", "counter", ("source",), "Lines that exclude_lines passes over"
+    ),
+    SelfMetric(
         "logmetrics_source_oversize_lines_total", "counter", ("source",), "Lines skipped, longer than max_line_bytes"
     ),
     SelfMetric("logmetrics_source_files", "gauge", ("source",), "Files being read"),
