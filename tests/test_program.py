@@ -43,7 +43,7 @@ def test_text_is_what_tracebacks_show(name: str) -> None:
     program, _ = compiled(builtin_packs()[name].rule_set, source=f"trace-{name}", source_format="json")
 
     with pytest.raises(TypeError) as caught:
-        program.functions.of_pack(program.functions.others.pack)(None, LOG, 0.0, True)
+        program.functions.of_pack(program.others.pack)(None, LOG, 0.0)
     frames = [frame for frame in traceback.extract_tb(caught.value.__traceback__) if "<rules of" in frame.filename]
     [(filename, text)] = program.functions.texts.items()
     assert frames[0].filename == filename

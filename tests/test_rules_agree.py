@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -118,28 +119,46 @@ records = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    rule_list=st.lists(st.integers(0, 9), min_size=1, max_size=6).flatmap(
-        lambda numbers: st.tuples(*(rules(number) for number in range(len(numbers))))
-    ),
-    batch=st.lists(records, max_size=12),
-    cut=st.integers(1, 12),
+RULES = st.lists(st.integers(0, 9), min_size=1, max_size=6).flatmap(
+    lambda numbers: st.tuples(*(rules(number) for number in range(len(numbers))))
 )
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rule_list=RULES, batch=st.lists(records, max_size=12), cut=st.integers(1, 12))
 def test_generated_function_equals_the_interpreter(
     rule_list: tuple[RuleSpec, ...], batch: list[dict[str, Any]], cut: int
 ) -> None:
     """For random rules and records, cut into blocks anywhere, all series, matches and unmatched counts are equal."""
-    rule_set = RuleSet(METRICS, rule_list)
+    check(rule_list, batch, cut, RuleSet(METRICS, rule_list))
+
+
+OTHER_PACK = RuleSpec(
+    "other", "json", None, {}, (), pack="a", recognise=parse_expression('has(nope) or kind == "nope" and has(x.y)')
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rule_list=RULES, batch=st.lists(records, max_size=30), cut=st.integers(1, 12))
+def test_functions_for_known_keys_equal_the_interpreter(
+    rule_list: tuple[RuleSpec, ...], batch: list[dict[str, Any]], cut: int
+) -> None:
+    """So do those of a log whose keys are known, beside a pack that might recognise its records."""
+    of_pack = [replace(rule, pack="z") for rule in rule_list]
+    check(rule_list, batch, cut, RuleSet(METRICS, (OTHER_PACK, *of_pack)))
+
+
+def check(rule_list: tuple[RuleSpec, ...], batch: list[dict[str, Any]], cut: int, rule_set: RuleSet) -> None:
     store = Store(METRICS, LIMITS)
     program = compile_rules(rule_set, "test", "json", store)
     lines = [json.dumps(record).encode() for record in batch]
+    log = Log("/logs/x.log", "test")
     for start in range(0, len(lines), cut):
-        program.apply(lines[start : start + cut], Log("/logs/x.log", "test"), 0.0)
+        program.apply(lines[start : start + cut], log, 0.0)
         store.fold()
     store.commit(0.0)
 
-    expected = Interpreter(rule_set)
+    expected = Interpreter(RuleSet(METRICS, rule_list))
     for line in lines:
         expected.feed(json.loads(line))
 

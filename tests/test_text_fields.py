@@ -50,12 +50,14 @@ def test_which_lines_are_logfmt() -> None:
         b'time=2026-11-25T10:11:12Z level=INFO msg="tool call" event=tool_call',
         b"Nov 25 10:11:12 host agent[42]: level=warn a=b",
         b'time=2026-11-25T10:11:12.1Z level=INFO source=routes.go:1 msg="Listening on x (version 0.4.1)"',
+        b"event=tool_call agent=x tool_name=y duration_ms=5",
         b"llama_model_loader: - kv 1: level=5",
+        b"OLLAMA_HOST=0.0.0.0 is set",
         b"n_ctx = 4096",
         b'{"level": "info"}',
     ]
     names = [name for name, run in split_formats(lines) for _ in run]
-    assert names == ["logfmt", "logfmt", "ollama", "ollama", "ollama", "json"]
+    assert names == ["logfmt", "logfmt", "ollama", "logfmt", "ollama", "ollama", "ollama", "json"]
 
 
 def test_the_generic_pack_reads_logfmt(tmp_path: Path) -> None:

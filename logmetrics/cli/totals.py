@@ -24,5 +24,8 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     with progress_line() as progress:
         engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
         engine.run_once()
+    skipped = sum(reader.decisions["skipped"] for reader in engine.readers)
+    if skipped:
+        say(f"{skipped:,} rotated or compressed logs were not read; a path that names them has them read")
     families = engine.view().families
     return [(spec, sorted(rows, key=lambda row: row[0].labels)) for spec, rows in families]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from logmetrics.config.document import Document, parse_document
-from logmetrics.config.expression import ExpressionError, check_pattern, did_you_mean
+from logmetrics.config.document import Document, KeyPath, parse_document
+from logmetrics.config.expression import CONTEXT_NAMES, ExpressionError, check_pattern, did_you_mean
 from logmetrics.config.model import (
     ConfigModel,
     LimitsModel,
@@ -20,7 +21,7 @@ from logmetrics.config.model import (
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
-from logmetrics.config.tree import Call, Expr, parts_of
+from logmetrics.config.tree import Call, Expr, Literal, parts_of
 from logmetrics.errors import ConfigError, Problem
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
@@ -177,11 +178,22 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
         if source.format[0] == "regex":
             try:
                 check_pattern(source.format[1])
+                if "(?P<" not in source.format[1]:
+                    raise ExpressionError("needs named groups, which are the fields: (?P<level>[A-Z]+)")
             except ExpressionError as error:
                 problems.append(document.problem(("sources", index, "format", "regex"), str(error)))
-        path = ("sources", index, "agent")
-        specs.append(_source_spec(source, None if source.agent is None else reader.expression(source.agent, path)))
+        specs.append(_source_spec(source, _agent(source.agent, reader, ("sources", index, "agent"))))
     return tuple(specs)
+
+
+def _agent(text: str | None, reader: RuleSetReader, path: KeyPath) -> Expr | None:
+    """What `source.agent` stands for: an expression, or a word that is the name itself."""
+    if text is None or text in reader.names or text in CONTEXT_NAMES or not _WORD.fullmatch(text):
+        return None if text is None else reader.expression(text, path)
+    return Literal(text)
+
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _rule_set(

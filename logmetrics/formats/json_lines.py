@@ -46,6 +46,12 @@ def decoded_one_by_one(line: bytes, decode: Decode) -> list[tuple[Any, bytes]]:
     return [(record, text) for text in one_after_another(line) for record in decode([text])[0]]
 
 
+def can_be_known(keys: Iterable[str]) -> bool:
+    """Whether a decoder can look for *keys*: msgspec takes no names with quotes, backslashes or controls."""
+    return all(key.isprintable() and "\\" not in key and '"' not in key for key in keys)
+
+
+_NULL = msgspec.Raw(b"null")
 _SEAM = re.compile(rb"\}\s*\{")
 _OBJECTS = json.JSONDecoder()
 
@@ -61,16 +67,6 @@ class JsonFormat:
 
     def __init__(self) -> None:
         self._attributes: dict[str, str] = {}
-        self._refused_keys: list[str] = []
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """The top-level keys that are read."""
-        return frozenset(self._attributes)
-
-    def refuse(self, keys: Iterable[str]) -> None:
-        """Have decoding fail with ValidationError for a block with a record that has any of *keys*."""
-        self._refused_keys += sorted(keys)
 
     def field(self, key: str) -> str:
         """Source text that gives the field *key* of the record ``rec``."""
@@ -81,21 +77,27 @@ class JsonFormat:
             self._attributes[key] = attribute
         return f"rec.{attribute}"
 
-    def decoder(self) -> Decode:
-        """A function from lines to (records, number of lines that are no JSON object). Call it last."""
+    def decoder(self, known: Iterable[str] | None = None) -> Decode:
+        """A function from lines to (records, number of lines that are no JSON object). Call it last.
+
+        With *known*, the function raises ValidationError for a block in which a record has any other key, or which is
+        no object. These keys can be in a Struct: see ``can_be_known``.
+        """
+        others = sorted(set(known or ()) - self._attributes.keys())
         record = msgspec.defstruct(
             "Record",
             [
                 *((attribute, Any, None) for attribute in self._attributes.values()),
-                *((f"_refused_{number}", None, None) for number in range(len(self._refused_keys))),
+                *((f"_other_{number}", msgspec.Raw, _NULL) for number in range(len(others))),
             ],
             rename={
                 **{attribute: key for key, attribute in self._attributes.items()},
-                **{f"_refused_{number}": key for number, key in enumerate(self._refused_keys)},
+                **{f"_other_{number}": key for number, key in enumerate(others)},
             },
+            forbid_unknown_fields=known is not None,
             gc=False,
         )
-        refusing = bool(self._refused_keys)
+        strict = known is not None
         decode_line = msgspec.json.Decoder(record).decode
 
         def decode(lines: list[bytes]) -> tuple[list[Any], int]:
@@ -107,7 +109,7 @@ class JsonFormat:
                     records.extend(rest)  # runs in C; a refused line costs one exception and nothing else
                     return records, refused
                 except _REFUSALS as error:  # noqa: PERF203 - a new try for each refused line only
-                    if refusing and isinstance(error, msgspec.ValidationError):
+                    if strict and isinstance(error, msgspec.ValidationError):
                         raise
                     place += len(records) + 1 - known  # those taken since, and the refused one
                     several = one_after_another(lines[place - 1])

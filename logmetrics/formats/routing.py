@@ -14,7 +14,7 @@ def _format_of(line: bytes) -> str:
     if line[:1] == b"{":
         return "json"
     # Ollama's lines of this kind tell the place in its source.
-    if b"=" in line and b" source=" not in line and b"level=" in line and is_logfmt(line):
+    if b"=" in line and b" source=" not in line and is_logfmt(line):
         return "logfmt"
     return "ollama"
 

@@ -12,7 +12,11 @@ from typing import Any
 from logmetrics.formats.prefix import prefix_of
 
 _PAIR = re.compile(r'([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|\Z)')
-_STARTS_WITH_PAIR = re.compile(rb'[A-Za-z_@][^\s="]{0,63}=(?:"|[^\s"=]*(?:\s|\Z))')
+_KEY = rb'[A-Za-z_@][^\s="]{0,63}='
+# One pair and a level further on, or two pairs.
+_STARTS_WITH_PAIR = re.compile(
+    _KEY + rb'(?:"(?:[^"\\]|\\.){0,4096}"|[^\s"=]*)(?:\s+' + _KEY + rb"|\Z|(?=\s.*\blevel=))", re.DOTALL
+)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SHORT_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)

@@ -9,26 +9,26 @@ from __future__ import annotations
 import ctypes
 import linecache
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from logmetrics.config.specs import FORMATS, Config, RuleSet, RuleSpec, SourceSpec
-from logmetrics.config.tree import STATEFUL, Call, Expr, Field, has_memory
+from logmetrics.config.tree import STATEFUL, Call, Expr, Field, Literal, Not, has_memory
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
 from logmetrics.formats.text_fields import TextFieldsFormat, logfmt_format, pattern_format
 from logmetrics.rules import functions
 from logmetrics.rules.emit import BREAK, Emitter
-from logmetrics.rules.markers import markers_of
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally, WhichPack
+from logmetrics.rules.simplify import simplified, simplified_rule
 from logmetrics.rules.writer import LoopWriter, NumberedRule, PackRules, by_pack
 from logmetrics.store.store import Store
 
@@ -131,56 +131,69 @@ class ProgramWriter:
         return logfmt_format() if name == "logfmt" else pattern_format(self.pattern)
 
     def of_pack(self, name: str) -> Function:
-        """The function for records of JSON that are of the pack *name*.
-
-        With ``sure`` they are; else it finds out, and when one is not it does nothing and gives False.
-        """
-        position = [pack.name for pack in self.packs].index(name)
-        pack = self.packs[position]
+        """The function for records of JSON that are of the pack *name*."""
+        pack = next(pack for pack in self.packs if pack.name == name)
         record_format = JsonFormat()
         body = self._writer(record_format.field).write([replace(pack, recognise=None)], self.own)
-        decode_sure = record_format.decoder()
-        test = self._test_of_all(pack, self.packs[:position], record_format)
         numbers = [rule.number for rule in (*pack.rules, *self.own)]
-        function = f"apply_{''.join(c if c.isalnum() else '_' for c in name)}"
+        function = f"apply_{_identifier(name)}"
         lines = [
-            *self._head(function, name or "no pack", "sure"),
-            "    if sure:",
-            "        records, refused = decode_sure(lines)",
-            "    else:",
-            "        try:",
-            "            records, refused = decode(lines)",
-            "        except ValidationError:",
-            "            return False",
-            *test,
+            *self._head(function, name or "no pack"),
+            "    records, refused = decode(lines)",
+            *self._loop(pack, body, numbers),
+        ]
+        what = f"pack {name}" if name else "json"
+        return self._made(function, what, lines, decode=record_format.decoder())
+
+    def of_keys(self, name: str, keys: frozenset[str]) -> Function:
+        """The same for records that have no top-level keys but *keys*, of which most spellings in a pack are not one.
+
+        It finds out whether all records are such, and of this pack; if not it does nothing and gives False.
+        """
+        absent = _AllBut(keys)
+        position = [pack.name for pack in self.packs].index(name)
+        pack = self.packs[position]
+        rules, own = self._simplified(pack.rules, absent), self._simplified(self.own, absent)
+        record_format = JsonFormat()
+
+        def field(key: str) -> str:
+            return "None" if key in absent else record_format.field(key)
+
+        body = self._writer(field).write([PackRules(name, None, rules)], own)
+        numbers = [rule.number for rule in (*rules, *own)]
+        emitter = Emitter(field, self.bindings.constant, self.agent)
+        emitter.memory = self.bindings.shared_memory
+        misfit: list[Expr] = [Not(pack.recognise)] if pack.recognise is not None else []
+        misfit += [one.recognise for one in self.packs[:position] if one.recognise is not None]
+        misfits = [test for test in (simplified(test, absent) for test in misfit) if test != Literal(value=False)]
+        test = " or ".join(map(emitter.test, misfits))
+        function = f"apply_{_identifier(name)}_known"
+        lines = [
+            *self._head(function, f"{name or 'no pack'}, with known keys"),
+            "    try:",
+            "        records, refused = decode(lines)",
+            "    except ValidationError:",
+            "        return False",
+            *(["    for rec in records:", f"        if {test}:", "            return False"] if misfits else ()),
+            *self._loop(pack, body, numbers),
+        ]
+        names = {"decode": record_format.decoder(keys), "ValidationError": msgspec.ValidationError}
+        digest = sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return self._made(function, f"pack {name}, keys {digest}", lines, **names)
+
+    def _simplified(self, rules: Sequence[NumberedRule], absent: Container[str]) -> list[NumberedRule]:
+        pairs = ((rule.number, simplified_rule(rule.spec, absent)) for rule in rules)
+        return [NumberedRule(number, spec) for number, spec in pairs if spec is not None]
+
+    def _loop(self, pack: PackRules, body: Sequence[str], numbers: Sequence[int]) -> list[str]:
+        return [
             *_counters(numbers, ["seen_0"]),
             "    for rec in records:",
             *body,
             *_tallied(numbers),
-            f"    log.packs[{name!r}] += {'seen_0' if pack.recognise is None else 'len(records)'}",
+            f"    log.packs[{pack.name!r}] += {'seen_0' if pack.recognise is None else 'len(records)'}",
             "    return True",
         ]
-        what = f"pack {name}" if name else "json"
-        names = {"decode": record_format.decoder(), "decode_sure": decode_sure}
-        return self._made(function, what, lines, ValidationError=msgspec.ValidationError, **names)
-
-    def _test_of_all(self, pack: PackRules, earlier: Sequence[PackRules], record_format: JsonFormat) -> list[str]:
-        """Statements that give up when a record is not of *pack*, or of one that comes before it."""
-        emitter = Emitter(record_format.field, self.bindings.constant, self.agent)
-        emitter.memory = self.bindings.shared_memory
-        misfits = [] if pack.recognise is None else [f"not {emitter.test(pack.recognise)}"]
-        conditions = [one.recognise for one in earlier if one.recognise is not None]
-        while True:
-            markers = markers_of(conditions, record_format.fields)
-            tests = list(map(emitter.test, markers.tests))
-            # A test may read what was a marker: then that one needs a test too.
-            if not markers.keys & record_format.fields:
-                break
-        record_format.refuse(markers.keys)
-        if not misfits + tests:
-            return []
-        test = " or ".join(misfits + tests)
-        return ["        for rec in records:", f"            if {test}:", "                return False"]
 
     def which_pack(self) -> WhichPack:
         """Tells which pack a record of JSON is of: the first whose condition holds."""
@@ -205,9 +218,9 @@ class ProgramWriter:
         body = LoopWriter(emitter, self.metrics, self.bindings, indent=1).write_timeout(rule)
         return self._made("timed_out", f"timeout of {rule.spec.name}", ["def timed_out(kept):", *body])
 
-    def _head(self, function: str, what: str, *parameters: str) -> list[str]:
+    def _head(self, function: str, what: str) -> list[str]:
         told = f"The rules of source {self.source!r}: {what}.".replace("\\", "")
-        return [f"def {', '.join((f'{function}(lines', 'log', 'now_s', *parameters))}):", f'    """{told}"""']
+        return [f"def {function}(lines, log, now_s):", f'    """{told}"""']
 
     def _writer(self, field: Callable[[str], str]) -> LoopWriter:
         emitter = Emitter(field, self.bindings.constant, self.agent)
@@ -229,6 +242,20 @@ class ProgramWriter:
         _give_memory_back()
         made: Function = namespace[function]
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class _AllBut:
+    """All keys but these."""
+
+    keys: frozenset[str]
+
+    def __contains__(self, key: object) -> bool:
+        return key not in self.keys
+
+
+def _identifier(name: str) -> str:
+    return "".join(character if character.isalnum() else "_" for character in name)
 
 
 def _give_memory_back() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from logmetrics.config.expression import is_condition
 from logmetrics.config.tree import (
+    MISSING,
     STATEFUL,
     And,
     Arithmetic,
@@ -143,8 +144,10 @@ class Emitter:
         """One variable serves the whole chain: it holds the operand that is being looked at."""
         name = self.temporary()
         operands = [operand for operand in _flat(expr) if operand != SOURCE_AGENT or self.agent is not None]
-        if not operands:
-            return "None"
+        *firsts, last = operands or [MISSING]
+        operands = [*(operand for operand in firsts if operand != MISSING), last]
+        if len(operands) == 1:
+            return self.value(operands[0])
         *firsts, last = operands
         tried = [f"{name} if ({name} := {self.value(operand)}) is not None and {name} != ''" for operand in firsts]
         return f"({BREAK}{f' else{BREAK}'.join((*tried, self.value(last)))}{BREAK})"
@@ -218,6 +221,6 @@ def _flat(expr: Or) -> list[Expr]:
     operands: list[Expr] = []
     for operand in expr.operands:
         operands += _flat(operand) if isinstance(operand, Or) and not is_condition(operand) else [operand]
-        if isinstance(operands[-1], Literal) and operands[-1].value != "":
+        if isinstance(operands[-1], Literal) and operands[-1].value not in ("", None):
             break
     return operands

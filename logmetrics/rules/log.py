@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import orjson
+
+from logmetrics.formats.json_lines import can_be_known
 
 # How many blocks of one pack in a row it takes, at most, until the next one is taken for that pack's again.
 PATIENCE_MAX = 64
+# A log with more mistakes than this, or more keys, is not worth a function of its own.
+MISTAKES_MAX = 30
+KEYS_MAX = 100
 
 
 @dataclass(slots=True)
@@ -18,15 +26,19 @@ class Log:
     name: str = field(init=False)
     stem: str = field(init=False)
     parent: str = field(init=False)
+    # Whether any of its records was looked at in this run.
+    was_read: bool = field(default=False, init=False)
     # How many records were of which pack.
     packs: Counter[str] = field(default_factory=Counter, init=False)
-    # Top-level keys that no rule reads, of its first records that are of no pack in particular.
-    left_alone: dict[str, None] = field(default_factory=dict, init=False)
-    sampled: int = field(default=0, init=False)
+    # The top-level keys that its records of JSON had so far; None when there are too many, or they change too often.
+    keys: frozenset[str] | None = field(default=frozenset(), init=False)
+    # Of so many records.
+    learned: int = field(default=0, init=False)
     # The pack that the next block is likely to be of altogether. It saves time, and decides nothing.
     likely: str | None = field(default=None, init=False)
     _in_a_row: int = field(default=0, init=False)
     _patience: int = field(default=1, init=False)
+    _mistakes: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         directory, _, self.name = self.path.rpartition("/")
@@ -45,8 +57,25 @@ class Log:
         if self._in_a_row >= self._patience:
             [self.likely] = packs
 
+    def learn(self, lines: list[bytes]) -> None:
+        """Note the keys of the records in *lines*."""
+        self.learned += len(lines)
+        if self.keys is None:
+            return
+        keys = set(self.keys)
+        for line in lines:
+            with suppress(orjson.JSONDecodeError):
+                record = orjson.loads(line)
+                if record.__class__ is dict:
+                    keys |= record.keys()
+        if len(keys) > len(self.keys):
+            self.keys = frozenset(keys) if len(keys) <= KEYS_MAX and can_be_known(keys) else None
+
     def was_mistaken(self) -> None:
         """The block was not of the likely pack altogether."""
         self.likely = None
         self._in_a_row = 0
         self._patience = min(2 * self._patience, PATIENCE_MAX)
+        self._mistakes += 1
+        if self._mistakes > MISTAKES_MAX:
+            self.keys = None

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
-
-import orjson
 
 from logmetrics.formats.json_lines import Decode, decoded_one_by_one
 from logmetrics.rules.keyed import KeyedState
@@ -16,8 +13,10 @@ from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import Kept, OpenPairs
 
-# Of so many records of a log all keys are looked at.
+# Of so many records the keys are noted where only people want to know them.
 SAMPLED_MAX = 20
+# So many functions for logs with certain keys; logs beyond are read by the pack's function for any keys.
+KEY_SETS_MAX = 200
 
 
 # Takes lines, their log, and wall time in seconds; see `compile` for the others.
@@ -105,6 +104,7 @@ class Functions(Protocol):
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]: ...
     def of_text(self, name: str) -> Function: ...
     def of_pack(self, name: str) -> Function: ...
+    def of_keys(self, name: str, keys: frozenset[str]) -> Function: ...
     def of_timeout(self, rule_number: int) -> Function: ...
     def which_pack(self) -> WhichPack: ...
 
@@ -127,9 +127,10 @@ class Program:
         self.exclude: tuple[bytes, ...] = ()
         self.excluded = 0
         self.functions = functions
-        self._others = functions.others
+        self.others = functions.others
         self._of_text = _Made(functions.of_text)
         self._of_pack = _Made(functions.of_pack)
+        self._of_keys: dict[tuple[str, frozenset[str]], Function] = {}
         self._of_timeout: dict[int, Function] = {}
         self._which_pack: WhichPack | None = None
         self._timing_out = [
@@ -139,6 +140,7 @@ class Program:
             if rule.open_pairs is not None:
                 rule.open_pairs.on_timeout = partial(self._timed_out, number)
         self._is_of_one_pack = functions.is_of_one_pack
+        self.has_own_rules = not all(rule.of_pack for rule in rules)
 
     def apply(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count a block of whole records of *log*; *now_s* is wall time in seconds."""
@@ -147,18 +149,28 @@ class Program:
             for text in self.exclude:
                 lines = [line for line in lines if text not in line]
             self.excluded += before - len(lines)
+        log.was_read = True
         for format_name, run in self.functions.split(lines):
             if format_name != "json":
                 self._of_text[format_name](run, log, now_s)
             elif self._is_of_one_pack:
-                self._apply_run(self._others.pack, run, log, now_s)
-                if log.sampled < SAMPLED_MAX:
-                    self._sample(run, log)
-            elif log.likely is None:
+                self._of_pack[self.others.pack](run, log, now_s)
+                if log.learned < SAMPLED_MAX:
+                    log.learn(run[:SAMPLED_MAX])
+            elif (function := self._of_likely(log)) is None or not function(run, log, now_s):
+                if function is not None:
+                    log.was_mistaken()
                 self._apply_by_pack(run, log, now_s)
-            elif not self._of_pack[log.likely](run, log, now_s, False):
-                log.was_mistaken()
-                self._apply_by_pack(run, log, now_s)
+
+    def _of_likely(self, log: Log) -> Function | None:
+        """The function for blocks like those that *log* had so far."""
+        if log.likely is None or log.keys is None:
+            return None
+        function = self._of_keys.get((log.likely, log.keys))
+        if function is None and len(self._of_keys) < KEY_SETS_MAX:
+            function = self.functions.of_keys(log.likely, log.keys)
+            self._of_keys[log.likely, log.keys] = function
+        return function
 
     def expire(self, now_s: float) -> bool:
         """Give up what waits for an end for too long at *now_s*, wall time in seconds. True when there was any."""
@@ -179,7 +191,7 @@ class Program:
             self._which_pack = self.functions.which_pack()
         which = self._which_pack
         packs: set[str] = set()
-        pack, run = self._others.pack, list[bytes]()
+        pack, run = self.others.pack, list[bytes]()
         for line in lines:
             for record, text in decoded_one_by_one(line, which.decode):
                 of = pack if record is None else which.pack_of(record, log)
@@ -193,22 +205,12 @@ class Program:
                     self._apply_run(pack, run, log, now_s)
                     run = []
         self._apply_run(pack, run, log, now_s)
-        if log.sampled < SAMPLED_MAX and packs == {self._others.pack}:
-            self._sample(lines, log)
+        log.learn(lines)
         log.saw_json(packs)
 
     def _apply_run(self, pack: str, run: list[bytes], log: Log, now_s: float) -> None:
         if run:
-            self._of_pack[pack](run, log, now_s, True)
-
-    def _sample(self, lines: list[bytes], log: Log) -> None:
-        """Note which keys of *lines* no rule reads."""
-        for line in lines[: SAMPLED_MAX - log.sampled]:
-            log.sampled += 1
-            with suppress(orjson.JSONDecodeError):
-                record = orjson.loads(line)
-                if isinstance(record, dict):
-                    log.left_alone |= dict.fromkeys(record.keys() - self._others.keys)
+            self._of_pack[pack](run, log, now_s)
 
     def collect(self, source: str, batch: dict[str, list[tuple[Any, ...]]]) -> None:
         """Add to *batch* what the next commit must write of the state behind the rules."""

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from logmetrics import __version__
-from logmetrics.rules.log import Log
 from logmetrics.sources.known import Known
 from logmetrics.sources.position import RESTARTS
 from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.tail import Tail
 from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.store import Store
 
@@ -17,6 +17,7 @@ Put = Callable[..., None]
 # More logs than this are told of by numbers; more keys than this are not named.
 LOGS_TOLD_MAX = 12
 KEYS_TOLD_MAX = 8
+_NOTHING = "no pack knows these lines; docs/rules.md tells how to write rules of your own"
 # Nobody makes metrics of these.
 _OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
 
@@ -43,16 +44,31 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
 
 def recognised(known: Known) -> list[str]:
     """What the logs were taken for, in words: each log, or when there are many, how many of each pack."""
-    logs = sorted((tail.log for tail in known.tails.values()), key=lambda log: log.path)
-    told = [(log, ", ".join(pack for pack, _ in log.packs.most_common())) for log in logs if log.packs]
-    if len(told) > LOGS_TOLD_MAX:
-        counts = Counter(packs for _, packs in told)
-        return [f"recognised: {', '.join(f'{packs} in {count:,} logs' for packs, count in counts.most_common())}"]
-    return [f"{log.path}: {packs}{_left_alone(log)}" for log, packs in told]
+    tails = sorted(known.tails.values(), key=lambda tail: tail.log.path)
+    told = [(tail, " + ".join(pack for pack, _ in tail.log.packs.most_common()) or _NOTHING) for tail in tails]
+    told = [(tail, packs) for tail, packs in told if packs != _NOTHING or _is_strange(tail)]
+    if len(told) <= LOGS_TOLD_MAX:
+        return [f"{tail.position.path}: {packs}{_left_alone([tail])}" for tail, packs in told]
+    by_packs: dict[str, list[Tail]] = {}
+    for tail, packs in told:
+        by_packs.setdefault(packs, []).append(tail)
+    return [
+        f"{len(some):,} log{'s' if len(some) > 1 else ''}, such as {some[0].position.path}: {packs}{_left_alone(some)}"
+        for packs, some in sorted(by_packs.items(), key=lambda entry: -len(entry[1]))
+    ]
 
 
-def _left_alone(log: Log) -> str:
-    keys = sorted(log.left_alone.keys() - _OF_EVERY_RECORD)
+def _is_strange(tail: Tail) -> bool:
+    """Whether lines were read that no pack knows, and there are no rules but those of packs."""
+    program = tail.reader.program
+    return tail.position.offset > 0 and not program.has_own_rules and tail.log.was_read
+
+
+def _left_alone(tails: list[Tail]) -> str:
+    """The keys that no rule reads, of logs that are of no pack in particular."""
+    others = tails[0].reader.program.others
+    logs = [tail.log for tail in tails if set(tail.log.packs) == {others.pack}]
+    keys = sorted(frozenset().union(*(log.keys or () for log in logs)) - others.keys - _OF_EVERY_RECORD)
     if not keys:
         return ""
     more = f" and {len(keys) - KEYS_TOLD_MAX} more" if len(keys) > KEYS_TOLD_MAX else ""
