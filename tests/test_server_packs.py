@@ -15,6 +15,7 @@ from logmetrics.rules.compile import compile_rules
 from logmetrics.rules.log import Log
 from logmetrics.store.store import Store
 from tests.world import World
+from tests.wrappers import WRAPPERS
 
 DATA = Path(__file__).parent / "data"
 EXPECTATIONS: dict[Path, dict[str, Any]] = {
@@ -137,3 +138,16 @@ def test_timings_of_an_ollama_log_are_nobody_elses() -> None:
     for sample in SAMPLES:
         if sample.parent.name == "ollama":
             assert totals(sample, 100, ("llama-server", "tgi", "vllm")) == {}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=_name)
+def test_wrapped_by_a_collector(sample: Path, wrapper: str, tmp_path: Path) -> None:
+    """What a collector puts in front of its lines changes no number."""
+    data = sample.read_bytes()
+    (tmp_path / sample.name).write_bytes(WRAPPERS[wrapper](data if data.endswith(b"\n") else data + b"\n"))
+    world = World(tmp_path, f"packs: [agent, {', '.join(TEXT)}]\nlimits: {{idle: never}}\n", format="auto")
+    world.poll()
+    found, expected = flat(values_of(world.engine.store)), flat(expected_of(sample))
+    assert sorted(found) == sorted(expected)
+    assert found == pytest.approx(expected, rel=1e-9, abs=2e-6)
