@@ -182,8 +182,6 @@ def test_bad_lines_cost_one_count_each(world: World) -> None:
         b"",
         b"[1, 2]",
         b'"text"',
-        b'{"n": "\xff"}',
-        b'{"n": "\\ud800"}',
         b'{"n": NaN}',
         b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"n": 1e400}',
@@ -195,6 +193,17 @@ def test_bad_lines_cost_one_count_each(world: World) -> None:
 
     assert world.counted() == {"1": len(bad) + 1}
     assert world.values("logmetrics_source_unparsable_lines_total") == {("test",): len(bad)}
+
+
+def test_texts_that_are_no_utf_8_count(world: World) -> None:
+    """Bytes that are none and halves of characters become U+FFFD, read or not; escapes that are whole stay."""
+    (world.directory / "a.log").write_bytes(
+        b'{"n": "\xff"}\n{"n": "\\ud83d"}\n{"n": "\\ud83d\\ude00"}\n{"n": "\\\\ud83d"}\n{"n": 1, "x": "\xff\\udc00"}\n'
+    )
+    world.poll()
+
+    assert world.counted() == {"\ufffd": 2, "\U0001f600": 1, "\\ud83d": 1, "1": 1}
+    assert world.values("logmetrics_source_unparsable_lines_total") == {("test",): 0}
 
 
 def test_byte_order_mark_and_crlf(world: World) -> None:

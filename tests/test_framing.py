@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from logmetrics.formats.framing import FIRST_BYTES, PLAIN, Framing, framing_of
 from logmetrics.formats.framing import LINES as LINES_ONLY
+from logmetrics.formats.json_lines import one_after_another
+from logmetrics.formats.ollama import split_line
+from logmetrics.formats.text_fields import logfmt
 from tests.world import World
 from tests.wrappers import JSON_WRAPPERS, WRAPPERS, docker, journal_export, journal_json
 
@@ -253,3 +256,105 @@ def test_excluded_lines(tmp_path: Path) -> None:
     assert world.counted() == {"1": 1, "3": 1}
     assert world.values("logmetrics_source_excluded_lines_total") == {("test",): 2}
     assert world.values("logmetrics_source_unparsable_lines_total") == {("test",): 0}
+
+
+# -- found by an adversary
+
+
+def test_what_looks_like_docker_but_has_other_keys() -> None:
+    """An agent's own record may have a log and a stream."""
+    lines = [
+        json.dumps({"log": "x" * 1000, "n": 0, "event": "tool_call"}).encode(),
+        json.dumps({"log": "hello", "stream": "stdout", "n": 0}).encode(),
+    ]
+    for line in lines:
+        data = line + b"\n" + line + b"\n"
+        assert taken(framing_for(data), data, steps(100)) == [line, line]
+
+
+def test_a_long_message_first_in_a_journal() -> None:
+    """Its other keys stand behind what is looked at."""
+    entry = json.dumps({"MESSAGE": json.dumps({"n": 1, "pad": "x" * 2000}), "_PID": "1", "PRIORITY": "6"}).encode()
+    data = entry + b"\n"
+    assert [json.loads(record)["n"] for record in taken(framing_for(data), data, steps(100))] == [1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("size", [5, 6, 13, 30])
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_indented_utf_16_over_kills(tmp_path: Path, encoding: str, size: int, mark: str) -> None:
+    """The first record takes several lines, and the log grows in small pieces."""
+    (tmp_path / "logs").mkdir()
+    data = (mark + '{\r\n  "n": 1\r\n}\r\n{"n": 2}\r\n').encode(encoding)
+    world = World(tmp_path / "logs", state_dir=tmp_path / "state", format="auto")
+    for start in range(0, len(data), size):
+        with (tmp_path / "logs" / "a.log").open("ab") as file:
+            file.write(data[start : start + size])
+        world.poll()
+        world.kill()
+    world.poll()
+    assert world.counted() == {"1": 1, "2": 1}
+    world.close()
+
+
+@pytest.mark.parametrize("line", [b"e" * 100_000, b"loading" + b"." * 100_000, b"a" * 50_000 + b"." * 50_000])
+def test_long_lines_of_text_take_no_time(line: bytes) -> None:
+    """Looking for frames of a panic looks at the beginning only: this would take hours otherwise."""
+    assert split_line(line).kind == "text"
+
+
+def test_logfmt_and_json_that_are_hard_to_take_apart() -> None:
+    """The same for pairs and for lines that might hold several objects."""
+    assert logfmt(b'level=info x={"img":"' + b"A" * 100_000 + b'"}') is not None
+    assert one_after_another(b'{"score": NaN,"text":"' + b"a}{b" * 20_000 + b'"}') == []
+    assert len(one_after_another(b'{"n": 1} ' * 9_000)) == 9_000
+    assert one_after_another(b"{}" * 20_000) == []
+
+
+def test_crlf_arrays_count_their_new_elements(world: World) -> None:
+    for end in range(1, 5):
+        text = json.dumps([{"n": number} for number in range(end)], indent=4).replace("\n", "\r\n")
+        (world.directory / "a.json").write_bytes(text.encode())
+        world.poll()
+        world.poll()
+    assert world.counted() == {str(number): 1 for number in range(4)}
+
+
+def test_a_hole_ends_what_was_begun(world: World) -> None:
+    """The record behind a truncation's NULs counts."""
+    with (world.directory / "a.log").open("wb") as file:
+        file.write(b'{"n": 0}\n{\n  "n": 1\n' + b"\0" * 100_000 + b'{"n": 2}\n{"n": 3}\n')
+    for _ in range(4):
+        world.poll()
+    assert world.counted() == {"0": 1, "2": 1, "3": 1}
+
+
+def test_a_long_entry_of_a_journal_export_is_oversize(tmp_path: Path) -> None:
+    """What stands in it is not taken for fields, and the entries behind it count."""
+    world = World(tmp_path, format="auto", max_line_bytes=1024)
+    long = b"a line\n" * 1_000
+    entry = b"__CURSOR=s=1\nMESSAGE\n" + len(long).to_bytes(8, "little") + long + b"\nPRIORITY=6\n\n"
+    data = journal_export(b'{"n": 1}\n') + entry + journal_export(b'{"n": 2}\n{"n": 3}\n')
+    for start in range(0, len(data), 1_500):
+        with (tmp_path / "a.log").open("ab") as file:
+            file.write(data[start : start + 1_500])
+        world.poll()
+    assert {n: count for n, count in world.counted().items() if n != "unknown"} == {"1": 1, "2": 1, "3": 1}
+
+
+def test_blanks_and_commas_around_objects() -> None:
+    for data in (b'{    \n  "n": 1\n}\n{"n":2}\n', b'[\n  {\n    "n": 1\n  }, {\n    "n": 2\n  }\n]\n'):
+        for size in (1, 6, 100):
+            assert values(taken(PLAIN, data, steps(size))) == [{"n": 1}, {"n": 2}]
+    assert values(taken(PLAIN, b'web-1  | {"n": 1} \n', steps(9))) == [{"n": 1}]
+
+
+def test_a_traceback_is_one_record_in_any_format(tmp_path: Path) -> None:
+    """Blanks in front of a line mean something, unless an object follows."""
+    lines = b'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nValueError: x\n'
+    for name in ("auto", "ollama"):
+        (tmp_path / name).mkdir()
+        world = World(tmp_path / name, format=name)
+        (tmp_path / name / "a.log").write_bytes(lines)
+        world.poll()
+        assert world.values("logmetrics_source_continuation_lines_total") == {("test",): 3}

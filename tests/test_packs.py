@@ -57,7 +57,8 @@ def totals(
         program.apply(lines[start : start + block_lines], Log("/var/log/x.log", "test"), 0.0)
         store.fold()
     store.commit(0.0)
-    return {spec.name: {series.labels: frozen for series, frozen in rows} for spec, rows in store.view()[1]}
+    found = {name: {} for name in rule_set.metrics}  # those of packs that nothing was counted of are not shown
+    return found | {spec.name: {series.labels: frozen for series, frozen in rows} for spec, rows in store.view()[1]}
 
 
 @pytest.mark.parametrize("name", OLLAMA)

@@ -161,7 +161,7 @@ def test_every_function_has_an_implementation() -> None:
 
 def test_open_pairs_are_bounded() -> None:
     """A flood of starts gives up the oldest, and a start that is open already is replaced."""
-    pairs = OpenPairs()
+    pairs = OpenPairs(("word",))
     for number in range(OpenPairs.OPEN_MAX + 5):
         pairs.start(str(number), (number,))
     pairs.start("7", ("again",))

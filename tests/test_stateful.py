@@ -248,16 +248,87 @@ def test_pairs_time_out_by_the_clock(tmp_path: Path) -> None:
     """When everything is read and nothing more comes."""
     world = World(tmp_path, TIMEOUTS)
     program = world.engine.readers[0].program
-    (tmp_path / "a.log").write_text(task("start", 1, 1_000, agent="a") + task("start", 2, "no time", agent="b"))
+    read_s = world.now_s
+    ahead = read_s + 30
+    (tmp_path / "a.log").write_text(
+        task("start", 1, read_s - 1e6, agent="old") + task("start", 2, "no time", agent="none")
+        + task("start", 3, ahead, agent="ahead")
+    )  # fmt: skip
     world.poll()
-    assert not program.expire(1_059)
-    assert program.expire(1_060)
-    assert not program.expire(1e9)
-    world.poll()
-    assert program.rules[0].open_pairs is not None
-    assert program.rules[0].open_pairs.broken["timeout"] == 1
+    assert not program.expire(world.now_s + 50)  # the old one was read just now: its end may stand in the next line
+    assert program.expire(world.now_s + 60)
+    assert not program.expire(ahead + 59)
+    assert program.expire(ahead + 61)
     world.engine.store.commit(0)
+    assert world.values("tasks_total") == {(agent, "timeout"): 1 for agent in ("old", "none", "ahead")}
+
+
+def test_logs_do_not_time_each_other_out(tmp_path: Path) -> None:
+    """A log of today does not end what a log of yesterday began, and a start from the future holds up no other."""
+    world = World(tmp_path, TIMEOUTS)
+    (tmp_path / "a.log").write_text(task("start", 9, 9e9, agent="x") + task("start", 1, 1_000, agent="a"))
+    world.poll()
+    (tmp_path / "b.log").write_text(task("start", 2, 5_000, agent="b") + task("end", 2, 5_010, status="success"))
+    world.poll()
+    with (tmp_path / "a.log").open("a") as file:
+        file.write(task("end", 1, 1_010, status="success"))
+        file.write(task("start", 3, 1_020, agent="c") + task("start", 4, 1_090, agent="d"))
+    world.poll()
+    assert world.values("tasks_total") == {("a", "success"): 1, ("b", "success"): 1, ("c", "timeout"): 1}
+
+
+def test_timeouts_know_what_was_kept_and_no_more(tmp_path: Path) -> None:
+    """A label that needs the record or its log is unknown then."""
+    config = TIMEOUTS.replace("labels: {agent: who,", "labels: {agent: path.stem or who,")
+    world = World(tmp_path, config)
+    (tmp_path / "a.log").write_text(task("start", 1, 1_000, agent="a") + task("start", 2, 2_000, agent="b"))
+    world.poll()
     assert world.values("tasks_total") == {("a", "timeout"): 1}
+
+
+PAST = """
+packs: []
+limits: {idle: never}
+metrics:
+  a_total: {type: counter, help: A, labels: [m]}
+  b_total: {type: counter, help: B, labels: [m]}
+  c_total: {type: counter, help: C}
+  d_total: {type: counter, help: D}
+rules:
+  - {name: before, when: has(x), labels: {m: remember("m")}, update: {a_total: 1}}
+  - {name: remember, when: has(x), remember: {m: x}}
+  - {name: after, when: has(x), labels: {m: remember("m")}, update: {b_total: 1}}
+  - {name: first, when: type == "x", update: {c_total: 'rise(n, id)'}}
+  - {name: second, when: 'type in ["x", "y"]', update: {d_total: 'rise(n, id) if type == "y" else 0'}}
+"""
+
+
+def test_each_rule_asks_its_own_past_when_it_is_reached(tmp_path: Path) -> None:
+    """What one rule found out of the past is not another's, and what is not reached is not asked."""
+    world = World(tmp_path, PAST)
+    records = [{"x": "one"}, {"x": "two"}, {"type": "x", "n": 5, "id": 1}, {"type": "y", "n": 7, "id": 1}]
+    (tmp_path / "a.log").write_text("".join(json.dumps(record) + "\n" for record in records))
+    world.poll()
+    assert world.values("a_total") == {("unknown",): 1, ("one",): 1}
+    assert world.values("b_total") == {("one",): 1, ("two",): 1}
+    assert world.values("c_total") == {(): 5}
+    assert world.values("d_total") == {(): 7}
+
+
+def test_keys_that_are_objects_or_long(tmp_path: Path) -> None:
+    """Each is its own key, of bounded size."""
+    config = """
+packs: []
+metrics: {n_total: {type: counter, help: N}}
+rules: [{name: n, when: once(key), update: {n_total: 1}}]
+"""
+    world = World(tmp_path, config)
+    keys: list[object] = [[1], [2], {"a": 1}, [1], "x" * 100_000, "x" * 100_001, "x" * 100_000, True, "true"]
+    (tmp_path / "a.log").write_text("".join(json.dumps({"key": key}) + "\n" for key in keys))
+    world.poll()
+    assert world.values("n_total") == {(): 6}
+    memory = next(iter(world.engine.readers[0].program.rules[0].memories.values()))
+    assert all(len(key) <= 200 for _, key in memory._entries)
 
 
 def test_what_is_kept_may_change(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -122,6 +123,8 @@ class _Checker:
         return result
 
     def _constant(self, node: ast.Constant, _depth: int) -> Expr:
+        if isinstance(node.value, float) and not math.isfinite(node.value):
+            raise ExpressionError("this number is too large", node.col_offset)
         if isinstance(node.value, (str, int, float, bool)):
             return Literal(node.value)
         raise ExpressionError(f"{node.value!r} is not a literal of the rule language; use has(x)", node.col_offset)

@@ -21,7 +21,7 @@ from logmetrics.config.model import (
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
-from logmetrics.config.tree import Call, Expr, Literal, parts_of
+from logmetrics.config.tree import Call, Context, Expr, Literal, has_memory, parts_of
 from logmetrics.errors import ConfigError, Problem
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
@@ -189,7 +189,11 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
 def _agent(text: str | None, reader: RuleSetReader, path: KeyPath) -> Expr | None:
     """What `source.agent` stands for: an expression, or a word that is the name itself."""
     if text is None or text in reader.names or text in CONTEXT_NAMES or not _WORD.fullmatch(text):
-        return None if text is None else reader.expression(text, path)
+        tree = None if text is None else reader.expression(text, path)
+        if tree is not None and (has_memory(tree) or Context("source.agent") in parts_of(tree)):
+            reader.problems.append(reader.document.problem(path, "can ask neither what came before nor itself"))
+            return None
+        return tree
     return Literal(text)
 
 

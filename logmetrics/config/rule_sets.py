@@ -31,6 +31,8 @@ from logmetrics.errors import Problem
 _TEMPLATE = re.compile(r"\s*(?P<metric>[^{\s]+)\s*(?:\{(?P<labels>.*)\})?\s*")
 _TEMPLATE_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _EACH = re.compile(r"\s*(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s+in\s+(?P<of>.+)", re.DOTALL)
+# Python's own limit is 20 blocks.
+LOOPS_MAX = 8
 _UNESCAPE = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
@@ -186,7 +188,7 @@ class RuleSetReader:
             let=tuple(tree for tree in let if isinstance(tree, Let)),
             remember=tuple(remember),
         )
-        if pair and (pair.timeout_s is not None or any(part == START_TIME for part in rule.parts())):
+        if pair and any(part == START_TIME for part in rule.parts()):
             rule = replace(rule, pair=replace(pair, keep=(*pair.keep, (START_TIME.name, LINE_TIME))))
         self.rules.append(rule)
 
@@ -209,6 +211,9 @@ class RuleSetReader:
     def _each(self, model: RuleModel, path: KeyPath, names: dict[str, Expr]) -> tuple[Item, ...]:
         """The loops; each adds its name to *names*."""
         loops = []
+        if len(model.each) > LOOPS_MAX:
+            self.problems.append(self.document.problem(path, f"at most {LOOPS_MAX} lists nest"))
+            return ()
         for index, text in enumerate(model.each):
             place = (*path, index) if len(model.each) > 1 else path
             found = _EACH.fullmatch(text)

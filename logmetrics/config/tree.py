@@ -56,14 +56,28 @@ class Part:
     path: tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
+    """1, 1.0 and true are three literals."""
+
     value: Scalar
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and repr(self.value) == repr(other.value)
 
-@dataclass(frozen=True, slots=True)
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ListLiteral:
     items: tuple[Scalar, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ListLiteral) and repr(self.items) == repr(other.items)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +162,7 @@ MISSING = Literal(None)  # type: ignore[arg-type]
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")
 LINE_TIME = Call("time", (Or(tuple(Field((key,)) for key in _TIME_KEYS)),))
 # When the start of a pair was, and how long ago that is.
-START_TIME = Local("_start")
+START_TIME = Local("__start")
 ELAPSED = Call("between", (START_TIME, LINE_TIME))
 # Those that know what came before, each log for itself.
 STATEFUL = ("once", "rise", "delta", "remember")

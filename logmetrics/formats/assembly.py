@@ -17,11 +17,12 @@ from logmetrics.formats.prefix import prefix_of
 
 # Last and first bytes of a line of text in which there may be more to see: JSON behind other text, the first line of an
 # object, a carriage return, a colour.
-_SUSPECT_ENDS = frozenset((b"{", b"}", b"[", b"\r", b"m"))
+_SUSPECT_ENDS = frozenset((b"{", b"}", b"[", b"\r", b"m", b"K", b" ", b"\t"))
 _SUSPECT_STARTS = frozenset((b" ", b"\t", b"\0", b"\xef", b"\x1b"))
 # A line as short as this may be a brace alone.
 _SHORT = 4
 _OPENERS = (b"{", b"[{")
+_BLANKS = frozenset((b" ", b"\t", b"\r"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Assembled:
 def needs_care(lines: list[bytes]) -> bool:
     """Whether a line is no record as it stands. Nearly always false, so this is what costs time."""
     if min(map(len, lines)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
+        return True
+    if not _BLANKS.isdisjoint({line[-1:] for line in lines}) and any(line.rstrip() in _OPENERS for line in lines):
         return True
     texts = [line for line in lines if line[:1] != b"{"]
     return bool(texts) and any(map(_is_suspect, texts))
@@ -132,8 +135,8 @@ class _Assembly:
             self.objects[key] = _Begun(number, indent, [rest])
         elif rest not in (b"", b"]"):
             self.done.append((number, number, body[1:].lstrip(b" \t\r")))
-        elif indent and body == b"}" and self.is_plain and text is bare:
-            self.elements[number] = len(bare) - len(bare.rstrip()) + 1
+        elif indent and body == b"}" and self.is_plain and text.rstrip() == bare.rstrip():
+            self.elements[number] = len(text) - len(text.rstrip()) + 1
         return True
 
     def result(self, *, all_of_it: bool) -> Assembled:
@@ -185,7 +188,7 @@ def _separator(lines: Sequence[bytes], number: int) -> int:
     return number if number < len(lines) and lines[number].strip() in (b",", b"]") else -1
 
 
-_SEPARATOR = re.compile(rb"(?:\s*[,\]][ \t\r]*(?=\n))?[ \t\r]*\n?")
+_SEPARATOR = re.compile(rb"(?:\s*[,\]][ \t\r]*(?=[\n{]))?[ \t\r]*\n?")
 
 
 def separator_end(data: bytes) -> int:

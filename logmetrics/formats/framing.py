@@ -57,7 +57,7 @@ class Framing:
             return Framed(lines, end, len(lines))
         taken = assemble(lines, self.unwrap, all_of_it=all_of_it)
         used = start + sum(map(len, lines[: taken.lines])) + taken.lines - taken.given_back
-        if self.unwrap is None and taken.lines < len(lines) and data[end:].strip() == b"}" and not all_of_it:
+        if self.unwrap is None and taken.lines < len(lines) and data[end:].rstrip() == b"}" and not all_of_it:
             # An object is complete with its brace, also when its program writes no newline behind it.
             whole = assemble([*lines, data[end:].rstrip()], None, all_of_it=False)
             if whole.lines > len(lines) and whole.records[-1].startswith(b"{"):
@@ -91,6 +91,8 @@ class Wide(Framing):
         if not needs_care(lines):
             return Framed(lines, end + 2, len(lines))
         taken = assemble(lines, None, all_of_it=all_of_it)
+        if not taken.lines:
+            return Framed([], 0, 0)
         left = sum(len(text.encode(self.name, "replace")) + 2 for text in texts[taken.lines :])
         return Framed(taken.records, end + 2 - left, taken.lines)
 
@@ -113,13 +115,16 @@ def _unwrap_docker(line: bytes) -> Unit:
         entry = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Unit(b"", line)
-    log = entry.get("log") if entry.__class__ is dict else None
-    if log.__class__ is not str:
+    if entry.__class__ is not dict or not entry.keys() <= _DOCKER_KEYS or entry.get("time").__class__ is not str:
+        return Unit(b"", line)
+    log, stream = entry.get("log"), entry.get("stream")
+    if log.__class__ is not str or stream not in ("stdout", "stderr"):
         return Unit(b"", line)
     text = log.encode("utf-8", "replace")
-    return Unit(str(entry.get("stream")).encode("utf-8", "replace"), text.removesuffix(b"\n"), text.endswith(b"\n"))
+    return Unit(stream.encode(), text.removesuffix(b"\n"), text.endswith(b"\n"))
 
 
+_DOCKER_KEYS = frozenset(("log", "stream", "time", "attrs"))
 _CRI = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2}) (stdout|stderr) ([A-Z:]+) ")
 
 
@@ -137,7 +142,7 @@ def _unwrap_journal_json(line: bytes) -> Unit:
         entry = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Unit(b"", line)
-    if entry.__class__ is not dict or "MESSAGE" not in entry:
+    if entry.__class__ is not dict or "MESSAGE" not in entry or not any(key.startswith("_") for key in entry):
         return Unit(b"", line)
     message = entry["MESSAGE"]
     key = f"{entry.get('_PID')} {entry.get('SYSLOG_IDENTIFIER')}".encode("utf-8", "replace")
@@ -154,8 +159,12 @@ class JournalExport(Framing):
 
     name: str = "journal export"
 
+    def line_end(self, data: bytes, place: int) -> int:  # noqa: ARG002
+        """See Framing; within an entry there is no telling fields from what they hold."""
+        return data.find(b"\n\n__CURSOR=") + 2 if b"\n\n__CURSOR=" in data else 0
+
     def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
-        """See Framing."""
+        """See Framing; of an entry that is too long nothing can be given."""
         lines: list[Unit] = []
         ends: list[int] = []
         place = 0
@@ -163,8 +172,6 @@ class JournalExport(Framing):
             unit, place = entry
             lines.append(unit)
             ends.append(place)
-        if not lines and all_of_it:
-            return Framed([data], len(data), data.count(b"\n"))
         units = iter(lines)
         taken = assemble([unit.text for unit in lines], lambda _: next(units), all_of_it=all_of_it)
         used = ends[taken.lines - 1] if taken.lines else 0
@@ -212,10 +219,10 @@ _BY_FIRST_LINE: Sequence[tuple[Framing, re.Pattern[bytes]]] = (
     (Framing("cri", _unwrap_cri), _CRI),
     (
         Framing("journal json", _unwrap_journal_json),
-        re.compile(rb'\{(?=.*"_[A-Z_]+" ?:)[ ]?"[A-Z_0-9]+" ?:', re.DOTALL),
+        re.compile(rb'\{ ?(?:(?=.*"_[A-Z_]+" ?:)"[A-Z_0-9]+" ?:|"MESSAGE" ?: ?".{1000})', re.DOTALL),
     ),
     (JournalExport("journal export"), re.compile(rb"__CURSOR=")),
     # With a byte order mark, or beginning with two characters of ASCII.
-    (Wide("utf-16-le"), re.compile(rb"\xff\xfe(?!\0\0)|(?:[\x20-\x7e]\0){2}")),
-    (Wide("utf-16-be"), re.compile(rb"\xfe\xff|(?:\0[\x20-\x7e]){2}")),
+    (Wide("utf-16-le"), re.compile(rb"\xff\xfe(?!\0\0)|(?:[\t\r\x20-\x7e]\0){2}|[\x20-\x7e]\0\Z")),
+    (Wide("utf-16-be"), re.compile(rb"\xfe\xff|(?:\0[\t\r\x20-\x7e]){2}|\0[\x20-\x7e]\0\Z")),
 )

@@ -17,33 +17,44 @@ _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 Decode = Callable[[list[bytes]], tuple[list[Any], int]]
 
 
+def mended(line: bytes) -> bytes:
+    """*line* with U+FFFD for bytes that are no UTF-8 and for halves of characters, which truncated texts have, and
+    without the comma behind an element of an array.
+    """
+    text = line.decode("utf-8", "replace").rstrip().removesuffix(",")
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text).encode()
+
+
 def one_after_another(line: bytes) -> list[bytes]:
     """The objects in a line that holds several; none when it holds anything else."""
     if not _SEAM.search(line):
         return []
     text = line.decode("utf-8", "replace").strip()
-    objects = []
+    objects: list[bytes] = []
     place = 0
     try:
         while place < len(text):
             value, end = _OBJECTS.raw_decode(text, place)
-            if value.__class__ is not dict:
+            if value.__class__ is not dict or len(objects) >= OBJECTS_MAX:
                 return []
             objects.append(text[place:end].encode("utf-8", "replace"))
-            place = len(text) - len(text[end:].lstrip())
+            blanks = _BLANKS.match(text, end)
+            place = blanks.end() if blanks else end
     except (ValueError, RecursionError):
         return []
-    return objects
+    return objects if len(objects) > 1 else []
 
 
 def decoded_one_by_one(line: bytes, decode: Decode) -> list[tuple[Any, bytes]]:
-    """The records of *line*, each with its own text; one that is None for a line that is no record."""
+    """The records of *line*, each with its own text; None for what is no record."""
     records, refused = decode([line])
-    if refused:
-        return [(None, line)]
-    if len(records) == 1:
+    if not refused and len(records) == 1:
         return [(records[0], line)]
-    return [(record, text) for text in one_after_another(line) for record in decode([text])[0]]
+    found = []
+    for text in one_after_another(line) or [line]:
+        records, _ = decode([text])
+        found.append((records[0] if records else None, text))
+    return found
 
 
 def can_be_known(keys: Iterable[str]) -> bool:
@@ -52,6 +63,12 @@ def can_be_known(keys: Iterable[str]) -> bool:
 
 
 _NULL = msgspec.Raw(b"null")
+OBJECTS_MAX = 10_000
+_BLANKS = re.compile(r"\s*")
+# An escape, or half a character without its other half.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 _SEAM = re.compile(rb"\}\s*\{")
 _OBJECTS = json.JSONDecoder()
 
@@ -112,9 +129,11 @@ class JsonFormat:
                     if strict and isinstance(error, msgspec.ValidationError):
                         raise
                     place += len(records) + 1 - known  # those taken since, and the refused one
-                    several = one_after_another(lines[place - 1])
-                    refused += not several
-                    more, more_refused = decode(several) if several else ([], 0)
+                    line = lines[place - 1]
+                    parts = one_after_another(line)
+                    if not parts and (whole := mended(line)) != line:
+                        parts = [whole]
+                    more, more_refused = decode(parts) if parts else ([], 1)
                     records += more
                     refused += more_refused
                     known = len(records)

@@ -187,6 +187,8 @@ def _slog(line: bytes) -> OllamaRecord | None:
 _STDLOG = re.compile(
     rb"([0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}) [^ ]+:[0-9]+: (" + _LEVEL + rb') (.*?)(?: [^ ="]+=.*)?', re.DOTALL
 )
+# So much of a line is looked at.
+CONTINUATION_BYTES = 512
 # Lines that belong to the one before them: the frames of a panic or traceback, and what dumps print below it. The line
 # that says what happened stands before them in Go, and behind them in Python.
 _CONTINUES = re.compile(
@@ -194,7 +196,7 @@ _CONTINUES = re.compile(
       | \t | [ ]{4}[^ ] | [ ]{2}File[ ]" | \s+at[ ]\S | \s*[\^~]+\s*\Z      # frames, and what points into them
       | Traceback[ ]\(most[ ]recent[ ]call[ ]last\): | During[ ]handling[ ]of[ ] | The[ ]above[ ]exception[ ]was[ ]
       | goroutine[ ][0-9]+[ ] | created[ ]by[ ] | \[signal[ ]SIG | exit[ ]status[ ][0-9]+\Z
-      | [a-z]+[a-z0-9_./*()-]*\.[A-Za-z0-9_.*()\[\]-]+\((?:0x|\.\.\.|\{|\)).*\)?\Z  # a function of Go's
+      | (?=[^\s]{0,200}\.)[a-z][^\s(]{0,200}(?:\([^\s()]{1,60}\)[^\s(]{0,100})?\((?:0x|\.\.\.|\{|\)) # Go's
       | (?:r[a-z0-9]{1,5}|[cfgs]s)[ ]+0x[0-9a-f]+\Z                        # registers
     )""",
     re.VERBOSE,
@@ -212,7 +214,9 @@ def _decorated(line: bytes) -> OllamaRecord:
     if stdlog := _STDLOG.fullmatch(line):
         time, level, msg = stdlog.groups()
         return OllamaRecord("stdlog", _text(time), _text(level), _text(msg))
-    return OllamaRecord("continuation" if _CONTINUES.match(line) else "text", None, None, _text(line))
+    return OllamaRecord(
+        "continuation" if _CONTINUES.match(line[:CONTINUATION_BYTES]) else "text", None, None, _text(line)
+    )
 
 
 _GIN_START = re.compile(rb"\[GIN\] (?=[0-9]{4}/[0-9]{2}/[0-9]{2} - )")

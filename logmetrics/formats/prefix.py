@@ -10,7 +10,7 @@ _ESC = 0x1B
 # Sometimes one after the other. Groups tell whose line it is.
 PREFIX = re.compile(
     rb"""(?:
-        <[0-9]{1,3}>1[ ][^ ]{1,48}[ ](?:[^ {]{1,255}[ ]){4}(?:-|\[[^\]]*\])[ ]  # syslog, RFC 5424
+        <[0-9]{1,3}>1[ ][^ ]{1,48}[ ](?:[^ {]{1,255}[ ]){4}(?:-|\[[^\]]{0,1000}\])[ ]  # syslog, RFC 5424
       | (?: <[0-9]{1,3}>[ ]? )?                                             # syslog's priority, RFC 3164
         (?: [^ ]{1,16}[ ]+[0-9]{1,2}[ ][0-9:]{8}                            # journald and syslog: any month name,
           | [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]{8,32} )                         # or ISO
@@ -23,7 +23,9 @@ PREFIX = re.compile(
     ){1,3}""",
     re.VERBOSE,
 )
-_TIME = re.compile(rb"(?:[^ ]{1,16} +[0-9]{1,2} )?[^ ]*[0-9]{2}:[0-9]{2}[^ ]*|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(
+    rb"(?<![^ ])(?:[^ ]{1,16} +[0-9]{1,2} )?[^ ]{0,40}[0-9]{2}:[0-9]{2}[^ ]{0,40}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+)
 
 
 def without_colours(line: bytes) -> bytes:
@@ -34,7 +36,7 @@ def without_colours(line: bytes) -> bytes:
 def bare(line: bytes) -> bytes:
     """*line* without what stands in front of a log line by accident, carriage return and colours."""
     # A file that is truncated while its writer goes on has a hole of NULs in front of the next line.
-    return without_colours(line.rstrip(b"\r").lstrip(b"\0").removeprefix(BOM))
+    return without_colours(line).rstrip(b"\r").lstrip(b"\0").removeprefix(BOM)
 
 
 def prefix_of(line: bytes) -> tuple[bytes, bytes]:

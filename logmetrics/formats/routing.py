@@ -19,11 +19,17 @@ def _format_of(line: bytes) -> str:
     return "ollama"
 
 
+def _bare_object(line: bytes) -> bytes:
+    """The object that stands behind blanks in *line*; in text the blanks mean something."""
+    bare = line.lstrip(_LEADING + b"\xbb\xbf")
+    return bare if bare[:1] == b"{" else line
+
+
 def split_formats(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
     """Runs of consecutive lines of one format: "json", "logfmt", or "ollama" for any other text."""
     firsts = [line[:1] for line in lines]
     if firsts.count(b"{") == len(lines):
         return [("json", lines)]
     if any(first in _LEADING for first in set(firsts) if first):
-        lines = [line.lstrip(_LEADING + b"\xbb\xbf") if line[:1] in _LEADING and line else line for line in lines]
+        lines = [_bare_object(line) if line[:1] in _LEADING else line for line in lines]
     return [(name, list(run)) for name, run in groupby(lines, _format_of)]

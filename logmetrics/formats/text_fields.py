@@ -11,7 +11,7 @@ from typing import Any
 
 from logmetrics.formats.prefix import prefix_of
 
-_PAIR = re.compile(r'([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|\Z)')
+_PAIR = re.compile(r'(?<!\S)([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|\Z)')
 _KEY = rb'[A-Za-z_@][^\s="]{0,63}='
 # One pair and a level further on, or two pairs.
 _STARTS_WITH_PAIR = re.compile(

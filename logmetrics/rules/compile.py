@@ -13,12 +13,13 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from logmetrics.config.specs import FORMATS, Config, RuleSet, RuleSpec, SourceSpec
-from logmetrics.config.tree import STATEFUL, Call, Expr, Field, Literal, Not, has_memory
+from logmetrics.config.tree import STATEFUL, Call, Expr, Field, Literal, Not, has_memory, parts_of
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
@@ -28,7 +29,7 @@ from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally, WhichPack
-from logmetrics.rules.simplify import simplified, simplified_rule
+from logmetrics.rules.simplify import of_what_is_kept, simplified, simplified_rule
 from logmetrics.rules.writer import LoopWriter, NumberedRule, PackRules, by_pack
 from logmetrics.store.store import Store
 
@@ -163,10 +164,13 @@ class ProgramWriter:
         numbers = [rule.number for rule in (*rules, *own)]
         emitter = Emitter(field, self.bindings.constant, self.agent)
         emitter.memory = self.bindings.shared_memory
-        misfit: list[Expr] = [Not(pack.recognise)] if pack.recognise is not None else []
-        misfit += [one.recognise for one in self.packs[:position] if one.recognise is not None]
-        misfits = [test for test in (simplified(test, absent) for test in misfit) if test != Literal(value=False)]
-        test = " or ".join(map(emitter.test, misfits))
+        misfit: list[tuple[str, Expr]] = [(name, Not(pack.recognise))] if pack.recognise is not None else []
+        misfit += [(one.name, one.recognise) for one in self.packs[:position] if one.recognise is not None]
+        misfits = []
+        for emitter.pack, condition in misfit:
+            test = simplified(condition, absent)
+            if test != Literal(value=False):
+                misfits.append(emitter.test(test))
         function = f"apply_{_identifier(name)}_known"
         lines = [
             *self._head(function, f"{name or 'no pack'}, with known keys"),
@@ -174,12 +178,21 @@ class ProgramWriter:
             "        records, refused = decode(lines)",
             "    except ValidationError:",
             "        return False",
-            *(["    for rec in records:", f"        if {test}:", "            return False"] if misfits else ()),
+            *(["    for rec in records:", f"        if {' or '.join(misfits)}:"] if misfits else ()),
+            *(["            return False"] if misfits else ()),
             *self._loop(pack, body, numbers),
         ]
+        for key in keys & self._read_keys(pack):  # what one decoder refuses all must refuse
+            record_format.field(key)
         names = {"decode": record_format.decoder(keys), "ValidationError": msgspec.ValidationError}
         digest = sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return self._made(function, f"pack {name}, keys {digest}", lines, **names)
+
+    def _read_keys(self, pack: PackRules) -> frozenset[str]:
+        """The top-level keys that are decoded to tell a record's pack, and by the rules of *pack*."""
+        conditions = [one.recognise for one in self.packs if one.recognise is not None]
+        parts = chain(*map(parts_of, conditions), *(rule.spec.parts() for rule in (*pack.rules, *self.own)))
+        return frozenset(str(part.path[0]) for part in parts if isinstance(part, Field))
 
     def _simplified(self, rules: Sequence[NumberedRule], absent: Container[str]) -> list[NumberedRule]:
         pairs = ((rule.number, simplified_rule(rule.spec, absent)) for rule in rules)
@@ -202,6 +215,7 @@ class ProgramWriter:
         emitter.memory = self.bindings.shared_memory
         lines = ["def pack_of(rec, log):", '    """The pack that the record is of."""']
         for pack in self.packs:
+            emitter.pack = pack.name
             test = "True" if pack.recognise is None else emitter.test(pack.recognise)
             lines += [f"    if {test}:", f"        return {pack.name!r}"]
         pack_of = self._made("pack_of", "which pack", lines)
@@ -214,8 +228,10 @@ class ProgramWriter:
     def of_timeout(self, rule_number: int) -> Function:
         """The function for a start of a rule that was given up; of its record only what it kept is known."""
         rule = self.rules[rule_number]
-        emitter = Emitter(lambda _: "None", self.bindings.constant, self.agent)
-        body = LoopWriter(emitter, self.metrics, self.bindings, indent=1).write_timeout(rule)
+        agent = self.agent if isinstance(self.agent, Literal) else None
+        emitter = Emitter(lambda _: "None", self.bindings.constant, agent)
+        kept = NumberedRule(rule_number, of_what_is_kept(rule.spec))
+        body = LoopWriter(emitter, self.metrics, self.bindings, indent=1).write_timeout(kept)
         return self._made("timed_out", f"timeout of {rule.spec.name}", ["def timed_out(kept):", *body])
 
     def _head(self, function: str, what: str) -> list[str]:
@@ -281,7 +297,7 @@ def _tally(rule: RuleSpec) -> RuleTally:
     calls = (part for part in rule.parts() if isinstance(part, Call) and part.name in STATEFUL)
     names = dict.fromkeys(_memory_name(rule.name, call) for call in calls if call.name != "remember")
     memories = {name: Memory() for name in names}
-    pairs = OpenPairs(len(rule.pair.keep), rule.pair.timeout_s) if rule.pair else None
+    pairs = OpenPairs(tuple(name for name, _ in rule.pair.keep), rule.pair.timeout_s) if rule.pair else None
     return RuleTally(rule.name, bool(rule.pack), open_pairs=pairs, memories=memories)
 
 
@@ -310,7 +326,7 @@ class _Bindings:
         return name
 
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> str:
-        return self.constant(metric, self.store.site(metric, constants, count_only=count_only))
+        return self.constant(f"site_{metric}", self.store.site(metric, constants, count_only=count_only))
 
     def open_pairs(self, rule_number: int) -> str:
         self.names[f"open_{rule_number}"] = self.tallies[rule_number].open_pairs

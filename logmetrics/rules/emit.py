@@ -29,6 +29,7 @@ from logmetrics.config.tree import (
     Not,
     Or,
     Part,
+    has_memory,
 )
 from logmetrics.rules.functions import label
 
@@ -64,6 +65,8 @@ class Emitter:
         self.agent = agent
         # Names the memory behind a stateful call of the rule that is being written.
         self.memory: Callable[[Call], str] = lambda call: call.name
+        # Whose rule that is; what packs remember has names of their own.
+        self.pack = ""
         # What a local variable holds already; one dict for each open block, the innermost last.
         self.known: list[dict[Known, str]] = [{}]
         self._temporaries = 0
@@ -78,6 +81,12 @@ class Emitter:
             if known in block:
                 return block[known]
         return None
+
+    def forget_the_past(self) -> None:
+        """Each rule asks for itself what depends on what came before: its memory is its own, or changed since."""
+        for block in self.known:
+            for known in [known for known in block if has_memory(known[1] if isinstance(known, tuple) else known)]:
+                del block[known]
 
     def value(self, expr: Expr) -> str:
         """Source whose result is the value, or None."""
@@ -191,7 +200,9 @@ class Emitter:
         if expr.name == "once":
             arguments = [f"key_text({self.value(first)})"]
         elif expr.name == "remember":
-            arguments = [self.value(first), *map(self.value, others)]
+            assert isinstance(first, Literal)
+            name = f"{self.pack}/{first.value}" if self.pack else first.value
+            arguments = [repr(name), *map(self.value, others)]
         else:
             arguments = [self.value(first), f"key_text({self.value(others[0])})", *map(self.value, others[1:])]
         return f"{self.memory(expr)}(log.path, {', '.join(arguments)})"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from logmetrics.formats.go_duration import parse_go_duration
 # Larger values are refused: so no sum can ever reach infinity, which Prometheus would show for good.
 VALUE_MAX = 1e290
 NUMBER_TEXT_MAX = 64
+KEY_TEXT_MAX = 200
+KEPT_TEXT_MAX = 1000
 # RE2 is linear, but a call still costs; matches are looked for in the first part of a text only.
 PATTERN_TEXT_MAX = 8192
 
@@ -260,8 +263,20 @@ def items(value: Any) -> list[Any]:
 
 
 def key_text(value: Any) -> str | None:
-    """A key as stateful functions know it; a missing one stays missing."""
-    return None if value is None else label(value)
+    """A key as stateful functions know it; a missing one stays missing, a long one is known by its hash."""
+    if value is None:
+        return None
+    text = msgspec.json.encode(value).decode() if value.__class__ in (dict, list) else label(value)
+    if len(text) <= KEY_TEXT_MAX:
+        return text
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def scalar(value: Any) -> Any:
+    """What is kept of *value*: no objects, and texts of a length that a label may have."""
+    if value.__class__ is str:
+        return value[:KEPT_TEXT_MAX]
+    return None if value.__class__ in (dict, list) else value
 
 
 def lower(value: Any) -> str | None:
@@ -351,4 +366,5 @@ HELPERS: Mapping[str, Callable[..., Any]] = {
     "arithmetic": arithmetic,
     "items": items,
     "key_text": key_text,
+    "scalar": scalar,
 }

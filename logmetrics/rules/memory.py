@@ -100,4 +100,6 @@ class Memory(KeyedState):
     def restore(self, rows: Iterable[KeyRow]) -> None:
         super().restore(rows)
         for log, key in self._entries:
-            self._logs.setdefault(log, {})[key] = None
+            keys = self._logs.pop(log, {})  # the log with the youngest key is the last
+            keys[key] = None
+            self._logs[log] = keys

@@ -54,9 +54,11 @@ class RuleTally:
 
     @property
     def states(self) -> Iterator[tuple[str, KeyedState]]:
-        """All that it remembers, each under its name in state.db."""
+        """All that it remembers, each under its name in state.db; what is kept otherwise has another name."""
         if self.open_pairs is not None:
-            yield self.name, self.open_pairs
+            kept = self.open_pairs.kept
+            timed = "timed" if self.open_pairs.timeout_s is not None else ""
+            yield "#".join(filter(None, (self.name, ",".join(kept), timed))), self.open_pairs
         yield from self.memories.items()
 
     def skip(self, value: object) -> None:
@@ -174,10 +176,7 @@ class Program:
 
     def expire(self, now_s: float) -> bool:
         """Give up what waits for an end for too long at *now_s*, wall time in seconds. True when there was any."""
-        waiting = sum(map(len, self._timing_out))
-        for pairs in self._timing_out:
-            pairs.expire(now_s)
-        return sum(map(len, self._timing_out)) < waiting
+        return sum([pairs.expire_by_clock(now_s) for pairs in self._timing_out]) > 0
 
     def _timed_out(self, rule_number: int, kept: Kept) -> None:
         function = self._of_timeout.get(rule_number)
@@ -194,13 +193,15 @@ class Program:
         pack, run = self.others.pack, list[bytes]()
         for line in lines:
             for record, text in decoded_one_by_one(line, which.decode):
-                of = pack if record is None else which.pack_of(record, log)
+                if record is None:
+                    self.unparsable += 1
+                    continue
+                of = which.pack_of(record, log)
                 if of != pack:
                     self._apply_run(pack, run, log, now_s)
                     pack, run = of, []
                 run.append(text)
-                if record is not None:
-                    packs.add(of)
+                packs.add(of)
                 if of in which.remembering:  # what it tells may decide about the next record
                     self._apply_run(pack, run, log, now_s)
                     run = []

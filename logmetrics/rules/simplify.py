@@ -6,7 +6,7 @@ language: a missing field makes comparisons false, an alternative of `or` void, 
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from logmetrics.config.expression import is_condition
@@ -18,6 +18,7 @@ from logmetrics.config.tree import (
     Arithmetic,
     Call,
     Compare,
+    Context,
     Expr,
     Field,
     IfElse,
@@ -74,14 +75,33 @@ def simplified_rule(rule: RuleSpec, absent: Container[str]) -> RuleSpec | None:
     )
 
 
-def simplified(expr: Expr, absent: Container[str]) -> Expr:  # noqa: C901 - one case for each kind of node
+def simplified(expr: Expr, absent: Container[str]) -> Expr:
     """*expr* for records that have none of the top-level keys *absent*."""
+    return _without(expr, lambda part: isinstance(part, Field) and part.path[0] in absent)
+
+
+def of_what_is_kept(rule: RuleSpec) -> RuleSpec:
+    """*rule* as it is for a start that was given up: neither a record nor its log is there any more."""
+
+    def is_gone(part: Expr) -> bool:
+        is_of_log = isinstance(part, Context) and part.name != "source.agent"
+        return is_of_log or isinstance(part, (Field, Item)) or (isinstance(part, Call) and part.name in STATEFUL)
+
+    return replace(
+        rule,
+        labels={name: _without(value, is_gone) for name, value in rule.labels.items()},
+        on_timeout=tuple(replace(update, value=_without(update.value, is_gone)) for update in rule.on_timeout),
+    )
+
+
+def _without(expr: Expr, is_missing: Callable[[Expr], bool]) -> Expr:  # noqa: C901 - one case for each kind of node
+    """*expr* when the parts for which *is_missing* holds are missing."""
 
     def simple(part: Expr) -> Expr:
-        return simplified(part, absent)
+        return _without(part, is_missing)
 
-    if isinstance(expr, Field):
-        return MISSING if expr.path[0] in absent else expr
+    if is_missing(expr):
+        return MISSING
     if isinstance(expr, Item):
         return Item(expr.name, simple(expr.of))
     if isinstance(expr, Let):

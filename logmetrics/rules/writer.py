@@ -25,8 +25,8 @@ from logmetrics.config.tree import (
     Literal,
     has_memory,
     mentions,
-    parts_of,
 )
+from logmetrics.rules.conditions import all_of, always_asked, before_loops, leading, without
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.functions import VALUE_MAX, label
 
@@ -114,6 +114,7 @@ class LoopWriter:
         # Of what came before a pack's condition can only ask `remember`, which belongs to no rule.
         self.emitter.memory = lambda call: self.bind.memory(-1, call)
         for number, pack in enumerate(packs):
+            self.emitter.pack = pack.name
             if pack.recognise is not None:
                 with self._block(f"{'el' if number else ''}if {self.emitter.test(pack.recognise)}:"):
                     self._line(f"seen_{number} += 1")
@@ -220,15 +221,15 @@ class LoopWriter:
 
     def _write_body(self, body: Sequence[tuple[NumberedRule, Expr | None]]) -> None:
         """Rules with what is left to ask of each; neighbours that go through the same lists share the loops."""
-        for (each, outer), run in groupby(body, lambda pair: (pair[0].spec.each, _outer(*pair))):
+        for (each, outer), run in groupby(body, lambda pair: (pair[0].spec.each, before_loops(pair[0].spec, pair[1]))):
             if not each:
                 for rule, when in run:
                     self._write_rule(rule, when)
                 continue
-            inner = [(rule, _without(when, outer)) for rule, when in run]
+            inner = [(rule, without(when, outer)) for rule, when in run]
             with ExitStack() as blocks:
                 if outer:
-                    blocks.enter_context(self._block(f"if {self.emitter.test(_all(outer))}:"))
+                    blocks.enter_context(self._block(f"if {self.emitter.test(all_of(outer))}:"))
                 for loop in each:
                     blocks.enter_context(self._block(f"for item_{loop.name} in items({self.emitter.value(loop.of)}):"))
                 for rule, when in inner:
@@ -239,12 +240,14 @@ class LoopWriter:
     def _write_rule(self, rule: NumberedRule, when: Expr | None) -> None:
         self._line(f"# {rule.number}: {_comment(rule.spec.name)}")
         self.emitter.memory = lambda call: self.bind.memory(rule.number, call)
+        self.emitter.pack = rule.spec.pack
+        self.emitter.forget_the_past()
         with ExitStack() as blocks:
             if rule.spec.let:
-                outer = _leading(when, (Let,))
+                outer = leading(when, (Let,))
                 if outer:
-                    blocks.enter_context(self._block(f"if {self.emitter.test(_all(outer))}:"))
-                    when = _without(when, outer)
+                    blocks.enter_context(self._block(f"if {self.emitter.test(all_of(outer))}:"))
+                    when = without(when, outer)
                 for let in rule.spec.let:
                     self._variable(let, f"let_{let.name}_")
             if when is not None:
@@ -262,8 +265,9 @@ class LoopWriter:
             self._write_end(rule, pair, open_pairs, key)
         with self._block(f"elif {self.emitter.test(pair.start)}:"):
             self._line("hit = True")
-            kept = "".join(f"{self.emitter.value(tree)}, " for _, tree in pair.keep)
-            self._line(f"{open_pairs}.start(key_text({key}), ({kept}))")
+            kept = "".join(f"scalar({self.emitter.value(tree)}), " for _, tree in pair.keep)
+            times = "" if pair.timeout_s is None else f", log.path, {self.emitter.value(LINE_TIME)}, now_s"
+            self._line(f"{open_pairs}.start(key_text({key}), ({kept}){times})")
 
     def write_timeout(self, rule: NumberedRule) -> list[str]:
         """The statements for a start of *rule* that was given up, with what it kept in ``kept``."""
@@ -276,7 +280,7 @@ class LoopWriter:
     def _write_end(self, rule: NumberedRule, pair: PairSpec, open_pairs: str, key: str) -> None:
         kept = self.emitter.temporary("kept")
         self._line("hit = True")
-        ended = "" if pair.timeout_s is None else f", {self.emitter.value(LINE_TIME)}"
+        ended = "" if pair.timeout_s is None else f", log.path, {self.emitter.value(LINE_TIME)}"
         self._line(f"{kept} = {open_pairs}.end(key_text({key}){ended})")
         with self._block(f"if {kept} is not None:"):
             if pair.keep:
@@ -291,7 +295,7 @@ class LoopWriter:
             self._line(self.emitter.value(call))
         for update in rule.spec.updates:
             # What has a past is asked once, in whatever number of updates it stands.
-            for part in reversed(list(parts_of(update.value))):
+            for part in reversed(list(always_asked(update.value))):
                 if isinstance(part, Call) and part.name in STATEFUL:
                     self._variable(part, part.name)
             self._write_update(rule, update)
@@ -337,31 +341,6 @@ class LoopWriter:
             self._line(f"    {known} = label({known})")
             self.emitter.known[-1]["label", tree] = known
         return known
-
-
-def _all(tests: Sequence[Expr]) -> Expr:
-    return tests[0] if len(tests) == 1 else And(tuple(tests))
-
-
-def _leading(when: Expr | None, kinds: tuple[type, ...]) -> tuple[Expr, ...]:
-    """The first conditions of *when* that have nothing of *kinds* in them."""
-    tests = when.operands if isinstance(when, And) else () if when is None else (when,)
-    return tuple(takewhile(lambda test: not mentions(test, kinds), tests))
-
-
-def _outer(rule: NumberedRule, when: Expr | None) -> tuple[Expr, ...]:
-    """What can be asked before the loops of *rule*, if it has any: what knows no past and nothing of the elements."""
-    if not rule.spec.each:
-        return ()
-    stateless = takewhile(lambda test: not has_memory(test), _leading(when, (Item, Let)))
-    return tuple(stateless)
-
-
-def _without(when: Expr | None, outer: Sequence[Expr]) -> Expr | None:
-    """What is left of *when* behind its first conditions *outer*."""
-    tests = when.operands if isinstance(when, And) else () if when is None else (when,)
-    rest = tests[len(outer) :]
-    return _all(rest) if rest else None
 
 
 def _is_one(value: object) -> bool:

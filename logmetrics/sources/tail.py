@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from logmetrics.formats.framing import FIRST_BYTES, LINES, PLAIN, Framed, Framing, Wide, framing_of
 from logmetrics.rules.log import Log
@@ -16,6 +17,8 @@ BLOCK_BYTES = 32 * 1024
 # Some kernels' time stamps are this coarse: a file that changed is verified again until it has been still for so long.
 SETTLE_S = 0.1
 _BEYOND_ANY_END = 1 << 62
+# UTF-16, big end first.
+_MAY_BE_WIDE = re.compile(rb"\0(?:[\x20-\x7e]|\Z)")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -223,11 +226,23 @@ class Tail:
         if self.content.compressed:
             self.position.end = self.content.end(place + len(data))
         framing = self._told_framing(data)
-        if data[0] == 0 and not self._partial and not self._skipping and not isinstance(framing, Wide):
+        if data[0] == 0 and self._partial.endswith(b"\n") and not isinstance(framing, Wide):
+            return self._give_up_pending(framing)
+        is_hole = data[0] == 0 and not self._partial and not self._skipping and not isinstance(framing, Wide)
+        if is_hole and not (self._framing is None and _MAY_BE_WIDE.match(data)):
             data = self._skip_nuls(data)
             if not data:
                 return [] if self.lag_bytes else None
         return self._take(data, framing)
+
+    def _give_up_pending(self, framing: Framing) -> list[bytes]:
+        """A hole follows, so what was begun is over."""
+        framed = framing.take(self._partial, self._counted_window, all_of_it=True)
+        self._partial = self._counted(self._partial, framed)
+        if not framed.used:
+            self._count(self._partial, len(self._partial))
+            self._partial = b""
+        return self._bounded(framed.records)
 
     def _told_framing(self, data: bytes) -> Framing:
         """How the log's records are told, by its first line; *data* is what follows what was read."""
@@ -235,7 +250,7 @@ class Tail:
             return LINES
         if self._framing is None:
             first = self.position.head if self.offset else self._partial + data
-            if b"\n" not in first and len(first) < FIRST_BYTES:
+            if not self.offset and b"\n" not in first and len(first) < FIRST_BYTES:
                 return PLAIN  # for now: there is no whole line to take
             self._framing = framing_of(first)
         return self._framing
@@ -245,6 +260,10 @@ class Tail:
         if b"\0" in data and not isinstance(framing, Wide) and (hole := data.find(b"\n\0")) >= 0:
             data = data[: hole + 1]  # NULs at the start of a line are for the next read
         place = self.position.read_to
+        if self._skipping and isinstance(framing, Wide) and (place + len(data)) % 2:
+            data = data[:-1]  # the half of a newline tells nothing
+            if not data:
+                return []
         self._window = _last(self._window, data, len(data))
         self.position.read_to += len(data)
         if self._skipping:

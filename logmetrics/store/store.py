@@ -85,6 +85,7 @@ class Store:
         for name, family in families.items():
             family.key = ids[name]
         self.load(state, families.values())
+        self._begin_packs()
         return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
 
     def load(self, state: StateReader, families: Iterable[Family]) -> None:
