@@ -358,3 +358,26 @@ def test_a_traceback_is_one_record_in_any_format(tmp_path: Path) -> None:
         (tmp_path / name / "a.log").write_bytes(lines)
         world.poll()
         assert world.values("logmetrics_source_continuation_lines_total") == {("test",): 3}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_from_its_end_and_cut_short(tmp_path: Path, encoding: str) -> None:
+    """A place to begin at is the beginning of a line here, too."""
+
+    def line(n: int) -> bytes:
+        return f'{{"n": {n}, "pad": "Ċ਀"}}\r\n'.encode(encoding)
+
+    log = tmp_path / "a.log"
+    log.write_bytes("\ufeff".encode(encoding) + line(1) + line(2) + line(3)[:11])
+    world = World(tmp_path, start_at_end=True, format="auto")
+    world.poll()
+    log.write_bytes("\ufeff".encode(encoding) + line(1) + line(2) + line(3) + line(4))
+    world.poll()
+    assert world.counted() == {"3": 1, "4": 1}
+    log.write_bytes("\ufeff".encode(encoding) + line(1) + line(2))
+    world.poll()
+    with log.open("ab") as file:
+        file.write(line(5))
+    world.poll()
+    world.poll()
+    assert world.counted() == {"3": 1, "4": 1, "5": 1}

@@ -40,6 +40,10 @@ class Framing:
         """The index behind the first newline in *data*, which stands at *place* of the log; 0 when there is none."""
         return data.find(b"\n") + 1
 
+    def last_line_end(self, data: bytes) -> int:
+        """The index behind the last newline in *data*, which stands at an even place; 0 when there is none."""
+        return data.rfind(b"\n") + 1
+
     def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:
         """The records in *data*, which begins with a line, or behind an element of an array; *before* is what stands
         before it. *all_of_it*: give also those that are not complete, because they are too long.
@@ -79,11 +83,16 @@ class Wide(Framing):
             at = data.find(self._newline, at + 1)
         return at + 2 if at >= 0 else 0
 
+    def last_line_end(self, data: bytes) -> int:
+        """See Framing."""
+        at = data.rfind(self._newline)
+        while at >= 0 and at % 2:
+            at = data.rfind(self._newline, 0, at + 1)
+        return at + 2 if at >= 0 else 0
+
     def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
         """See Framing; *data* begins at an even place."""
-        end = data.rfind(self._newline)
-        while end >= 0 and end % 2:
-            end = data.rfind(self._newline, 0, end + 1)
+        end = self.last_line_end(data) - 2
         if end < 0:
             return Framed([], 0, 0)
         texts = data[:end].decode(self.name, "replace").removeprefix("\ufeff").split("\n")

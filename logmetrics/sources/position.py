@@ -13,6 +13,7 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
+from logmetrics.formats.framing import FIRST_BYTES, framing_of
 from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FileId, Signature
 
@@ -166,17 +167,19 @@ def compare(position: Position, content: Content) -> Seen:
     mark_same = not place or hash_of(content.read(place - WINDOW_BYTES, WINDOW_BYTES)) == expected
     # Only whole lines tell: the first bytes of all lines are alike.
     verified = max(place, position.head.rfind(b"\n", 0, head_size) + 1)
-    return Seen(end, mark_same, window_same=False, line_start=_line_start(content, end), verified=verified)
+    return Seen(end, mark_same, window_same=False, line_start=line_start(content, end), verified=verified)
 
 
-def _line_start(content: Content, end: int) -> int:
-    """The place behind the last newline before *end*; 0 when there is none."""
+def line_start(content: Content, end: int) -> int:
+    """The place behind the last newline before *end*; 0 when there is none. Raises OSError."""
+    framing = framing_of(content.read(0, FIRST_BYTES))
     while end > 0:
         first = max(end - _SEARCH_BYTES, 0)
-        newline = content.read(first, end - first).rfind(b"\n")
-        if newline >= 0:
-            return first + newline + 1
-        end = first
+        first += first % 2  # in UTF-16 a newline stands at an even place
+        behind = framing.last_line_end(content.read(first, end - first))
+        if behind:
+            return first + behind
+        end = first if first < end else 0
     return 0
 
 

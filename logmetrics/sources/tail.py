@@ -9,7 +9,7 @@ from logmetrics.formats.framing import FIRST_BYTES, LINES, PLAIN, Framed, Framin
 from logmetrics.rules.log import Log
 from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FoundFile, signature_of
-from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of
+from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of, line_start
 from logmetrics.sources.reader import SourceReader
 
 # Larger blocks do not stay in the processor's caches: 1 MiB costs 40 to 60 % more for each line.
@@ -136,13 +136,8 @@ class Tail:
     def start_at_end(self) -> None:
         """Begin behind the last newline that is there, so that a line being written counts when it is complete."""
         assert self.content is not None
-        start = end = self.content.end(_BEYOND_ANY_END)
-        while start > 0:
-            first = max(start - BLOCK_BYTES, 0)
-            newline = self.content.read(first, start - first).rfind(b"\n")
-            start = first + newline + 1 if newline >= 0 else first
-            if newline >= 0:
-                break
+        end = self.content.end(_BEYOND_ANY_END)
+        start = line_start(self.content, end)
         self.position.grow_head(self.content.read(0, min(HEAD_BYTES, start)))
         size = min(WINDOW_BYTES, start)
         self.position.advance(start, self.content.read(start - size, size))
