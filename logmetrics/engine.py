@@ -329,9 +329,9 @@ class Engine:
         self._look_after_s = now_s + rest_s
 
     def _turn(self, tail: Tail) -> bool:
-        lines = tail.reader.lines
+        before = tail.reader.blocks, tail.reader.lines
         more = self.files.turn(tail, self.clock(), self.monotonic())
-        if tail.reader.lines != lines:
+        if (tail.reader.blocks, tail.reader.lines) != before:
             self._dirty = True
             self._turns += 1
             if self._turns % TURNS_PER_FOLD == 0:

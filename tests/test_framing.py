@@ -30,12 +30,13 @@ LOG = b"\n".join(LINES) + b"\n"
 def taken(framing: Framing, data: bytes, sizes: Iterator[int]) -> list[bytes]:
     """The records of *data*, which grows by *sizes* bytes at a time."""
     records: list[bytes] = []
-    offset = end = 0
+    offset = end = ahead = 0
     while end < len(data):
         end = min(end + next(sizes), len(data))
-        framed = framing.take(data[offset:end], data[max(offset - 256, 0) : offset])
+        framed = framing.take(data[offset:end], data[max(offset - 256, 0) : offset], ahead)
         records += framed.records
         offset += framed.used
+        ahead = framed.ahead
     return records
 
 
@@ -124,7 +125,7 @@ def test_any_lines_in_any_pieces(lines: list[bytes], sizes: list[int]) -> None:
 def test_prefixes_of_two_writers_do_not_mix() -> None:
     """Two services print an indented object at the same time."""
     data = b'web-1  | {\napp-1  | {\nweb-1  |   "a": 1\napp-1  |   "b": 2\napp-1  | }\nweb-1  | }\n'
-    assert values(taken(PLAIN, data, steps(5))) == [{"a": 1}, {"b": 2}]
+    assert values(taken(PLAIN, data, steps(5))) == [{"b": 2}, {"a": 1}]
 
 
 def test_colours() -> None:
@@ -381,3 +382,51 @@ def test_utf_16_from_its_end_and_cut_short(tmp_path: Path, encoding: str) -> Non
     world.poll()
     world.poll()
     assert world.counted() == {"3": 1, "4": 1, "5": 1}
+
+
+def test_what_never_ends_holds_up_nobody_else(tmp_path: Path) -> None:
+    """A prompt without a newline, then complete records of the other stream; killed, and then rotated away."""
+    (tmp_path / "logs").mkdir()
+
+    def line(log: str, stream: str) -> str:
+        return json.dumps({"log": log, "stream": stream, "time": "t"}) + "\n"
+
+    world = World(tmp_path / "logs", state_dir=tmp_path / "state", format="auto")
+    log = tmp_path / "logs" / "a.log"
+    log.write_text(line("Continue? ", "stderr") + "".join(line(f'{{"n": {n}}}\n', "stdout") for n in range(3)))
+    world.poll()
+    assert world.counted() == {"0": 1, "1": 1, "2": 1}
+    world.kill()
+    with log.open("a") as file:
+        file.write(line('{"n": 3}\n', "stdout"))
+    world.poll()
+    world.kill()
+    log.rename(log.with_suffix(".log.1"))
+    log.write_text(line('{"n": 100}\n', "stdout"))
+    world.poll()
+    with log.with_suffix(".log.1").open("a") as file:
+        file.write(line("yes\n", "stderr") + line('{"n": 4}\n', "stdout"))
+    world.poll()
+    assert {n: count for n, count in world.counted().items() if n != "unknown"} == dict.fromkeys(
+        ("0", "1", "2", "3", "4", "100"), 1
+    )
+    world.close()
+
+
+@pytest.mark.parametrize("size", [1, 50, 300, 10_000])
+def test_two_writers_out_of_phase(size: int) -> None:
+    """Each prints indented objects, and never are both between two of them: each counts when it is complete."""
+    objects = [f'{{\n  "n": {n},\n  "a": 1,\n  "b": 2\n}}'.split("\n") for n in range(20)]
+    web = [f"web-1  | {line}" for lines in objects for line in lines]
+    app = [f"app-1  | {line}" for lines in objects for line in lines][2:]
+    data = "".join(f"{one}\n{other}\n" for one, other in zip(web, app, strict=False)).encode()
+    found = [record for record in taken(PLAIN, data, steps(size)) if record.startswith(b"{")]
+    assert sorted(json.loads(record)["n"] for record in found) == sorted([*range(19), *range(1, 20)])
+
+
+def test_a_staircase_takes_no_time() -> None:
+    """Objects that begin and end in turn, so that nothing can be cut."""
+    data = b"a | }\na | {\nb | }\nb | {\n" * 20_000
+    framed = PLAIN.take(data, b"")
+    assert framed.ahead + framed.lines >= 0
+    assert len(framed.records) >= 40_000

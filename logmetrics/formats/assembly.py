@@ -36,10 +36,13 @@ class Unit:
 
 @dataclass(slots=True)
 class Assembled:
-    """``records`` are those of the first ``lines`` lines; of the last one so many bytes at its end are given back."""
+    """``records`` are those of the first ``lines`` lines, and ``ahead`` more that lie between lines of one that is not
+    complete. Of the last line so many bytes at its end are given back.
+    """
 
     records: list[bytes]
     lines: int
+    ahead: int = 0
     given_back: int = 0
 
 
@@ -58,7 +61,7 @@ def _is_suspect(text: bytes) -> bool:
 
 
 def assemble(lines: Sequence[bytes], unwrap: Callable[[bytes], Unit] | None, *, all_of_it: bool) -> Assembled:
-    """The records in *lines*, up to the first that is not complete; with *all_of_it* that one too."""
+    """The complete records in *lines*; with *all_of_it* also those that are not."""
     assembly = _Assembly(lines, is_plain=unwrap is None)
     for number, line in enumerate(lines):
         assembly.add(number, Unit(b"", line) if unwrap is None else unwrap(line))
@@ -127,7 +130,7 @@ class _Assembly:
             return True
         del self.objects[key]
         if indent < begun.indent or not body.startswith(b"}"):
-            self.done.append((begun.first, number - 1, b"\n".join(begun.pieces)))
+            self.done.append((begun.first, number, b"\n".join(begun.pieces)))  # only this line tells
             return False
         self.done.append((begun.first, number, b"\n".join((*begun.pieces, b"}"))))
         rest = body[1:].strip(b", \t\r")
@@ -140,23 +143,26 @@ class _Assembly:
         return True
 
     def result(self, *, all_of_it: bool) -> Assembled:
-        """Records in the order of their first lines."""
+        """Records in the order of their last lines, so that one that never ends holds up no other."""
         begun = [*self.cut.values(), *self.objects.values()]
         end = len(self.lines)
         if all_of_it:
             self.done += [(one.first, end - 1, b"\n".join(one.pieces)) for one in begun]
         else:
             end = min((one.first for one in begun), default=end)
-        while straddling := [first for first, last, _ in self.done if first < end <= last]:
-            end = min(straddling)
+        self.done.sort(key=lambda entry: (entry[1], entry[0]))
+        for first, last, _ in reversed(self.done):
+            if last < end:
+                break
+            end = min(first, end)  # a record is not cut in two
         element = max(self.elements, default=-1)
-        given_back = 0
         behind = self.lines[element + 1 : end]
         if 0 <= element < end and not all_of_it and all(line.strip() in (b"", b"]") for line in behind):
             # What follows an array's last element may be written anew, with more elements.
-            end, given_back = element + 1, self.elements[element]
-        self.done.sort(key=lambda entry: entry[0])
-        return Assembled([record for _, last, record in self.done if last < end], end, given_back)
+            records = [record for _, last, record in self.done if last <= element]
+            return Assembled(records, element + 1, given_back=self.elements[element])
+        ahead = sum(last >= end for _, last, _ in self.done)
+        return Assembled([record for _, _, record in self.done], end, ahead)
 
 
 # What loggers put in front of a message that is JSON: times and punctuation, a name with a colon, or a level somewhere.

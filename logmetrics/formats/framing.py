@@ -22,11 +22,15 @@ FIRST_BYTES = 1024
 
 @dataclass(slots=True)
 class Framed:
-    """``records`` are the first ``used`` bytes of what was given, which are ``lines`` lines."""
+    """``records`` are the new ones; the first ``used`` bytes of what was given, ``lines`` lines, are done with.
+
+    Behind these stand ``ahead`` records that were given already, between lines of one that is not complete.
+    """
 
     records: list[bytes]
     used: int
     lines: int
+    ahead: int = 0
 
 
 @dataclass(slots=True)
@@ -44,9 +48,9 @@ class Framing:
         """The index behind the last newline in *data*, which stands at an even place; 0 when there is none."""
         return data.rfind(b"\n") + 1
 
-    def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:
+    def take(self, data: bytes, before: bytes, ahead: int = 0, *, all_of_it: bool = False) -> Framed:
         """The records in *data*, which begins with a line, or behind an element of an array; *before* is what stands
-        before it. *all_of_it*: give also those that are not complete, because they are too long.
+        before it, *ahead* says how many were given already. *all_of_it*: give also those that are not complete.
         """
         start = 0
         if before.endswith(b"}"):
@@ -55,7 +59,7 @@ class Framing:
                 return Framed([], len(data) if all_of_it else 0, 0)
         end = data.rfind(b"\n") + 1
         if end <= start:
-            return Framed([], start, 0)
+            return Framed([], start, 0, ahead)
         lines = data[start : end - 1].split(b"\n")
         if self.unwrap is None and not needs_care(lines):
             return Framed(lines, end, len(lines))
@@ -65,8 +69,8 @@ class Framing:
             # An object is complete with its brace, also when its program writes no newline behind it.
             whole = assemble([*lines, data[end:].rstrip()], None, all_of_it=False)
             if whole.lines > len(lines) and whole.records[-1].startswith(b"{"):
-                return Framed(whole.records, start + len(data[start:].rstrip()), whole.lines)
-        return Framed(taken.records, used, taken.lines)
+                return Framed(whole.records[ahead:], start + len(data[start:].rstrip()), whole.lines)
+        return Framed(taken.records[ahead:], used, taken.lines, taken.ahead)
 
 
 class Wide(Framing):
@@ -90,20 +94,20 @@ class Wide(Framing):
             at = data.rfind(self._newline, 0, at + 1)
         return at + 2 if at >= 0 else 0
 
-    def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
+    def take(self, data: bytes, before: bytes, ahead: int = 0, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
         """See Framing; *data* begins at an even place."""
         end = self.last_line_end(data) - 2
         if end < 0:
-            return Framed([], 0, 0)
+            return Framed([], 0, 0, ahead)
         texts = data[:end].decode(self.name, "replace").removeprefix("\ufeff").split("\n")
         lines = [text.encode("utf-8", "replace") for text in texts]
         if not needs_care(lines):
             return Framed(lines, end + 2, len(lines))
         taken = assemble(lines, None, all_of_it=all_of_it)
         if not taken.lines:
-            return Framed([], 0, 0)
+            return Framed(taken.records[ahead:], 0, 0, taken.ahead)
         left = sum(len(text.encode(self.name, "replace")) + 2 for text in texts[taken.lines :])
-        return Framed(taken.records, end + 2 - left, taken.lines)
+        return Framed(taken.records[ahead:], end + 2 - left, taken.lines, taken.ahead)
 
 
 # -- which framing a log has
@@ -172,7 +176,7 @@ class JournalExport(Framing):
         """See Framing; within an entry there is no telling fields from what they hold."""
         return data.find(b"\n\n__CURSOR=") + 2 if b"\n\n__CURSOR=" in data else 0
 
-    def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
+    def take(self, data: bytes, before: bytes, ahead: int = 0, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
         """See Framing; of an entry that is too long nothing can be given."""
         lines: list[Unit] = []
         ends: list[int] = []
@@ -184,8 +188,8 @@ class JournalExport(Framing):
         units = iter(lines)
         taken = assemble([unit.text for unit in lines], lambda _: next(units), all_of_it=all_of_it)
         used = ends[taken.lines - 1] if taken.lines else 0
-        records = [record for record in taken.records if record]
-        return Framed(records, used, data.count(b"\n", 0, used))
+        records = [record for record in taken.records[ahead:] if record]
+        return Framed(records, used, data.count(b"\n", 0, used), taken.ahead)
 
 
 def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
@@ -211,7 +215,7 @@ def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
 class Lines(Framing):
     """Each line is a record, whatever it looks like."""
 
-    def take(self, data: bytes, before: bytes, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
+    def take(self, data: bytes, before: bytes, ahead: int = 0, *, all_of_it: bool = False) -> Framed:  # noqa: ARG002
         """See Framing."""
         end = data.rfind(b"\n") + 1
         lines = data[: end - 1].split(b"\n") if end else []

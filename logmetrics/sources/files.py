@@ -203,6 +203,7 @@ class Files:
             if records is None:
                 return
             if records:
+                reader.blocks += 1
                 apply(records, log, clock_s)
 
     def _account(self, tail: Tail, before: int) -> None:

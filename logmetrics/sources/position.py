@@ -47,6 +47,8 @@ class Position:
     window_bytes: int = 0
     window_hash: bytes = hash_of(b"")
     skipping: bool = False
+    # How many records behind ``offset`` are counted too: they lie between lines of one that is not complete.
+    ahead: int = 0
     # What the file looked like when it was last seen, how many bytes the log then had, and up to where they were read:
     # from `offset` to there is the beginning of a line.
     signature: Signature = (0, 0)
@@ -99,7 +101,7 @@ class Position:
         """Know everything that *other* knows of its log."""
         self.head, self.marks = other.head, list(other.marks)
         self.offset, self.window_bytes, self.window_hash = other.offset, other.window_bytes, other.window_hash
-        self.skipping = other.skipping
+        self.skipping, self.ahead = other.skipping, other.ahead
         self.fingerprint_changed = True
 
     def cut(self, offset: int, window: bytes) -> None:
@@ -110,6 +112,7 @@ class Position:
         self.advance(offset, window)
         self.read_to = self.end = offset
         self.skipping = False
+        self.ahead = 0
 
 
 def is_telling(first: bytes) -> bool:
@@ -218,6 +221,7 @@ def file_row(position: Position) -> FileRow:
         position.window_bytes,
         position.window_hash,
         position.skipping,
+        position.ahead,
         *position.signature,
         position.end,
         position.read_to,
@@ -234,7 +238,7 @@ def fingerprint_row(position: Position) -> FingerprintRow:
 
 def position_of(row: FileRow, fingerprint: FingerprintRow | None) -> Position:
     """What the rows of one file tell. Raises ValueError or TypeError for rows that are not of this shape."""
-    key, source, path, met_path, device, inode, offset, window_bytes, window_hash, skipping, *rest = row
+    key, source, path, met_path, device, inode, offset, window_bytes, window_hash, skipping, ahead, *rest = row
     size_bytes, mtime_ns, end, read_to, raw, told_lost = rest
     _, head, marks = fingerprint or (key, b"", "[]")
     return Position(
@@ -247,6 +251,7 @@ def position_of(row: FileRow, fingerprint: FingerprintRow | None) -> Position:
         window_bytes,
         window_hash,
         bool(skipping),
+        ahead,
         (size_bytes, mtime_ns),
         end,
         read_to,

@@ -14,6 +14,8 @@ class SourceReader:
     def __init__(self, spec: SourceSpec, program: Program) -> None:
         self.spec = spec
         self.program = program
+        # Blocks that rules were applied to.
+        self.blocks = 0
         self.lines = 0
         self.bytes = 0
         self.oversize = 0

@@ -30,6 +30,8 @@ class Tail:
     """A log that is followed. While ``content`` is open it can be read to its end whatever becomes of its name."""
 
     __slots__ = (
+        "_ahead",
+        "_counted_to",
         "_counted_window",
         "_framing",
         "_nuls_to",
@@ -95,8 +97,11 @@ class Tail:
         self._window = window
         # The bytes before `offset`.
         self._counted_window = window
-        # What was read and is no whole record yet.
+        # What was read and is no whole record yet, and how many records in it were handed out nonetheless.
         self._partial = b""
+        self._ahead = self.position.ahead
+        # Up to here the log is counted.
+        self._counted_to = self.position.offset
         # Known when the first line is.
         self._framing: Framing | None = None
         # True while the rest of an oversize line is thrown away.
@@ -232,11 +237,12 @@ class Tail:
 
     def _give_up_pending(self, framing: Framing) -> list[bytes]:
         """A hole follows, so what was begun is over."""
-        framed = framing.take(self._partial, self._counted_window, all_of_it=True)
+        framed = framing.take(self._partial, self._counted_window, self._ahead, all_of_it=True)
         self._partial = self._counted(self._partial, framed)
         if not framed.used:
             self._count(self._partial, len(self._partial))
             self._partial = b""
+            self._ahead = 0
         return self._bounded(framed.records)
 
     def _told_framing(self, data: bytes) -> Framing:
@@ -270,11 +276,11 @@ class Tail:
             data = data[end:]
         pending = self._partial + data
         at_start = place == len(self._partial)
-        framed = framing.take(pending, self._counted_window)
+        framed = framing.take(pending, self._counted_window, self._ahead)
         records = framed.records
         rest = self._counted(pending, framed)
         if len(rest) > self.reader.spec.max_line_bytes:
-            framed = framing.take(rest, self._counted_window, all_of_it=True)
+            framed = framing.take(rest, self._counted_window, self._ahead, all_of_it=True)
             records = records + framed.records
             rest = self._counted(rest, framed)
         self._keep(rest)
@@ -284,6 +290,7 @@ class Tail:
 
     def _counted(self, pending: bytes, framed: Framed) -> bytes:
         """What is left of *pending* behind what was taken."""
+        self._ahead = framed.ahead
         if not framed.used:
             return pending
         self._count(pending, framed.used)
@@ -292,8 +299,11 @@ class Tail:
 
     def _count(self, data: bytes, end: int) -> None:
         """Everything before *end* in *data*, which stands behind what was counted, counts."""
-        if len(self.position.head) < HEAD_BYTES:
-            self.position.grow_head(data[:end])
+        known = len(self.position.head)
+        if known < HEAD_BYTES:
+            # Of what lies ahead the head may know something already.
+            self.position.grow_head(data[max(known - self._counted_to, 0) : end])
+        self._counted_to += end
         self._counted_window = _last(self._counted_window, data, end)
 
     def _keep(self, partial: bytes) -> None:
@@ -303,6 +313,7 @@ class Tail:
             self.oversize += 1
             self.lines += 1
             self._skipping = True
+            self._ahead = 0
             partial = b""
         self._partial = partial
 
@@ -335,14 +346,19 @@ class Tail:
         self.nul_bytes += skipped
         self._window = self._counted_window = (self._window + bytes(min(skipped, WINDOW_BYTES)))[-WINDOW_BYTES:]
         self.position.read_to += skipped
+        self._counted_to += skipped
         self._nuls_to = 0
         return rest
 
     def note(self) -> None:
         """Bring the position up to date."""
         offset = self.offset
-        if offset != self.position.offset or self._skipping != self.position.skipping:
-            self.position.skipping = self._skipping
+        position = self.position
+        if (offset, self._skipping, self._ahead) != (position.offset, position.skipping, position.ahead):
+            position.skipping, position.ahead = self._skipping, self._ahead
+            if self._ahead and not position.head:
+                # Only what is known of a log's beginning tells after a restart that these records are counted.
+                position.grow_head(self._partial[: self._partial.rfind(b"\n") + 1])
             self.position.advance(offset, self._counted_window)
 
 
