@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from logmetrics.authoring.lint import lint
 from logmetrics.config.document import parse_document
+from logmetrics.config.expression import ExpressionError, parse_expression
 from logmetrics.config.loading import load_config, parse_config
 from logmetrics.config.rule_sets import parse_template
 from logmetrics.config.units import parse_duration, parse_size
+from logmetrics.engine import Engine
 from logmetrics.errors import ConfigError
 from logmetrics.packs import builtin_packs
 
@@ -146,3 +149,51 @@ def test_packs_are_sound() -> None:
     for name, pack in builtin_packs().items():
         assert pack.description, name
         assert pack.rule_set.rules, name
+
+
+def test_rules_that_are_nested_too_deeply(tmp_path: Path) -> None:
+    """Definitions that build on each other can be more than Python takes; `check` tells, before any log is read."""
+    steps = "".join(f"  d{n}: number(d{n - 1} or 1)\n" for n in range(1, 90))
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"packs: []\nsources: [{{name: a, paths: [/x]}}]\ndefine:\n  d0: x\n{steps}"
+        "metrics: {n_total: {type: counter, help: N}}\n"
+        "rules: [{name: r, update: {n_total: d89}}]\n"
+    )
+    with pytest.raises(ConfigError, match="nested too deeply to be compiled"):
+        lint(str(path), builtin_packs())
+
+
+@pytest.mark.parametrize("text", ["x < 1e999", "source.agent or 1e400"])
+def test_numbers_that_are_too_large(text: str) -> None:
+    with pytest.raises(ExpressionError, match="too large"):
+        parse_expression(text)
+
+
+@pytest.mark.parametrize(
+    ("agent", "problem"),
+    [
+        ("source.agent or 'x'", "neither what came before nor itself"),
+        ("once(x)", "neither what came before nor itself"),
+        ("path.stm", "only a field|has parts|no .stm"),
+    ],
+)
+def test_agents_of_sources_are_checked(agent: str, problem: str) -> None:
+    text = f'packs: []\nsources: [{{name: a, paths: [/x], agent: "{agent}"}}]\n'
+    with pytest.raises(ConfigError, match=problem):
+        parse_config(text, "config.yaml", builtin_packs())
+
+
+def test_an_agent_can_be_a_word(tmp_path: Path) -> None:
+    """YAML takes the quotes off, so a word is a name."""
+    log = tmp_path / "claude.jsonl"
+    log.write_text(
+        '{"type":"assistant","sessionId":"s","message":{"id":"m","model":"x","usage":{"output_tokens":5}}}\n'
+    )
+    for agent in ("support", '"support"', "support-bot", "path.parent"):
+        config = parse_config(f"sources: [{{name: a, paths: [{log}], agent: {agent}}}]\n", "c.yaml", builtin_packs())
+        engine = Engine(config)
+        engine.run_once()
+        name = tmp_path.name if agent == "path.parent" else agent.strip('"')
+        rows = {spec.name: {s.labels: v for s, v in rows} for spec, rows in engine.view().families}
+        assert rows["agent_token_usage_total"][name, "completion"] == 5

@@ -37,6 +37,12 @@ def test_logfmt(line: bytes, record: dict[str, object] | None) -> None:
     assert logfmt(line) == record
 
 
+def test_a_name_of_a_thousand_parts_is_a_name() -> None:
+    """It makes no object that is nested so deeply."""
+    name = ".".join("a" * 1_000)
+    assert logfmt(f"level=info {name}=1".encode()) == {"level": "info", name: 1}
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes(line: bytes) -> None:
     """Nothing makes it fail."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from logmetrics.config.document import Document, parse_document
 from logmetrics.config.loading import load_config
-from logmetrics.config.specs import Config, PackSpec
+from logmetrics.config.specs import Config, PackSpec, SourceSpec
 from logmetrics.config.tree import Literal
 from logmetrics.errors import Problem
+from logmetrics.rules.compile import compiled
+from logmetrics.store.store import Store
 
 # Names of labels that are new in each event, or nearly so. Whoever means it says allow_unbounded.
 _UNBOUNDED = """
@@ -26,6 +28,9 @@ UNBOUNDED_LABELS = frozenset(_UNBOUNDED.split())
 def lint(path: str, packs: Mapping[str, PackSpec]) -> tuple[Config, list[Problem]]:
     """The config in the file *path* and what is to be said about it, in file order. Raises ConfigError."""
     config = load_config(path, packs)
+    store = Store(config.rule_set.metrics, config.limits)
+    for source in config.sources or (SourceSpec("none", ()),):
+        compiled(config, source, store)
     document = parse_document(Path(path).read_text("utf-8-sig"), path)
     return config, sorted(_unbounded_labels(config, document))
 

@@ -21,6 +21,9 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SHORT_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 
+# Deeper names are found as they are written only.
+NESTED_MAX = 8
+
 Record = dict[str, Any]
 
 
@@ -51,6 +54,8 @@ def logfmt(line: bytes) -> Record | None:
 def _nest(record: Record, path: list[str], value: Any) -> None:
     """Let `a.b` be found in an object `a` too, unless there is an `a` already."""
     *outer, last = path
+    if len(outer) > NESTED_MAX:
+        return
     for key in outer:
         record = record.setdefault(key, {})
         if record.__class__ is not dict:

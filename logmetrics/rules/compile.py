@@ -20,6 +20,7 @@ import msgspec
 
 from logmetrics.config.specs import FORMATS, Config, RuleSet, RuleSpec, SourceSpec
 from logmetrics.config.tree import STATEFUL, Call, Expr, Field, Literal, Not, has_memory, parts_of
+from logmetrics.errors import ConfigError, Problem
 from logmetrics.formats import ollama_lines
 from logmetrics.formats.json_lines import JsonFormat
 from logmetrics.formats.routing import split_formats
@@ -60,9 +61,15 @@ def compile_rules(
 
 
 def compiled(config: Config, source: SourceSpec, store: Store) -> Program:
-    """The rules of *config* for *source*."""
+    """The rules of *config* for *source*. Raises ConfigError when they are nested too deeply for Python."""
     program = compile_rules(config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern)
     program.exclude = tuple(text.encode() for text in source.exclude_lines)
+    if program.has_own_rules:
+        try:
+            program.prepare()
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            what = f"the rules are nested too deeply to be compiled ({error}); use let, or fewer steps"
+            raise ConfigError([Problem(f"source {source.name}", 0, 0, "", what)]) from error
     return program
 
 

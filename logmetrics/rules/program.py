@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -98,6 +98,7 @@ class Functions(Protocol):
     """Makes the functions of a program; see ``compile``."""
 
     texts: dict[str, str]
+    formats: Sequence[str]
 
     @property
     def is_of_one_pack(self) -> bool: ...
@@ -143,6 +144,14 @@ class Program:
                 rule.open_pairs.on_timeout = partial(self._timed_out, number)
         self._is_of_one_pack = functions.is_of_one_pack
         self.has_own_rules = not all(rule.of_pack for rule in rules)
+
+    def prepare(self) -> None:
+        """Make the functions that own rules are in, to see whether they can be made. Raises ConfigError."""
+        for name in self.functions.formats:
+            if name == "json":
+                self._of_pack[self.others.pack]
+            else:
+                self._of_text[name]
 
     def apply(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count a block of whole records of *log*; *now_s* is wall time in seconds."""
