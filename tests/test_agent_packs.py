@@ -98,6 +98,22 @@ def test_wrapped_by_a_collector(sample: Path, wrapper: str, tmp_path: Path) -> N
     assert values_of(world.engine.store) == expected_of(sample)
 
 
+@pytest.mark.parametrize("size", [1, 100, 64 * 1024])
+@pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.stat().st_size < 20_000], ids=_name)
+def test_any_pieces_of_a_file(sample: Path, size: int) -> None:
+    """A log that grows byte by byte, or in larger pieces, has the same records."""
+    data = sample.read_bytes().removesuffix(b"\n") + b"\n"
+    framing = framing_of(data[:FIRST_BYTES])
+    whole = framing.take(data, b"").records
+    records: list[bytes] = []
+    offset = ahead = 0
+    for end in range(size, len(data) + size, size):
+        framed = framing.take(data[offset:end], data[max(offset - 256, 0) : offset], ahead)
+        records += framed.records
+        offset, ahead = offset + framed.used, framed.ahead
+    assert [record for record in records if record.startswith(b"{")] == [r for r in whole if r.startswith(b"{")]
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=_name)
 def test_killed_after_each_piece(sample: Path, tmp_path: Path) -> None:
     """Written in pieces and killed after each: the same numbers."""
