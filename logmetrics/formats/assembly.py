@@ -138,7 +138,7 @@ class _Assembly:
             self.objects[key] = _Begun(number, indent, [rest])
         elif rest not in (b"", b"]"):
             self.done.append((number, number, body[1:].lstrip(b" \t\r")))
-        elif indent and body == b"}" and self.is_plain and text.rstrip() == bare.rstrip():
+        elif body == b"}" and self.is_plain and text.rstrip() == bare.rstrip():
             self.elements[number] = len(text) - len(text.rstrip()) + 1
         return True
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -36,6 +37,9 @@ class Framed:
 @dataclass(slots=True)
 class Framing:
     """How the records of a log are told. ``unwrap`` gives what a line holds; None: itself."""
+
+    # Whether NULs mean something; else those at the start of a line are a hole that a truncation left.
+    is_binary: ClassVar[bool] = False
 
     name: str
     unwrap: Callable[[bytes], Unit] | None = None
@@ -75,6 +79,8 @@ class Framing:
 
 class Wide(Framing):
     """UTF-16, as PowerShell redirects output: a newline is two bytes at an even place."""
+
+    is_binary: ClassVar[bool] = True
 
     def __init__(self, encoding: str) -> None:
         super().__init__(encoding)
@@ -169,6 +175,8 @@ class JournalExport(Framing):
     """What `journalctl -o export` prints: fields in lines, an empty line behind each entry. A field with a newline in
     it is a line with its name, its length in 8 bytes, little end first, and its bytes.
     """
+
+    is_binary: ClassVar[bool] = True
 
     name: str = "journal export"
 

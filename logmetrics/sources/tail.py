@@ -226,9 +226,9 @@ class Tail:
         if self.content.compressed:
             self.position.end = self.content.end(place + len(data))
         framing = self._told_framing(data)
-        if data[0] == 0 and self._partial.endswith(b"\n") and not isinstance(framing, Wide):
+        if data[0] == 0 and self._partial.endswith(b"\n") and not framing.is_binary:
             return self._give_up_pending(framing)
-        is_hole = data[0] == 0 and not self._partial and not self._skipping and not isinstance(framing, Wide)
+        is_hole = data[0] == 0 and not self._partial and not self._skipping and not framing.is_binary
         if is_hole and not (self._framing is None and _MAY_BE_WIDE.match(data)):
             data = self._skip_nuls(data)
             if not data:
@@ -258,7 +258,7 @@ class Tail:
 
     def _take(self, data: bytes, framing: Framing) -> list[bytes]:
         # The search for one byte is twenty times as fast as that for two, and there are hardly ever NULs.
-        if b"\0" in data and not isinstance(framing, Wide) and (hole := data.find(b"\n\0")) >= 0:
+        if b"\0" in data and not framing.is_binary and (hole := data.find(b"\n\0")) >= 0:
             data = data[: hole + 1]  # NULs at the start of a line are for the next read
         place = self.position.read_to
         if self._skipping and isinstance(framing, Wide) and (place + len(data)) % 2:
