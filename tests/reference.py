@@ -6,6 +6,7 @@ formats or batches.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from fractions import Fraction
@@ -78,14 +79,17 @@ class Interpreter:
             return False
         kept: dict[str, Any] = {}
         if rule.pair is not None:
-            key = label_text(self.value(rule.pair.key, record, {}))
+            value = self.value(rule.pair.key, record, {})
+            key = json.dumps(value) if isinstance(value, (dict, list)) else label_text(value)
             if self.truth(rule.pair.end, record, {}):
-                values = self.open[rule.name].pop(key, None)
+                values = None if value is None else self.open[rule.name].pop(key, None)
                 if values is None:
                     return True
                 kept = dict(zip([name for name, _ in rule.pair.keep], values, strict=True))
             elif self.truth(rule.pair.start, record, {}):
-                self.open[rule.name][key] = tuple(self.value(tree, record, {}) for _, tree in rule.pair.keep)
+                found = (self.value(tree, record, {}) for _, tree in rule.pair.keep)
+                if value is not None:  # a missing key is never the same as another
+                    self.open[rule.name][key] = tuple(None if isinstance(v, (dict, list)) else v for v in found)
                 return True
             else:
                 return False
