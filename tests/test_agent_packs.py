@@ -127,13 +127,7 @@ def test_killed_after_each_piece(sample: Path, tmp_path: Path) -> None:
     world = World(tmp_path / "logs", "limits: {idle: never}\n", tmp_path / "state", format="auto")
     data = sample.read_bytes()
     data = data if data.endswith(b"\n") else data + b"\n"
-    size = max(len(data) // 7, 500)
-    for start in range(0, len(data), size):
-        with (tmp_path / "logs" / sample.name).open("ab") as file:
-            file.write(data[start : start + size])
-        world.poll()
-        world.kill()
-    world.poll()
+    world.grow_and_kill(sample.name, data, max(len(data) // 7, 500))
     assert values_of(world.engine.store) == totals(sample, 100) == expected_of(sample)
     world.close()
 

@@ -239,12 +239,7 @@ def test_killed_at_any_place(wrapper: str, tmp_path: Path) -> None:
     )
     (tmp_path / "logs").mkdir()
     world = World(tmp_path / "logs", state_dir=tmp_path / "state", format="auto")
-    for start in range(0, len(data), 611):
-        with (tmp_path / "logs" / "a.log").open("ab") as file:
-            file.write(data[start : start + 611])
-        world.poll()
-        world.kill()
-    world.poll()
+    world.grow_and_kill("a.log", data, 611)
     assert {n: count for n, count in world.counted().items() if n != "unknown"} == {str(n): 1 for n in range(5)}
     world.close()
 
@@ -288,12 +283,7 @@ def test_indented_utf_16_over_kills(tmp_path: Path, encoding: str, size: int, ma
     (tmp_path / "logs").mkdir()
     data = (mark + '{\r\n  "n": 1\r\n}\r\n{"n": 2}\r\n').encode(encoding)
     world = World(tmp_path / "logs", state_dir=tmp_path / "state", format="auto")
-    for start in range(0, len(data), size):
-        with (tmp_path / "logs" / "a.log").open("ab") as file:
-            file.write(data[start : start + size])
-        world.poll()
-        world.kill()
-    world.poll()
+    world.grow_and_kill("a.log", data, size)
     assert world.counted() == {"1": 1, "2": 1}
     world.close()
 

@@ -102,13 +102,7 @@ def test_killed_after_each_piece(sample: Path, tmp_path: Path) -> None:
         tmp_path / "logs", f"packs: {list(TEXT)}\nlimits: {{idle: never}}\n", tmp_path / "state", format="auto"
     )
     data = sample.read_bytes().removesuffix(b"\n") + b"\n"
-    size = len(data) // 5 + 1
-    for start in range(0, len(data), size):
-        with (tmp_path / "logs" / sample.name).open("ab") as file:
-            file.write(data[start : start + size])
-        world.poll()
-        world.kill()
-    world.poll()
+    world.grow_and_kill(sample.name, data, len(data) // 5 + 1)
     assert values_of(world.engine.store, TEXT) == totals(sample, 100, TEXT)
     world.close()
 

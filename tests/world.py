@@ -73,6 +73,15 @@ class World:
         """Wall time."""
         return self.now_s
 
+    def grow_and_kill(self, name: str, data: bytes, size: int) -> None:
+        """Have the log *name* grow by *size* bytes at a time, with a kill after each."""
+        for start in range(0, len(data), size):
+            with (self.directory / name).open("ab") as file:
+                file.write(data[start : start + size])
+            self.poll()
+            self.kill()
+        self.poll()
+
     def kill(self) -> None:
         """What has not been committed is gone; the state directory stays as it is."""
         self.close()
