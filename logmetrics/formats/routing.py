@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import itemgetter
 
+from logmetrics.formats.assembly import OBJECT
 from logmetrics.formats.text_fields import is_logfmt
 
 # What may stand before an object: blanks, the NULs of a truncated file's hole, a UTF-8 byte order mark.
-_LEADING = b" \t\x00\xef"
+_LEADING = frozenset((b" ", b"\t", b"\x00", b"\xef"))
+
+
+# What Ollama's access lines begin with; a slice by an operator runs in C.
+_GIN = b"[GIN] "
+_start = itemgetter(slice(len(_GIN)))
 
 
 def _format_of(line: bytes) -> str:
     if line[:1] == b"{":
         return "json"
+    return "logfmt" if _may_be_logfmt(line) and is_logfmt(line) else "ollama"
+
+
+def _may_be_logfmt(line: bytes) -> bool:
     # Ollama's lines of this kind tell the place in its source.
-    if b"=" in line and b" source=" not in line and is_logfmt(line):
-        return "logfmt"
-    return "ollama"
+    return b"=" in line and b" source=" not in line
 
 
 def _bare_object(line: bytes) -> bytes:
     """The object that stands behind blanks in *line*; in text the blanks mean something."""
-    bare = line.lstrip(_LEADING + b"\xbb\xbf")
+    bare = line.lstrip(b" \t\x00\xef\xbb\xbf")
     return bare if bare[:1] == b"{" else line
 
 
 def split_formats(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
     """Runs of consecutive lines of one format: "json", "logfmt", or "ollama" for any other text."""
-    firsts = [line[:1] for line in lines]
-    if firsts.count(b"{") == len(lines):
+    starts = set(map(_start, lines))
+    if {start[:2] for start in starts} == {OBJECT}:
         return [("json", lines)]
-    if any(first in _LEADING for first in set(firsts) if first):
+    firsts = {start[:1] for start in starts}
+    if not firsts.isdisjoint(_LEADING):
         lines = [_bare_object(line) if line[:1] in _LEADING else line for line in lines]
+    elif b"{" not in firsts and not [line for line in lines if line[:6] != _GIN and _may_be_logfmt(line)]:
+        return [("ollama", lines)]
     return [(name, list(run)) for name, run in groupby(lines, _format_of)]
