@@ -24,7 +24,7 @@ from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
 
 # Collected values are folded into their sums after so many turns, which bounds their memory.
-TURNS_PER_FOLD = 8
+TURNS_PER_FOLD = 64
 # While a scrape waits, a pass over the files is cut short after this time and goes on later.
 PASS_S_MAX_WITH_SCRAPE = 0.1
 # Directories are looked through, and files that are still are looked at, again after so many times the time that it

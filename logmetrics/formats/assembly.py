@@ -50,22 +50,23 @@ class Assembled:
 
 
 # Slices by operator run in C.
-_first, _last = itemgetter(slice(1)), itemgetter(slice(-1, None))
-_first_two = itemgetter(slice(2))
+start_of = itemgetter(slice(6))
+_end_of = itemgetter(slice(-1, None))
 # How an object begins that has its first key on the same line.
 OBJECT = b'{"'
 
 
 def needs_care(lines: list[bytes]) -> bool:
     """Whether a line is no record as it stands. Nearly always false, so this is what costs time."""
-    if set(map(_first_two, lines)) == {OBJECT}:
+    starts = set(map(start_of, lines))
+    if all(start[:2] == OBJECT for start in starts):
         return False
-    if min(map(len, lines)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
+    if min(map(len, starts)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
         return True
-    ends = set(map(_last, lines))
+    ends = set(map(_end_of, lines))
     if not _BLANKS.isdisjoint(ends) and any(line.rstrip() in _OPENERS for line in lines):
         return True
-    if not ends & _UNUSUAL_ENDS and _SUSPECT_STARTS.isdisjoint(map(_first, lines)):
+    if not ends & _UNUSUAL_ENDS and _SUSPECT_STARTS.isdisjoint({start[:1] for start in starts}):
         return False
     return any(map(_is_suspect, [line for line in lines if line[:1] != b"{"]))
 

@@ -11,7 +11,6 @@ _DURATION = re.compile(
 )
 _UNITS_PER_S = {None: 1.0, "m": 1e3, "n": 1e9}
 _MICROS_PER_S = 1e6
-_SUB_SECONDS = {"ms": 1e3, "µs": _MICROS_PER_S, "ns": 1e9}
 
 
 def parse_go_duration(text: str) -> float | None:
@@ -19,15 +18,6 @@ def parse_go_duration(text: str) -> float | None:
 
     Source: time.Duration.String() of Go's standard library, and the spellings of µ that real Ollama logs hold.
     """
-    unit = text[-2:]
-    if unit in _SUB_SECONDS:
-        number, per_s = text[:-2], _SUB_SECONDS[unit]
-    else:
-        number, per_s = text[:-1] if unit[-1:] == "s" else "", 1.0
-    # Nearly all have one unit and need no pattern; float() alone would take more than Go prints.
-    whole, dot, part = number.partition(".")
-    if whole.isdigit() and (part.isdigit() or not dot) and number.isascii() and len(whole) <= 19 and len(part) <= 9:
-        return float(number) / per_s
     match = _DURATION.fullmatch(text)
     if match is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
-from logmetrics.formats.ollama import Parts, attribute, parts_of, route
+from logmetrics.formats.ollama import Parts, attribute, records_of, route
 
 # The variables that a record is unpacked into, in the order of its parts.
 PARTS = ("kind", "time", "level", "msg", "status", "latency_s", "method", "request_path", "tail")
@@ -38,7 +38,7 @@ Decode = Callable[[list[bytes]], tuple[list[Parts], int, int]]
 
 def decode(lines: list[bytes]) -> tuple[list[Parts], int, int]:
     """The records of *lines*, 0, and the number of lines that go on with the record before them."""
-    records = list(map(parts_of, lines))
+    records = records_of(lines)
     whole = [record for record in records if record[0] != "continuation"]
     return whole, 0, len(records) - len(whole)
 

@@ -249,10 +249,16 @@ class Emitter:
         """The look-up inline for a text; any other value goes the long way."""
         value, table, *default = expr.arguments
         assert isinstance(table, MapLiteral)
-        bound = self.constant("table", {label(key): found for key, found in table.items})
-        if default and self.is_only(value, TEXT | ABSENT):
-            return f"{bound}.get({self.value(value)}, {self.value(default[0])})"
+        by_label = {label(key): found for key, found in table.items}
+        bound = self.constant("table", by_label)
         name = self.temporary()
+        if self.is_only(value, TEXT | ABSENT):
+            if not default:
+                taken = f"{name} := {self.value(value)}"
+                return f"({bound}.get(({taken}), {name}))"
+            if isinstance(value, Or) and value.operands[-1] == MISSING and "" not in by_label:
+                value = Or(value.operands[:-1]) if len(value.operands) > 2 else value.operands[0]
+            return f"{bound}.get({self.value(value)}, {self.value(default[0])})"
         otherwise = self.value(default[0]) if default else name
         text = f"{bound}.get({name}, {otherwise}) if ({name} := {self.value(value)}).__class__ is str"
         return f"({text} else{BREAK}fn_map({name}, {bound}{''.join(f', {self.value(tree)}' for tree in default)}))"

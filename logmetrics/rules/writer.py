@@ -116,7 +116,7 @@ class LoopWriter:
 
         The pack is the first whose condition holds; the last one may have none, and takes what is left.
         """
-        self._counts_hits = not _always_hits(packs)
+        self._counts_hits = not _always_hits(packs, own)
         if self._counts_hits:
             self._line("hit = False")
         # Of what came before a pack's condition can only ask `remember`, which belongs to no rule.
@@ -374,10 +374,11 @@ class LoopWriter:
         return known
 
 
-def _always_hits(packs: Sequence[PackRules]) -> bool:
-    """Whether some rule of the only pack matches each record."""
+def _always_hits(packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> bool:
+    """Whether some rule matches each record; with packs that have rules, one of the only pack's."""
+    rules = packs[0].rules if packs[0].rules else own
     return len(packs) == 1 and any(
-        rule.spec.when is None and rule.spec.pair is None and not rule.spec.each for rule in packs[0].rules
+        rule.spec.when is None and rule.spec.pair is None and not rule.spec.each for rule in rules
     )
 
 
