@@ -201,6 +201,8 @@ def _logical(expr: Or | And, operands: tuple[Expr, ...]) -> Expr:
         return _FALSE if isinstance(expr, Or) else _TRUE
     if len(rest) == 1 and is_condition(rest[0]):
         return rest[0]
+    if any(map(is_condition, rest)):
+        return type(expr)(rest)
     # It stays a condition, whatever is left of it.
     return type(expr)((*rest, _FALSE if isinstance(expr, Or) else _TRUE))
 
