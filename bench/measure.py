@@ -41,6 +41,12 @@ def nothing_to_check(_: str) -> str:
     return ""
 
 
+def environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """This process's, with *env*. Python may keep what it compiled, as it does where a program is installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **(env or {})}
+
+
 def run_to_end(
     command: Sequence[str], directory: Path, check: Check = nothing_to_check, env: Mapping[str, str] | None = None
 ) -> Outcome:
@@ -49,7 +55,7 @@ def run_to_end(
     used_path, out_path, err_path = (directory / name for name in ("used.json", "stdout", "stderr"))
     with out_path.open("wb") as out, err_path.open("wb") as err:
         launch = [sys.executable, "-I", LAUNCHER, str(used_path), str(RUN_LIMIT_S), *command]
-        subprocess.run(launch, stdout=out, stderr=err, env={**os.environ, **(env or {})}, cwd=directory, check=True)
+        subprocess.run(launch, stdout=out, stderr=err, env=environment(env), cwd=directory, check=True)
     used = json.loads(used_path.read_text())
     if used["code"] == -signal.SIGKILL:
         return Outcome(trouble=f"not done after {RUN_LIMIT_S} s")
@@ -68,7 +74,7 @@ def run_daemon(
     err_path = directory / "stderr"
     with err_path.open("wb") as err:
         daemon = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=err, env={**os.environ, **(env or {})}, cwd=directory
+            command, stdout=subprocess.DEVNULL, stderr=err, env=environment(env), cwd=directory
         )
     try:
         outcome = _until_quiet(daemon, log)
