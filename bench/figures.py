@@ -26,7 +26,9 @@ def spread(outcomes: Outcomes, scale: float, key: str = "cpu_s") -> str:
 
 def ratio(outcomes: Outcomes, base: Outcomes, less_s: float = 0.0) -> float:
     """How many times the CPU of *base*: taken within each round, then the median. *less_s* is taken off the base first."""
-    return statistics.median(one["cpu_s"] / (other["cpu_s"] - less_s) for one, other in zip(outcomes, base, strict=True))
+    return statistics.median(
+        one["cpu_s"] / (other["cpu_s"] - less_s) for one, other in zip(outcomes, base, strict=True)
+    )
 
 
 def times(value: float) -> str:

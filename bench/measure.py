@@ -73,9 +73,7 @@ def run_daemon(
     directory.mkdir(parents=True, exist_ok=True)
     err_path = directory / "stderr"
     with err_path.open("wb") as err:
-        daemon = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=err, env=environment(env), cwd=directory
-        )
+        daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err, env=environment(env), cwd=directory)
     try:
         outcome = _until_quiet(daemon, log)
         if daemon.poll() is not None:

@@ -51,7 +51,9 @@ class System:
         """What the program says of itself: its first line that has a digit."""
         program = self.found()
         assert program
-        answer = subprocess.run([program, *self.version], capture_output=True, text=True, env=os.environ | self.env, check=False)
+        answer = subprocess.run(
+            [program, *self.version], capture_output=True, text=True, env=os.environ | self.env, check=False
+        )
         lines = (answer.stdout + answer.stderr).splitlines()
         return next((line.strip() for line in lines if any(map(str.isdigit, line))), "unknown")
 

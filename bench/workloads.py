@@ -22,20 +22,12 @@ from bench.reference import Expected
 
 SEED = 7
 BEGAN_S = 1731402672.0
-AGENTS = "planner researcher coder reviewer tester browser summarizer router".split()
-TOOLS = (
-    "read_file write_file web_search http_get shell python sql_query grep git_diff git_commit list_dir vector_search "
-    "send_email calendar browser_open browser_click image_gen calculator translate memory_store"
-).split()
+AGENTS = ["planner", "researcher", "coder", "reviewer", "tester", "browser", "summarizer", "router"]
+TOOLS = ["read_file", "write_file", "web_search", "http_get", "shell", "python", "sql_query", "grep", "git_diff", "git_commit", "list_dir", "vector_search", "send_email", "calendar", "browser_open", "browser_click", "image_gen", "calculator", "translate", "memory_store"]
 MODELS = ["llama3.1:8b", "qwen2.5-coder:14b", "mistral-nemo:12b", "phi3.5:3.8b"]
 LOGGERS = [f"agent.{part}" for part in ("core", "tools", "llm", "memory", "scheduler")]
 # Texts name events and fields too, as texts of real logs do.
-WORDS = (
-    "the agent could not find a cached plan for this step so it will retry with a shorter context window after loading "
-    "memory chunk from vector store and waiting on lock held by another worker thread received heartbeat from scheduler "
-    "queue depth is within limits flushing buffer to disk done event tool_call skipped because policy denied llm_call "
-    "budget exceeded for session"
-).split()
+WORDS = ["the", "agent", "could", "not", "find", "a", "cached", "plan", "for", "this", "step", "so", "it", "will", "retry", "with", "a", "shorter", "context", "window", "after", "loading", "memory", "chunk", "from", "vector", "store", "and", "waiting", "on", "lock", "held", "by", "another", "worker", "thread", "received", "heartbeat", "from", "scheduler", "queue", "depth", "is", "within", "limits", "flushing", "buffer", "to", "disk", "done", "event", "tool_call", "skipped", "because", "policy", "denied", "llm_call", "budget", "exceeded", "for", "session"]
 WORDS_MAX = 26
 LATENCY_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60)
 TASK_S = (*LATENCY_S, 120, 300, 600)
@@ -53,7 +45,12 @@ ROUTES = [
 MESSAGES = [
     ("server.go:105", "INFO", "system memory", 'total="{gib:.1f} GiB"'),
     ("memory.go:326", "INFO", "offload to cuda", "layers.requested=-1 layers.model=33 layers.offload=33"),
-    ("server.go:388", "INFO", "starting llama server", 'cmd="/usr/bin/ollama_llama_server --ctx-size 8192 --port {gib:.0f}"'),
+    (
+        "server.go:388",
+        "INFO",
+        "starting llama server",
+        'cmd="/usr/bin/ollama_llama_server --ctx-size 8192 --port {gib:.0f}"',
+    ),
     ("sched.go:507", "DEBUG", "evaluating already loaded", "model=/root/.ollama/models/blobs/sha256-8eeb52dfb3bb"),
     ("routes.go:1189", "WARN", "truncating input prompt", "limit=2048 prompt=4011 keep=5"),
     ("server.go:621", "ERROR", "llama runner process no longer running: -1", 'error="signal: killed"'),
@@ -77,9 +74,7 @@ class Workload:
         return self.log.stat().st_size / 1e6
 
 
-def made(
-    kind: str, log: Path, lines: int, write: Callable[[Expected, Expected], Iterator[str]]
-) -> Workload:
+def made(kind: str, log: Path, lines: int, write: Callable[[Expected, Expected], Iterator[str]]) -> Workload:
     """The log that *write* gives the lines of, from an earlier time or made now."""
     paths = [log.with_name(f"{log.name}.{name}.json") for name in ("expected", "by-packs")]
     if not all(path.exists() for path in paths):

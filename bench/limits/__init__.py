@@ -98,7 +98,9 @@ def show(raw: Raw) -> Section:
                 figures.spread(outcomes, per_million),
                 figures.number(start_s) if starts else "",
                 figures.number(max(0.0, figures.median(outcomes) - start_s) * per_million),
-                figures.times(figures.ratio(base, outcomes)) if name != LOGMETRICS.name and not figures.trouble(base) else "",
+                figures.times(figures.ratio(base, outcomes))
+                if name != LOGMETRICS.name and not figures.trouble(base)
+                else "",
             ]
         )
     missing = [name for name in (GO, C) if name not in raw["outcomes"]]
