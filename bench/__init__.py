@@ -4,8 +4,8 @@
 
 A section is a module with two functions:
 
-- `run(size, directory)` measures and gives what it found, as values that JSON can hold. *directory* is empty at the start
-  of the first section, is shared by all of them (for logs that several need), and is removed at the end.
+- `run(size, directory)` measures and gives what it found, as values that JSON can hold. All sections share *directory*,
+  for the logs that several of them need; it is empty at first and removed at the end.
 - `show(raw)` makes a `Section` of that: paragraphs, tables and plots for RESULTS.md. It measures nothing, so that
   RESULTS.md can be written again from results.json.
 

@@ -1,11 +1,12 @@
 """How the cost of a line grows: with lines, series, rules, files, and its length. Each should stay flat, or nearly.
 
-The CPU of whole runs of `logmetrics watch --once` with a config, values checked. A run over a log's first lines is taken
-off, so that a curve is of lines and not of the start; what that takes stands beside it.
+The CPU of whole runs of `logmetrics watch --once` with a config, values checked. A run over a log's first lines is
+taken off, so that a curve is of lines and not of the start; what that takes stands beside it.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def show(raw: Raw) -> Section:
                 continue
             line_s = rest_s(point["outcomes"], point["head"]) / (point["lines"] - point["head_lines"])
             ms_a_megabyte = 1e3 * line_s * point["lines"] / point["megabytes"]
-            line.append((point["x"], ms_a_megabyte if curve.per_megabyte else 1e6 * line_s))
+            if not math.isnan(line_s):
+                line.append((point["x"], ms_a_megabyte if curve.per_megabyte else 1e6 * line_s))
             rows.append(
                 [
                     f"{point['x']:,}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ def trouble(outcomes: Outcomes) -> str:
 
 
 def median(outcomes: Outcomes, key: str = "cpu_s") -> float:
-    return statistics.median(outcome[key] for outcome in outcomes)
+    """Of all rounds."""
+    return float(statistics.median(outcome[key] for outcome in outcomes))
 
 
 def spread(outcomes: Outcomes, scale: float, key: str = "cpu_s") -> str:
@@ -24,19 +26,20 @@ def spread(outcomes: Outcomes, scale: float, key: str = "cpu_s") -> str:
     return f"{number(statistics.median(values))} ({number(values[0])}-{number(values[-1])})"
 
 
-def ratio(outcomes: Outcomes, base: Outcomes, less_s: float = 0.0) -> float:
-    """How many times the CPU of *base*: taken within each round, then the median. *less_s* is taken off the base first."""
-    return statistics.median(
-        one["cpu_s"] / (other["cpu_s"] - less_s) for one, other in zip(outcomes, base, strict=True)
-    )
+def ratio(outcomes: Outcomes, base: Outcomes) -> float:
+    """How many times the CPU of *base*: taken within each round, then the median."""
+    return float(statistics.median(one["cpu_s"] / other["cpu_s"] for one, other in zip(outcomes, base, strict=True)))
 
 
 def times(value: float) -> str:
-    return f"{number(value)}×"
+    """As a factor."""
+    return "-" if math.isnan(value) else f"{number(value)}×"
 
 
 def number(value: float) -> str:
-    """Three digits that mean something."""
+    """Three digits that mean something; a dash for what is not known."""
+    if math.isnan(value):
+        return "-"
     if value >= 99.95 or value == 0:
         return f"{value:,.0f}"
     if value >= 9.995:

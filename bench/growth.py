@@ -182,7 +182,7 @@ def files(size: Size, directory: Path) -> Iterator[tuple[int, Point]]:
             _write(
                 logs / f"{place}.jsonl", (_call(number, event="call", agent=f"agent-{place % 7}") for number in numbers)
             )
-            expected.count("calls_total", len(numbers), agent=f"agent-{place % 7}")
+            expected.add("calls_total", {"agent": f"agent-{place % 7}"}, len(numbers))
         yield count, Point(logs, config, size.curve_lines, expected)
 
 
@@ -197,5 +197,5 @@ def line_bytes(size: Size, directory: Path) -> Iterator[tuple[int, Point]]:
         log = directory / f"length-{length}.jsonl"
         _write(log, (line for _ in range(count)))
         expected = Expected()
-        expected.count("calls_total", count, agent="agent-1")
+        expected.add("calls_total", {"agent": "agent-1"}, count)
         yield length, Point(log, config, count, expected)

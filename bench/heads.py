@@ -1,9 +1,10 @@
-"""What a line costs, without what a program takes to start and to learn a log: the difference between a run over the whole
-log and a run over its first lines.
+"""What lines cost, without what a program takes to start and to learn a log: the difference between a run over the
+whole log and a run over its first lines.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from bench import figures
 from bench.model import Raw
 
 HEAD_SHARE = 0.02
+# Of two starts that take most of a second, the difference says nothing below this.
+NOISE_S = 0.02
 
 
 def head_of(log: Path, lines: int) -> tuple[Path, int]:
@@ -23,5 +26,6 @@ def head_of(log: Path, lines: int) -> tuple[Path, int]:
 
 
 def rest_s(outcomes: Raw, head: Raw) -> float:
-    """CPU of the lines that are not in the head; not less than nothing, though noise may say so."""
-    return max(0.0, figures.median(outcomes) - figures.median(head))
+    """CPU of the lines that are not in the head; NaN when it is too little to be told from noise."""
+    difference_s = figures.median(outcomes) - figures.median(head)
+    return difference_s if difference_s >= NOISE_S else math.nan

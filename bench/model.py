@@ -30,8 +30,32 @@ class Size:
     pack_bytes: int
 
 
-QUICK = Size("quick", 2, 1, 100_000, 50_000, 50_000, 8_000_000, 100_000, 10_000, 1_000, 2_000_000)
-FULL = Size("full", 5, 3, 1_000_000, 500_000, 300_000, 64_000_000, 10_000_000, 100_000, 10_000, 16_000_000)
+QUICK = Size(
+    name="quick",
+    rounds=2,
+    curve_rounds=1,
+    agent_lines=100_000,
+    ollama_lines=50_000,
+    curve_lines=100_000,
+    curve_bytes=16_000_000,
+    lines_max=100_000,
+    series_max=10_000,
+    files_max=1_000,
+    pack_bytes=4_000_000,
+)
+FULL = Size(
+    name="full",
+    rounds=5,
+    curve_rounds=3,
+    agent_lines=1_000_000,
+    ollama_lines=500_000,
+    curve_lines=300_000,
+    curve_bytes=64_000_000,
+    lines_max=10_000_000,
+    series_max=100_000,
+    files_max=10_000,
+    pack_bytes=32_000_000,
+)
 SIZES = {size.name: size for size in (QUICK, FULL)}
 
 

@@ -37,21 +37,29 @@ class Expected:
     def __init__(self) -> None:
         self.samples: dict[Key, float] = {}
 
-    def count(self, name: str, by: float = 1, **labels: str) -> None:
+    def add(self, name: str, labels: Mapping[str, str], by: float) -> None:
+        """Add *by* to a sample."""
         key = name, tuple(sorted(labels.items()))
         self.samples[key] = self.samples.get(key, 0) + by
 
+    def count(self, name: str, **labels: str) -> None:
+        """Count one."""
+        self.add(name, labels, 1)
+
     def observe(self, name: str, value: float, buckets: Iterable[float] = (), **labels: str) -> None:
+        """Give *value* to a histogram; *buckets* are those of its buckets that are compared."""
         for bound in buckets:
-            self.count(f"{name}_bucket", 1 if value <= bound else 0, le=repr(float(bound)), **labels)
-        self.count(f"{name}_count", **labels)
-        self.count(f"{name}_sum", value, **labels)
+            self.add(f"{name}_bucket", {**labels, "le": repr(float(bound))}, 1 if value <= bound else 0)
+        self.add(f"{name}_count", labels, 1)
+        self.add(f"{name}_sum", labels, value)
 
     def save(self, path: Path) -> None:
+        """Write all samples."""
         path.write_text(json.dumps([[name, labels, value] for (name, labels), value in self.samples.items()]))
 
     @classmethod
     def load(cls, path: Path) -> Expected:
+        """What `save` wrote."""
         expected = cls()
         for name, labels, value in json.loads(path.read_text()):
             expected.samples[name, tuple((label, text) for label, text in labels)] = value
@@ -65,7 +73,7 @@ class Expected:
 
 
 def wrong(exposition: str, expected: Expected, aliases: Mapping[str, Alias] | None = None) -> str:
-    """What is wrong with an exposition, or nothing. Labels that are not expected (file, job, program) are summed over."""
+    """What is wrong with an exposition, or nothing. Labels that are not expected (file, job) are summed over."""
     try:
         found = _samples(exposition, expected, aliases or {})
     except ValueError as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# The text under a key that says so (`id`, `call_id`, `messageId`, `session.id`, `uuid`), also as an attribute of OTLP. What
-# names a kind of thing is called an id too; it is a label, and stays.
+# The text under a key that says so (`id`, `call_id`, `messageId`, `session.id`, `uuid`), also as an attribute of OTLP.
+# What names a kind of thing is called an id too; it is a label, and stays.
 KEY = r'"(?!model|toolId|graph_id|assistant_id)(?:[^"]*(?:[._-]id|[a-z]I[dD]|[uU]uid)|id)"'
 ID = re.compile(rf'{KEY}(?:\s*:\s*|\s*,\s*"value"\s*:\s*{{\s*"stringValue"\s*:\s*)"[^"\\]+(?=")')
 # Stands in no sample.

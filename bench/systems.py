@@ -1,8 +1,8 @@
 """The programs that are measured, and how each is told to do the same work.
 
-Configs are in `peers/NAME/`: everything there is copied into the directory of a run, with @LOG@, @PORT@ and @DIR@ filled
-in. A program is looked for under its name on PATH, or where its environment variable says; it is measured where there is
-one, and named as missing where not.
+Configs are in `peers/NAME/`: everything there is copied into the directory of a run, with @LOG@, @PORT@ and @DIR@
+filled in. A program is looked for under its name on PATH, or where its environment variable says; it is measured where
+there is one, and named as missing where not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.measure import Outcome, run_daemon, run_to_end
@@ -98,24 +98,28 @@ def _free_port() -> int:
 PYTHON_ENV = {"PYTHONPATH": str(ROOT)}
 WATCH = ("-m", "logmetrics", "watch", "--once", "@LOG@", "--state-dir", "@DIR@/state")
 LOGMETRICS = System(
-    "logmetrics", sys.executable, [*WATCH, "--config", "@DIR@/@KIND@.yaml"], ["-m", "logmetrics", "--version"],
-    config="logmetrics", env=PYTHON_ENV,
-)  # fmt: skip
-LOGMETRICS_PACKS = System(
-    "logmetrics, no config", sys.executable, WATCH, ["-m", "logmetrics", "--version"], by_packs=True, env=PYTHON_ENV
+    "logmetrics",
+    sys.executable,
+    [*WATCH, "--config", "@DIR@/@KIND@.yaml"],
+    version=["-m", "logmetrics", "--version"],
+    config="logmetrics",
+    env=PYTHON_ENV,
 )
-
-MTAIL_ARGUMENTS = [
-    "--one_shot", "--one_shot_format", "prometheus", "--progs", "@DIR@/@KIND@.mtail", "--logs", "@LOG@",
-    "--log_dir", "@DIR@", "--address", "127.0.0.1", "--port", "@PORT@",
-]  # fmt: skip
-MTAIL = System("mtail", "mtail", MTAIL_ARGUMENTS, variable="MTAIL", config="mtail")
-MTAIL_ONE = System(
-    "mtail, GOMAXPROCS=1", "mtail", MTAIL_ARGUMENTS, variable="MTAIL", config="mtail", env={"GOMAXPROCS": "1"}
+LOGMETRICS_PACKS = replace(LOGMETRICS, name="logmetrics, no config", arguments=WATCH, config="", by_packs=True)
+MTAIL = System(
+    "mtail",
+    "mtail",
+    [
+        *("--one_shot", "--one_shot_format", "prometheus", "--progs", "@DIR@/@KIND@.mtail", "--logs", "@LOG@"),
+        *("--log_dir", "@DIR@", "--address", "127.0.0.1", "--port", "@PORT@"),
+    ],
+    variable="MTAIL",
+    config="mtail",
 )
+MTAIL_ONE = replace(MTAIL, name="mtail, GOMAXPROCS=1", env={"GOMAXPROCS": "1"})
 
-# Counters of Fluent Bit add 1 only, so tokens are the sum of a histogram; those of Promtail and grok_exporter cannot have
-# a label that is fixed for one of two values of a record.
+# Counters of Fluent Bit add 1 only, so tokens are the sum of a histogram; those of Promtail and grok_exporter cannot
+# have a label that is fixed for one of two values of a record.
 TOKENS = {
     f"agent_token_usage_{kind}_sum": Alias("agent_token_usage_total", {"token_type": kind})
     for kind in ("prompt", "completion")
@@ -127,24 +131,44 @@ UNITS = {
     for unit in ("ms", "us", "min")
     for part in ("bucket", "sum", "count")
 }
-OTHERS = [
-    System(
-        "Fluent Bit", "fluent-bit", ["-q", "-c", "@DIR@/@KIND@.yaml"], variable="FLUENT_BIT", config="fluent-bit",
-        daemon=True, aliases=TOKENS | STARTED,
-    ),
-    System(
-        "Vector", "vector", ["--quiet", "--config", "@DIR@/@KIND@.yaml"], variable="VECTOR", config="vector", daemon=True,
-    ),
-    System(
-        "Promtail", "promtail", ["-config.file=@DIR@/@KIND@.yaml"], ["-version"], variable="PROMTAIL", config="promtail",
-        daemon=True, aliases=TOKENS | STARTED,
-    ),
-    System(
-        "grok_exporter", "grok_exporter", ["-config", "@DIR@/@KIND@.yml"], ["-version"], variable="GROK_EXPORTER",
-        config="grok_exporter", daemon=True,
-        aliases=TOKENS | UNITS | {"agent_tasks_ended_total": Alias("agent_tasks_total")},
-    ),
-]  # fmt: skip
+FLUENT_BIT = System(
+    "Fluent Bit",
+    "fluent-bit",
+    ["-q", "-c", "@DIR@/@KIND@.yaml"],
+    variable="FLUENT_BIT",
+    config="fluent-bit",
+    daemon=True,
+    aliases=TOKENS | STARTED,
+)
+VECTOR = System(
+    "Vector",
+    "vector",
+    ["--quiet", "--config", "@DIR@/@KIND@.yaml"],
+    variable="VECTOR",
+    config="vector",
+    daemon=True,
+)
+PROMTAIL = System(
+    "Promtail",
+    "promtail",
+    ["-config.file=@DIR@/@KIND@.yaml"],
+    ["-version"],
+    variable="PROMTAIL",
+    config="promtail",
+    daemon=True,
+    aliases=TOKENS | STARTED,
+)
+GROK_EXPORTER = System(
+    "grok_exporter",
+    "grok_exporter",
+    ["-config", "@DIR@/@KIND@.yml"],
+    ["-version"],
+    variable="GROK_EXPORTER",
+    config="grok_exporter",
+    daemon=True,
+    aliases=TOKENS | UNITS | {"agent_tasks_ended_total": Alias("agent_tasks_total")},
+)
+OTHERS = [FLUENT_BIT, VECTOR, PROMTAIL, GROK_EXPORTER]
 # Of mtail's two settings the better one is compared with.
 PEERS_BY_NAME: dict[str, list[System]] = {"mtail": [MTAIL, MTAIL_ONE], **{peer.name: [peer] for peer in OTHERS}}
 

@@ -1,4 +1,4 @@
-"""How much CPU a million lines cost: logmetrics and other programs at the same work, one log each, all values checked."""
+"""How much CPU a million lines cost: logmetrics and other programs at the same work, all values checked."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _compare(systems: list[System], workload: Workload, rounds: int, directory: 
 def show(raw: Raw) -> Section:
     compared = raw["compared"]
     parts: list[str | Table] = [
-        "How many times the CPU of logmetrics the others take for the same log, start-up included. Of mtail's two settings "
-        "the better one is taken.",
+        "How many times the CPU of logmetrics the others take for the same log, start-up included. Of mtail's two "
+        "settings the better one is taken.",
         Table(["", *(TITLES[kind] for kind in compared)], _ratio_rows(compared)),
     ]
     for kind, found in compared.items():
@@ -96,6 +96,6 @@ def _damaged_text(outcomes: Raw) -> str:
         wrong = figures.trouble(clean) or figures.trouble(damaged)
         told.append(f"{system.name} {wrong or figures.times(figures.ratio(damaged, clean))}")
     return (
-        f"**Damaged lines**: with {DAMAGED:.0%} of the agents' lines torn, replaced by a traceback or empty, the CPU of the "
-        f"same number of lines is, as a share of that without: {', '.join(told)}."
+        f"**Damaged lines**: with {DAMAGED:.0%} of the agents' lines torn, replaced by a traceback or empty, as many "
+        f"lines take, of the CPU that they take without: {', '.join(told)}."
     )

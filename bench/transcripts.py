@@ -1,7 +1,7 @@
 """The logs of packs that are unlike an agent's own: Claude Code's transcripts, and spans as OTLP JSON.
 
-    claude   one turn in ten lines of half a kilobyte to some ten: a message in two parts that calls a tool, what the tool
-             gave, and noise: progress and snapshots
+    claude   one turn in ten lines of half a kilobyte to some ten: a message in two parts that calls a tool, what the
+             tool gave, and noise: progress and snapshots
     otlp     a batch of spans in each line, as the Collector's file exporter writes them
 
 Their shapes are those of tests/data/claude_code and tests/data/otel.
@@ -33,7 +33,7 @@ Record = dict[str, Any]
 def claude(directory: Path, turns: int) -> Workload:
     """One session of so many turns."""
 
-    def write(_: Expected, by_packs: Expected) -> Iterator[str]:
+    def write(_expected: Expected, by_packs: Expected) -> Iterator[str]:
         draw = random.Random(SEED + 3)
         session = _uuid(draw)
         now_s = BEGAN_S
@@ -52,8 +52,7 @@ def _turn(draw: random.Random, session: str, now_s: float, by_packs: Expected) -
     fresh, written, cached, output = (draw.randrange(1, top) for top in (50, 9000, 150_000, 2500))
     failed = draw.random() < 0.06
     by_packs.count("agent_llm_calls_total", agent="claude-code", model=model, status="success")
-    by_packs.count("agent_token_usage_total", fresh + written + cached, agent="claude-code", token_type="prompt")
-    by_packs.count("agent_token_usage_total", output, agent="claude-code", token_type="completion")
+    _count_tokens(by_packs, "claude-code", fresh + written + cached, output)
     status = "error" if failed else "success"
     by_packs.count("agent_tool_calls_total", agent="claude-code", tool_name=tool, status=status)
 
@@ -70,7 +69,7 @@ def _turn(draw: random.Random, session: str, now_s: float, by_packs: Expected) -
     def part(block: Record, output_tokens: int) -> Record:
         usage = {"input_tokens": fresh, "cache_creation_input_tokens": written, "cache_read_input_tokens": cached}
         usage["output_tokens"] = output_tokens
-        message = {"model": model, "id": message_id, "type": "message", "role": "assistant", "content": [block]}
+        message: Record = {"model": model, "id": message_id, "type": "message", "role": "assistant", "content": [block]}
         message |= {"stop_reason": None, "stop_sequence": None, "usage": usage}
         return {**head, "message": message, "requestId": "req_" + message_id[4:], "type": "assistant"} | _tail(
             draw, now_s
@@ -98,7 +97,7 @@ def _turn(draw: random.Random, session: str, now_s: float, by_packs: Expected) -
 def otlp(directory: Path, lines: int) -> Workload:
     """Batches of spans of four agents: LLM calls, tools, agents' runs, and spans that count for nothing."""
 
-    def write(_: Expected, by_packs: Expected) -> Iterator[str]:
+    def write(_expected: Expected, by_packs: Expected) -> Iterator[str]:
         draw = random.Random(SEED + 4)
         now_s = BEGAN_S
         for _ in range(lines):
@@ -127,8 +126,7 @@ def _span(draw: random.Random, now_s: float, by_packs: Expected) -> Record:
         attributes |= {"gen_ai.usage.input_tokens": prompt, "gen_ai.usage.output_tokens": completion}
         attributes |= {"gen_ai.conversation.id": f"conversation-{draw.randrange(200)}"}
         by_packs.count("agent_llm_calls_total", agent=agent, model=model, status=status)
-        by_packs.count("agent_token_usage_total", prompt, agent=agent, token_type="prompt")
-        by_packs.count("agent_token_usage_total", completion, agent=agent, token_type="completion")
+        _count_tokens(by_packs, agent, prompt, completion)
     elif operation == "execute_tool":
         tool = draw.choice(CLAUDE_TOOLS)
         attributes |= {"gen_ai.tool.name": tool, "gen_ai.tool.call.id": f"call_{draw.getrandbits(96):024x}"}
@@ -149,6 +147,11 @@ def _span(draw: random.Random, now_s: float, by_packs: Expected) -> Record:
         "attributes": [_attribute(name, value) for name, value in attributes.items()],
         "status": {"code": 2, "message": "it failed"} if failed else {"code": 1},
     }
+
+
+def _count_tokens(by_packs: Expected, agent: str, prompt: int, completion: int) -> None:
+    by_packs.add("agent_token_usage_total", {"agent": agent, "token_type": "prompt"}, prompt)
+    by_packs.add("agent_token_usage_total", {"agent": agent, "token_type": "completion"}, completion)
 
 
 def _attribute(name: str, value: str | int) -> Record:

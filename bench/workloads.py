@@ -23,11 +23,21 @@ from bench.reference import Expected
 SEED = 7
 BEGAN_S = 1731402672.0
 AGENTS = ["planner", "researcher", "coder", "reviewer", "tester", "browser", "summarizer", "router"]
-TOOLS = ["read_file", "write_file", "web_search", "http_get", "shell", "python", "sql_query", "grep", "git_diff", "git_commit", "list_dir", "vector_search", "send_email", "calendar", "browser_open", "browser_click", "image_gen", "calculator", "translate", "memory_store"]
+TOOL_NAMES = (
+    "read_file write_file web_search http_get shell python sql_query grep git_diff git_commit list_dir vector_search "
+    "send_email calendar browser_open browser_click image_gen calculator translate memory_store"
+)
+TOOLS = TOOL_NAMES.split()
 MODELS = ["llama3.1:8b", "qwen2.5-coder:14b", "mistral-nemo:12b", "phi3.5:3.8b"]
 LOGGERS = [f"agent.{part}" for part in ("core", "tools", "llm", "memory", "scheduler")]
 # Texts name events and fields too, as texts of real logs do.
-WORDS = ["the", "agent", "could", "not", "find", "a", "cached", "plan", "for", "this", "step", "so", "it", "will", "retry", "with", "a", "shorter", "context", "window", "after", "loading", "memory", "chunk", "from", "vector", "store", "and", "waiting", "on", "lock", "held", "by", "another", "worker", "thread", "received", "heartbeat", "from", "scheduler", "queue", "depth", "is", "within", "limits", "flushing", "buffer", "to", "disk", "done", "event", "tool_call", "skipped", "because", "policy", "denied", "llm_call", "budget", "exceeded", "for", "session"]
+TEXT = (
+    "the agent could not find a cached plan for this step so it will retry with a shorter context window after loading "
+    "memory chunk from vector store and waiting on lock held by another worker thread received heartbeat from "
+    "scheduler queue depth is within limits flushing buffer to disk done event tool_call skipped because policy "
+    "denied llm_call budget exceeded for session"
+)
+WORDS = TEXT.split()
 WORDS_MAX = 26
 LATENCY_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60)
 TASK_S = (*LATENCY_S, 120, 300, 600)
@@ -113,6 +123,8 @@ def agent(directory: Path, lines: int, damaged: float = 0.0) -> Workload:
 
 @dataclass(frozen=True)
 class Event:
+    """What was drawn for one line."""
+
     kind: str
     level: str
     fields: Fields
@@ -190,7 +202,7 @@ def _count_event(expected: Expected, by_packs: Expected, name: str, event: Event
         by_packs.observe("agent_llm_latency_seconds", event.seconds, agent=name)
         for token_type, tokens in zip(("prompt", "completion"), event.tokens, strict=True):
             for counts in (expected, by_packs):
-                counts.count("agent_token_usage_total", tokens, agent=name, token_type=token_type)
+                counts.add("agent_token_usage_total", {"agent": name, "token_type": token_type}, tokens)
     elif event.kind in ("task_start", "task_end"):
         expected.count("agent_tasks_total", agent=name, status=event.status or "started")
         if event.kind == "task_end":

@@ -67,13 +67,13 @@ def run(size: Size, directory: Path) -> Raw:
     if shutil.which("go"):
         program = directory / "reference"
         build(["go", "build", "-o", str(program), str(PLACE / "reference.go")])
-        check = partial(wrong, expected=workload.expected)
-        runs[GO] = partial(run_to_end, [str(program), str(workload.log)], directory / "limit", check)
+        right: Check = partial(wrong, expected=workload.expected)
+        runs[GO] = partial(run_to_end, [str(program), str(workload.log)], directory / "limit", right)
     if shutil.which("gcc"):
         program = directory / "scan"
         build(["gcc", "-O2", "-o", str(program), str(PLACE / "scan.c")])
-        check = counted(workload.lines)
-        runs[C] = partial(run_to_end, [str(program), str(workload.log)], directory / "limit", check)
+        right = counted(workload.lines)
+        runs[C] = partial(run_to_end, [str(program), str(workload.log)], directory / "limit", right)
     return {
         "lines": workload.lines,
         "megabytes": workload.megabytes,
@@ -105,8 +105,9 @@ def show(raw: Raw) -> Section:
         )
     missing = [name for name in (GO, C) if name not in raw["outcomes"]]
     parts: list[str | Table] = [
-        f"The agents' log of above ({raw['lines']:,} lines, {raw['megabytes']:.0f} MB), and what its steps cost by themselves. "
-        "Start-up is the run over an empty log; it is in the first column and in the ratio, and not in the third column.",
+        f"The agents' log of above ({raw['lines']:,} lines, {raw['megabytes']:.0f} MB), and what its steps cost by "
+        "themselves. Start-up is a run over an empty log: it is in the first column and in the ratio, and not in the "
+        "third column.",
         Table(["", "CPU-s per million lines", "start-up, CPU-s", "without start-up", "logmetrics takes"], rows),
     ]
     if missing:

@@ -2,8 +2,8 @@
 
     python bench/limits/in_python.py read|split|orjson|msgspec LOG
 
-Reads the log in the blocks that suit Python best (larger ones do not stay in the processor's cache), and prints how many
-lines it saw.
+Reads the log in the blocks that suit Python best (larger ones do not stay in the processor's cache), and prints how
+many lines it saw.
 """
 
 from __future__ import annotations
