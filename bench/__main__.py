@@ -47,6 +47,7 @@ def main() -> None:
                 results[name] = {
                     "size": size.name,
                     "rounds": size.rounds,
+                    "curve_rounds": size.curve_rounds,
                     "load": load,
                     "machine": described,
                     "raw": raw,

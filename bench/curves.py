@@ -26,10 +26,12 @@ class Curve:
     x: str
     points: Callable[[Size, Path], Iterator[tuple[int, Point]]]
     per_megabyte: bool = False
+    # The start is shown as its share of each line too.
+    with_start: bool = False
 
 
 CURVES = {
-    "lines": Curve("Lines of the log", "lines", growth.lines),
+    "lines": Curve("Lines of the log", "lines", growth.lines, with_start=True),
     "series": Curve("Series", "series of one metric", growth.series),
     "rules-one-field": Curve("Rules that ask one field", "rules", growth.rules_of_one_field),
     "rules-all-kinds": Curve("Rules that have nothing in common", "rules", growth.rules_of_all_kinds),
@@ -76,6 +78,7 @@ def show(raw: Raw) -> Section:
     for name, points in raw.items():
         curve = CURVES[name]
         line: list[tuple[float, float]] = []
+        with_start: list[tuple[float, float]] = []
         rows = []
         for point in points:
             if told := figures.trouble(point["outcomes"]) or figures.trouble(point["head"]):
@@ -85,6 +88,7 @@ def show(raw: Raw) -> Section:
             ms_a_megabyte = 1e3 * line_s * point["lines"] / point["megabytes"]
             if not math.isnan(line_s):
                 line.append((point["x"], ms_a_megabyte if curve.per_megabyte else 1e6 * line_s))
+            with_start.append((point["x"], 1e6 * figures.median(point["outcomes"]) / point["lines"]))
             rows.append(
                 [
                     f"{point['x']:,}",
@@ -95,11 +99,12 @@ def show(raw: Raw) -> Section:
                 ]
             )
         what = " ".join((curve.points.__doc__ or "").split())
+        lines = {"lines alone": line, "with the start": with_start} if curve.with_start else {"logmetrics": line}
         unit = "ms a MB" if curve.per_megabyte else "µs a line"
         parts += [
             f"### {curve.title}",
             what,
             Table([curve.x, "µs a line", "ms a MB", "start, CPU-s", "peak MiB"], rows),
-            Plot(name, curve.title, curve.x, f"CPU, {unit}", {"logmetrics": line}),
+            Plot(name, curve.title, curve.x, f"CPU, {unit}", lines, log_y=curve.with_start),
         ]
     return Section("Growth", parts)

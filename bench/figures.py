@@ -26,9 +26,10 @@ def spread(outcomes: Outcomes, scale: float, key: str = "cpu_s") -> str:
     return f"{number(statistics.median(values))} ({number(values[0])}-{number(values[-1])})"
 
 
-def ratio(outcomes: Outcomes, base: Outcomes) -> float:
-    """How many times the CPU of *base*: taken within each round, then the median."""
-    return float(statistics.median(one["cpu_s"] / other["cpu_s"] for one, other in zip(outcomes, base, strict=True)))
+def ratio(outcomes: Outcomes, base: Outcomes, start_s: float = 0.0, base_start_s: float = 0.0) -> float:
+    """How many times the CPU of *base*: taken within each round, then the median. Starts are taken off before."""
+    pairs = zip(outcomes, base, strict=True)
+    return float(statistics.median((one["cpu_s"] - start_s) / (other["cpu_s"] - base_start_s) for one, other in pairs))
 
 
 def times(value: float) -> str:

@@ -105,7 +105,7 @@ def lines(size: Size, directory: Path) -> Iterator[tuple[int, Point]]:
     config = yaml.safe_load((PEERS / "logmetrics" / "agent.yaml").read_text())
     for count in _tenfold(10_000, size.lines_max):
         times = max(1, count // 1_000_000)
-        made = workloads.agent(directory, count // times)
+        made = workloads.agent(directory.parent, count // times)
         log = made.log
         if times > 1:
             log = directory / "repeated.jsonl"
@@ -152,7 +152,7 @@ def rules_of_all_kinds(size: Size, directory: Path) -> Iterator[tuple[int, Point
 
 
 def _rules(size: Size, directory: Path, name: str, rule: Callable[[int], str]) -> Iterator[tuple[int, Point]]:
-    for count in (5, 20, 50, 200, 500):
+    for count in size.rule_counts:
         draw, expected = random.Random(SEED), Expected()
 
         def drawn(count: int = count, draw: random.Random = draw, expected: Expected = expected) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Size:
     lines_max: int
     series_max: int
     files_max: int
+    rule_counts: tuple[int, ...]
     # Each pack's log.
     pack_bytes: int
 
@@ -41,6 +42,7 @@ QUICK = Size(
     lines_max=100_000,
     series_max=10_000,
     files_max=1_000,
+    rule_counts=(5, 50, 500),
     pack_bytes=4_000_000,
 )
 FULL = Size(
@@ -54,6 +56,7 @@ FULL = Size(
     lines_max=10_000_000,
     series_max=100_000,
     files_max=10_000,
+    rule_counts=(5, 20, 50, 200, 500),
     pack_bytes=32_000_000,
 )
 SIZES = {size.name: size for size in (QUICK, FULL)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bench.model import Plot
 
@@ -16,10 +17,10 @@ def draw(plot: Plot, directory: Path) -> None:
 
     matplotlib.use("svg")
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     # Ids in the file come from the salt, else from a random number.
-    style = {"svg.hashsalt": plot.file, "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
+    style: Any = {"svg.hashsalt": plot.file, "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
     with matplotlib.rc_context(style):
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         # White below the letters too: a dark page would hide them.
@@ -31,8 +32,12 @@ def draw(plot: Plot, directory: Path) -> None:
         if plot.log_y:
             axes.set_yscale("log")
         else:
-            axes.set_ylim(bottom=0)
+            # Room above, so that a line that is flat but for noise looks flat.
+            axes.set_ylim(0, 1.25 * max(y for points in plot.lines.values() for _, y in points))
+        axes.set_xticks(sorted({x for points in plot.lines.values() for x, _ in points}))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)

@@ -43,7 +43,10 @@ def write(results: Mapping[str, Raw], modules: Mapping[str, ModuleType]) -> None
     for name in measured:
         result = results[name]
         section: Section = modules[name].show(result["raw"])
-        told = f"Size {result['size']}, {result['rounds']} rounds. Load of the machine before: {result['load']:.1f}."
+        told = (
+            f"Size {result['size']}, {result['rounds']} rounds of comparisons, {result['curve_rounds']} of curves and "
+        )
+        told += f"packs. Load of the machine before: {result['load']:.1f}."
         if result["machine"] != machine:
             told += " Measured with other versions or on another machine than stands above."
         text += [f"## {section.title}", *map(_part, section.parts), f"*{told}*"]

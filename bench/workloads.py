@@ -84,6 +84,13 @@ class Workload:
         return self.log.stat().st_size / 1e6
 
 
+def empty_workload(kind: str, directory: Path) -> Workload:
+    """A log without a line."""
+    log = directory / f"empty-{kind}.log"
+    log.touch()
+    return Workload(kind, log, 0, Expected(), Expected())
+
+
 def made(kind: str, log: Path, lines: int, write: Callable[[Expected, Expected], Iterator[str]]) -> Workload:
     """The log that *write* gives the lines of, from an earlier time or made now."""
     paths = [log.with_name(f"{log.name}.{name}.json") for name in ("expected", "by-packs")]

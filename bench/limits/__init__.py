@@ -17,9 +17,8 @@ from pathlib import Path
 from bench import figures, workloads
 from bench.measure import Outcome, interleave, run_to_end
 from bench.model import Raw, Section, Size, Table
-from bench.reference import Expected, wrong
+from bench.reference import wrong
 from bench.systems import LOGMETRICS
-from bench.workloads import Workload
 
 PLACE = Path(__file__).parent
 IN_PYTHON = {
@@ -56,9 +55,7 @@ def counted(lines: int) -> Check:
 
 def run(size: Size, directory: Path) -> Raw:
     workload = workloads.agent(directory, size.agent_lines)
-    empty_log = directory / "empty.jsonl"
-    empty_log.touch()
-    empty = Workload("agent", empty_log, 0, Expected(), Expected())
+    empty = workloads.empty_workload(workload.kind, directory)
     runs: dict[str, Callable[[], Outcome]] = {LOGMETRICS.name: partial(LOGMETRICS.run, workload, directory)}
     starts: dict[str, Callable[[], Outcome]] = {LOGMETRICS.name: partial(LOGMETRICS.run, empty, directory)}
     for name, limit in IN_PYTHON.items():
