@@ -26,6 +26,8 @@ class Curve:
     x: str
     points: Callable[[Size, Path], Iterator[tuple[int, Point]]]
     per_megabyte: bool = False
+    # Off where the cost may grow with the number itself, which shows as a straight line.
+    log_x: bool = True
     # The start is shown as its share of each line too.
     with_start: bool = False
 
@@ -33,8 +35,8 @@ class Curve:
 CURVES = {
     "lines": Curve("Lines of the log", "lines", growth.lines, with_start=True),
     "series": Curve("Series", "series of one metric", growth.series),
-    "rules-one-field": Curve("Rules that ask one field", "rules", growth.rules_of_one_field),
-    "rules-all-kinds": Curve("Rules that have nothing in common", "rules", growth.rules_of_all_kinds),
+    "rules-one-field": Curve("Rules that ask one field", "rules", growth.rules_of_one_field, log_x=False),
+    "rules-all-kinds": Curve("Rules that have nothing in common", "rules", growth.rules_of_all_kinds, log_x=False),
     "files": Curve("Files", "files", growth.files),
     "line-bytes": Curve("Length of lines", "bytes a line", growth.line_bytes, per_megabyte=True),
 }
@@ -105,6 +107,6 @@ def show(raw: Raw) -> Section:
             f"### {curve.title}",
             what,
             Table([curve.x, "µs a line", "ms a MB", "start, CPU-s", "peak MiB"], rows),
-            Plot(name, curve.title, curve.x, f"CPU, {unit}", lines, log_y=curve.with_start),
+            Plot(name, curve.title, curve.x, f"CPU, {unit}", lines, log_x=curve.log_x, log_y=curve.with_start),
         ]
     return Section("Growth", parts)

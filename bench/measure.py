@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RUN_LIMIT_S = 900
-# A daemon has ended its work when it stands at the log's end and used less than a tenth of a core for so long.
+# A daemon has ended its work when it has read as much as the log has, and used less than a tenth of a core for so long.
 QUIET_S = 2.0
 BUSY_SHARE = 0.1
 LOOK_S = 0.05
@@ -99,7 +99,6 @@ def _until_quiet(daemon: subprocess.Popen[bytes], log: Path) -> Outcome:
     started_s = seen_s = busy_s = time.perf_counter()
     cpu_s = busy_cpu_s = 0.0
     size_bytes = log.stat().st_size
-    at_end = False
     while daemon.poll() is None:
         time.sleep(LOOK_S)
         now_s = time.perf_counter()
@@ -107,8 +106,7 @@ def _until_quiet(daemon: subprocess.Popen[bytes], log: Path) -> Outcome:
         if now_cpu_s - cpu_s > BUSY_SHARE * (now_s - seen_s):
             busy_s, busy_cpu_s = now_s, now_cpu_s
         seen_s, cpu_s = now_s, now_cpu_s
-        at_end = at_end or _stands_at(daemon.pid, log) >= size_bytes
-        if at_end and now_s - busy_s > QUIET_S:
+        if _read_bytes(daemon.pid) >= size_bytes and now_s - busy_s > QUIET_S:
             return Outcome(busy_cpu_s, busy_s - started_s, peak_mib(daemon.pid))
         if now_s - started_s > RUN_LIMIT_S:
             return Outcome(trouble=f"not done after {RUN_LIMIT_S} s")
@@ -132,17 +130,10 @@ def peak_mib(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def _stands_at(pid: int, log: Path) -> int:
-    """How far the process has read the log, -1 when it does not have it open."""
-    place = -1
-    try:
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            if os.readlink(f"/proc/{pid}/fd/{fd}") == str(log):
-                info = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
-                place = max(place, int(info.split()[1]))
-    except OSError:
-        pass
-    return place
+def _read_bytes(pid: int) -> int:
+    """How much the process has read so far, of all files and however it reads them."""
+    counts = Path(f"/proc/{pid}/io").read_text()
+    return next(int(line.split()[1]) for line in counts.splitlines() if line.startswith("rchar"))
 
 
 def scrape(port: int) -> str:

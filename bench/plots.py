@@ -29,13 +29,13 @@ def draw(plot: Plot, directory: Path) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
         if plot.log_x:
             axes.set_xscale("log")
+            axes.set_xticks(sorted({x for points in plot.lines.values() for x, _ in points}))
+            axes.xaxis.set_minor_locator(NullLocator())
         if plot.log_y:
             axes.set_yscale("log")
         else:
             # Room above, so that a line that is flat but for noise looks flat.
             axes.set_ylim(0, 1.25 * max(y for points in plot.lines.values() for _, y in points))
-        axes.set_xticks(sorted({x for points in plot.lines.values() for x, _ in points}))
-        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
