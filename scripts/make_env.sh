@@ -116,7 +116,7 @@ else
     make_env
 fi
 
-printf 'logmetrics: installing logmetrics%s into .venv\n' "${extra:+ and what its tests need}"
+printf 'logmetrics: installing logmetrics%s into .venv\n' "${extra:+ with the extra "$extra"}"
 # tests/test_install.py needs --python, which pip has since 22.3.
 .venv/bin/python -m pip install --quiet 'pip>=22.3'
 .venv/bin/python -m pip install --quiet --editable ".${extra:+[$extra]}"
