@@ -12,6 +12,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from logmetrics.config.tree import (
     LINE_TIME,
@@ -93,15 +94,20 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None) -> Expr
     """The checked tree of *text*. *names* are what ``define`` and ``keep`` add. Raises ExpressionError."""
     if len(text) > EXPRESSION_LENGTH_MAX:
         raise ExpressionError(f"longer than {EXPRESSION_LENGTH_MAX} characters")
-    one_line = text.replace("\n", " ")
     try:
-        tree = ast.parse(one_line.lstrip(), mode="eval")
+        tree = _parsed(text.replace("\n", " ").lstrip())
     except SyntaxError as error:
         what = "a single = compares nothing; write ==" if _looks_like_assignment(text) else error.msg
         raise ExpressionError(f"not an expression: {what}", max((error.offset or 1) - 1, 0)) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"not an expression: {error}") from None
     return _Checker(names or {}).check(tree.body, 0)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> ast.Expression:
+    """Labels of one pack are the same texts again and again."""
+    return ast.parse(text, mode="eval")
 
 
 def _looks_like_assignment(text: str) -> bool:

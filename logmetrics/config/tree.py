@@ -170,14 +170,27 @@ ELAPSED = Call("between", (START_TIME, LINE_TIME))
 STATEFUL = ("once", "rise", "delta", "remember")
 
 
+_NODES = frozenset(NODES)
+# Those without nodes below them.
+_LEAVES = frozenset((Field, Context, Local, Literal, ListLiteral, MapLiteral))
+
+
 def parts_of(expr: Expr) -> Iterator[Expr]:
-    """*expr* and every node below it."""
-    yield expr
-    for name in type(expr).__slots__:
-        value = getattr(expr, name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, NODES):
-                yield from parts_of(part)
+    """*expr* and every node below it, those to the left first."""
+    waiting = [expr]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if part.__class__ in _LEAVES:
+            continue
+        below: list[Expr] = []
+        for name in type(part).__slots__:
+            value = getattr(part, name)
+            if value.__class__ is tuple:
+                below += [one for one in value if one.__class__ in _NODES]
+            elif value.__class__ in _NODES:
+                below.append(value)
+        waiting += reversed(below)
 
 
 def mentions(expr: Expr, kinds: tuple[type, ...]) -> bool:

@@ -24,7 +24,7 @@ _COLOUR_ENDS = frozenset((b"m", b"K"))
 _UNUSUAL_ENDS = _SUSPECT_ENDS | _COLOUR_ENDS
 # A line as short as this may be a brace alone.
 _SHORT = 4
-_OPENERS = (b"{", b"[{")
+_OPENERS = frozenset((b"{", b"[{"))
 _BLANKS = frozenset((b" ", b"\t", b"\r"))
 
 
@@ -61,10 +61,10 @@ def needs_care(lines: list[bytes]) -> bool:
     starts = set(map(start_of, lines))
     if all(start[:2] == OBJECT for start in starts):
         return False
-    if min(map(len, starts)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
+    if min(map(len, starts)) < _SHORT and not _OPENERS.isdisjoint(map(bytes.strip, lines)):
         return True
     ends = set(map(_end_of, lines))
-    if not _BLANKS.isdisjoint(ends) and any(line.rstrip() in _OPENERS for line in lines):
+    if not _BLANKS.isdisjoint(ends) and not _OPENERS.isdisjoint(map(bytes.rstrip, lines)):
         return True
     if not ends & _UNUSUAL_ENDS and _SUSPECT_STARTS.isdisjoint({start[:1] for start in starts}):
         return False
@@ -80,7 +80,12 @@ def assemble(lines: Sequence[bytes], unwrap: Callable[[bytes], Unit] | None, *, 
     """The complete records in *lines*; with *all_of_it* also those that are not."""
     assembly = _Assembly(lines, is_plain=unwrap is None)
     for number, line in enumerate(lines):
-        assembly.add(number, Unit(b"", line) if unwrap is None else unwrap(line))
+        if unwrap is not None:
+            assembly.add(number, unwrap(line))
+        elif line[:2] == OBJECT and not assembly.objects and not assembly.elements:
+            assembly.done.append((number, number, line))  # as nearly all are
+        else:
+            assembly.add(number, Unit(b"", line))
     return assembly.result(all_of_it=all_of_it)
 
 

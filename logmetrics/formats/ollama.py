@@ -35,21 +35,24 @@ def split_line(line: bytes) -> OllamaRecord:
     """Take one line (without its newline) apart; what is no whole GIN or log line is of kind "text", or "continuation"
     when it only goes on with another line, as the frames of a panic do.
     """
-    return OllamaRecord._make(records_of([line])[0])
+    records, _ = records_of([line])
+    return OllamaRecord._make(records[0] if records else _decorated(line))
 
 
-def records_of(lines: list[bytes]) -> list[Parts]:
-    """All *lines*, taken apart."""
+def records_of(lines: list[bytes]) -> tuple[list[Parts], int]:
+    """The records of *lines*, and the number of lines that go on with the record before them."""
     records: list[Parts] = []
     add = records.append
+    continued = 0
     for number, text in enumerate(_texts(lines)):
-        record = None
-        if text[:6] == "[GIN] ":
-            record = _gin(text)
-        elif text[:5] == "time=":
-            record = _slog(text)
-        add(record or _decorated(lines[number]))
-    return records
+        record = _gin(text) if text[:6] == "[GIN] " else _slog(text) if text[:5] == "time=" else None
+        if record is None:
+            record = _decorated(lines[number])
+            if record[0] == "continuation":
+                continued += 1
+                continue
+        add(record)
+    return records, continued
 
 
 def _texts(lines: list[bytes]) -> list[str]:

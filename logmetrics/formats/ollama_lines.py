@@ -38,9 +38,8 @@ Decode = Callable[[list[bytes]], tuple[list[Parts], int, int]]
 
 def decode(lines: list[bytes]) -> tuple[list[Parts], int, int]:
     """The records of *lines*, 0, and the number of lines that go on with the record before them."""
-    records = records_of(lines)
-    whole = [record for record in records if record[0] != "continuation"]
-    return whole, 0, len(records) - len(whole)
+    records, continued = records_of(lines)
+    return records, 0, continued
 
 
 NAMES = {"route": route, "attribute": attribute}

@@ -11,8 +11,9 @@ from logmetrics.formats.text_fields import is_logfmt
 _LEADING = frozenset((b" ", b"\t", b"\x00", b"\xef"))
 
 
-# What Ollama's access lines begin with.
-_GIN = b"[GIN] "
+# What nearly all of Ollama's lines begin with.
+_USUAL = frozenset((b"[GIN] ", b"time=2"))
+_T = b"t"[0]
 
 
 def _format_of(line: bytes) -> str:
@@ -37,14 +38,8 @@ def split_formats(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
     starts = set(map(start_of, lines))
     if all(start[:2] == OBJECT for start in starts):
         return [("json", lines)]
-    firsts = {start[:1] for start in starts}
-    if not firsts.isdisjoint(_LEADING):
-        lines = [_bare_object(line) if line[:1] in _LEADING else line for line in lines]
-    elif b"{" not in firsts and not [
-        # Without the call; a line is one of these four times in five.
-        line
-        for line in lines
-        if line[:6] != _GIN and b"=" in line and b" source=" not in line
-    ]:
+    if starts <= _USUAL and not [line for line in lines if line[0] == _T and b" source=" not in line]:
         return [("ollama", lines)]
+    if not _LEADING.isdisjoint({start[:1] for start in starts}):
+        lines = [_bare_object(line) if line[:1] in _LEADING else line for line in lines]
     return [(name, list(run)) for name, run in groupby(lines, _format_of)]

@@ -9,12 +9,11 @@ from __future__ import annotations
 import ctypes
 import linecache
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -62,7 +61,7 @@ def compile_rules(
         bindings.remembered,
         ProgramWriter(rules, rule_set, source, formats, bindings, agent, pattern),
     )
-    bindings.names.update(program=program, tallies=bindings.tallies)
+    bindings.names.update(program=program)
     return program
 
 
@@ -131,16 +130,16 @@ class ProgramWriter:
             record_format = self._text_fields(name)
             head = "    for rec in records:"
             body, decode = self._writer(record_format.field).write(packs, own), record_format.decoder()
-        numbers = [rule.number for pack in packs for rule in pack.rules] + [rule.number for rule in own]
         seen = [f"seen_{pack.number}" for pack in packs]
         counts = ", ".join(f"{pack.name!r}: {count}" for pack, count in zip(packs, seen, strict=True))
         lines = [
             *self._head(f"apply_{name}", name),
-            *_counters(numbers, seen),
+            f"    {' = '.join(seen)} = unmatched = 0",
             "    records, refused, continued = decode(lines)",
             head,
             *body,
-            *_tallied(numbers),
+            "    program.unmatched += unmatched",
+            "    program.unparsable += refused",
             "    program.continued += continued",
             f"    log.saw({{{counts}}})",
         ]
@@ -173,12 +172,11 @@ class ProgramWriter:
         pack = next(pack for pack in self.packs if pack.name == name)
         record_format = JsonFormat()
         body = self._writer(record_format.field).write([replace(pack, recognise=None, number=0)], self.own)
-        numbers = [rule.number for rule in (*pack.rules, *self.own)]
         function = f"apply_{_identifier(name)}"
         lines = [
             *self._head(function, name or "no pack"),
             "    records, refused = decode(lines)",
-            *self._loop(pack, body, numbers),
+            *self._loop(pack, body),
         ]
         what = f"pack {name}" if name else "json"
         return self._made(function, what, lines, decode=record_format.decoder())
@@ -198,7 +196,6 @@ class ProgramWriter:
             return "None" if fields.kind(key) == ABSENT else record_format.field(key)
 
         body = self._writer(field, fields).write([PackRules(name, None, rules)], own)
-        numbers = [rule.number for rule in (*rules, *own)]
         emitter = Emitter(field, self.bindings.constant, self.agent, fields)
         emitter.memory = self.bindings.shared_memory
         misfit: list[tuple[str, Expr]] = [(name, Not(pack.recognise))] if pack.recognise is not None else []
@@ -217,7 +214,7 @@ class ProgramWriter:
             "        return False",
             *(["    for rec in records:", f"        if {' or '.join(misfits)}:"] if misfits else ()),
             *(["            return False"] if misfits else ()),
-            *self._loop(pack, body, numbers),
+            *self._loop(pack, body),
         ]
         read = self._keys_read_by(pack)
         for key in read if self.is_open else kinds.keys() & read:  # what one decoder refuses all must refuse
@@ -237,24 +234,34 @@ class ProgramWriter:
     @cached_property
     def keys_read(self) -> frozenset[str]:
         """The top-level keys that are decoded of records of JSON."""
-        return frozenset().union(*map(self._keys_read_by, self.packs))
+        return self._keys_of_conditions.union(
+            *(self._keys_of(pack.rules) for pack in self.packs), self._keys_of(self.own)
+        )
 
     def _keys_read_by(self, pack: PackRules) -> frozenset[str]:
         """The top-level keys that are decoded to tell a record's pack, and by the rules of *pack*."""
-        conditions = [one.recognise for one in self.packs if one.recognise is not None]
-        parts = chain(*map(parts_of, conditions), *(rule.spec.parts() for rule in (*pack.rules, *self.own)))
-        return frozenset(str(part.path[0]) for part in parts if isinstance(part, Field))
+        return self._keys_of_conditions | self._keys_of((*pack.rules, *self.own))
+
+    @cached_property
+    def _keys_of_conditions(self) -> frozenset[str]:
+        return _top_level(
+            part for pack in self.packs if pack.recognise is not None for part in parts_of(pack.recognise)
+        )
+
+    def _keys_of(self, rules: Iterable[NumberedRule]) -> frozenset[str]:
+        return _top_level(part for rule in rules for part in rule.spec.parts())
 
     def _simplified(self, rules: Sequence[NumberedRule], fields: Fields) -> list[NumberedRule]:
         pairs = ((rule.number, simplified_rule(rule.spec, fields)) for rule in rules)
         return [NumberedRule(number, spec) for number, spec in pairs if spec is not None]
 
-    def _loop(self, pack: PackRules, body: Sequence[str], numbers: Sequence[int]) -> list[str]:
+    def _loop(self, pack: PackRules, body: Sequence[str]) -> list[str]:
         return [
-            *_counters(numbers, ["seen_0"]),
+            "    seen_0 = unmatched = 0",
             "    for rec in records:",
             *body,
-            *_tallied(numbers),
+            "    program.unmatched += unmatched",
+            "    program.unparsable += refused",
             f"    log.packs[{pack.name!r}] += {'seen_0' if pack.recognise is None else 'len(records)'}",
             "    return True",
         ]
@@ -311,6 +318,10 @@ class ProgramWriter:
         return made
 
 
+def _top_level(parts: Iterable[Expr]) -> frozenset[str]:
+    return frozenset(str(part.path[0]) for part in parts if isinstance(part, Field))
+
+
 def _identifier(name: str) -> str:
     return "".join(character if character.isalnum() else "_" for character in name)
 
@@ -319,18 +330,6 @@ def _give_memory_back() -> None:
     """Compiling takes some megabytes for a moment, which glibc would keep."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _counters(numbers: Sequence[int], others: Sequence[str] = ()) -> list[str]:
-    return [f"    {' = '.join((*(f'n{number}' for number in numbers), *others, 'unmatched'))} = 0"]
-
-
-def _tallied(numbers: Sequence[int]) -> list[str]:
-    return [
-        *(f"    tallies[{number}].matches += n{number}" for number in numbers),
-        "    program.unmatched += unmatched",
-        "    program.unparsable += refused",
-    ]
 
 
 def _tally(rule: RuleSpec) -> RuleTally:
@@ -387,6 +386,11 @@ class _Bindings:
         name = f"{call.name}_{rule_number}_{list(tally.memories).index(key)}"
         self.names[name] = getattr(tally.memories[key], call.name)
         return name
+
+    def matches(self, rule_number: int) -> str:
+        """What counts how often a rule matched. Not a local variable: most rules match nothing in a block."""
+        self.names[f"tally_{rule_number}"] = self.tallies[rule_number]
+        return f"tally_{rule_number}.matches"
 
     def skip(self, rule_number: int) -> str:
         self.names[f"skip_{rule_number}"] = self.tallies[rule_number].skip

@@ -15,6 +15,8 @@ from logmetrics.rules.pairs import Kept, OpenPairs
 
 # Of so many records the keys are noted where only people want to know them.
 SAMPLED_MAX = 20
+# A block of so many lines is worth a function of its own at once.
+LINES_OF_OWN_FUNCTION = 50
 # So many functions for logs of a certain shape; logs beyond are read by the pack's function for any shape.
 SHAPES_MAX = 200
 
@@ -194,9 +196,7 @@ class Program:
     def _apply_by_pack(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count records of JSON, each with the rules of the pack that it is of, in their order."""
         if self._is_of_one_pack:
-            self._apply_run(self.others.pack, lines, log, now_s)
-            log.learn(lines, self.functions.keys_read)
-            log.saw_json({self.others.pack})
+            self._apply_one_pack(self.others.pack, lines, log, now_s)
             return
         if self._which_pack is None:
             self._which_pack = self.functions.which_pack()
@@ -217,10 +217,24 @@ class Program:
                 if of in which.remembering:  # what it tells may decide about the next record
                     self._apply_run(pack, run, log, now_s)
                     run = []
+        if len(packs) == 1:
+            self._apply_one_pack(pack, run, log, now_s)
+            return
         self._apply_run(pack, run, log, now_s)
         log.saw_json(packs)
-        if len(packs) == 1 or log.learned < SAMPLED_MAX:
-            log.learn(lines[: None if len(packs) == 1 else SAMPLED_MAX], self.functions.keys_read)
+        if log.learned < SAMPLED_MAX:
+            log.learn(lines[:SAMPLED_MAX], self.functions.keys_read)
+
+    def _apply_one_pack(self, pack: str, lines: list[bytes], log: Log, now_s: float) -> None:
+        """Count a block that is of *pack* altogether, and learn from it what the next one is likely to be like.
+
+        A function for any fields takes long to make; a log that is long and regular never needs it.
+        """
+        log.learn(lines, self.functions.keys_read)
+        log.saw_json({pack})
+        function = self._of_likely(log) if len(lines) >= LINES_OF_OWN_FUNCTION and pack not in self._of_pack else None
+        if function is None or not function(lines, log, now_s):
+            self._apply_run(pack, lines, log, now_s)
 
     def _apply_run(self, pack: str, run: list[bytes], log: Log, now_s: float) -> None:
         if run:

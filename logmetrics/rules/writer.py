@@ -91,6 +91,7 @@ class Bindings(Protocol):
     def open_pairs(self, rule_number: int) -> str: ...
     def memory(self, rule_number: int, call: Call) -> str: ...
     def skip(self, rule_number: int) -> str: ...
+    def matches(self, rule_number: int) -> str: ...
 
 
 class LoopWriter:
@@ -308,7 +309,7 @@ class LoopWriter:
 
     def _write_updates(self, rule: NumberedRule) -> None:
         self._hit()
-        self._line(f"n{rule.number} += 1")
+        self._line(f"{self.bind.matches(rule.number)} += 1")
         for call in rule.spec.remember:
             self._line(self.emitter.value(call))
         for update in rule.spec.updates:
