@@ -5,13 +5,13 @@ Each rule becomes a few plain statements. Consecutive rules that ask one field f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import Protocol
 
-from logmetrics.config.specs import MetricSpec, PairSpec, RuleSpec, UpdateSpec
+from logmetrics.config.specs import MetricSpec, PairSpec, UpdateSpec
 from logmetrics.config.tree import (
     LINE_TIME,
     STATEFUL,
@@ -30,48 +30,11 @@ from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
 from logmetrics.rules.conditions import all_of, always_asked, before_loops, leading, without
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.functions import VALUE_MAX, label
+from logmetrics.rules.pack_rules import NumberedRule, PackRules
 
 # Up to this many values are told apart by ==; more by a dictionary.
 COMPARISONS_MAX = 4
 LINE_LENGTH_MAX = 110
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedRule:
-    """A rule and its number in the source, which names its counters in the generated text."""
-
-    number: int
-    spec: RuleSpec
-
-
-@dataclass(frozen=True, slots=True)
-class PackRules:
-    """Rules of one pack and the condition that its records meet; without one, of all packs that have none, and the name
-    is that of the first.
-    """
-
-    name: str
-    recognise: Expr | None
-    rules: list[NumberedRule]
-    # Names the variable that counts its records.
-    number: int = 0
-
-
-def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[NumberedRule]]:
-    """*rules* by pack, the last of which takes what no other recognises; and those of no pack."""
-    recognising: dict[str, PackRules] = {}
-    others: list[NumberedRule] = []
-    own = []
-    for rule in rules:
-        if not rule.spec.pack:
-            own.append(rule)
-        elif rule.spec.recognise is None:
-            others.append(rule)
-        else:
-            pack = PackRules(rule.spec.pack, rule.spec.recognise, [], len(recognising))
-            recognising.setdefault(rule.spec.pack, pack).rules.append(rule)
-    last = PackRules(others[0].spec.pack if others else "", None, others, len(recognising))
-    return [*recognising.values(), last], own
 
 
 @dataclass(frozen=True, slots=True)
