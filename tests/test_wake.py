@@ -95,7 +95,7 @@ def test_quiet_files_cost_nothing_while_writes_are_told(tmp_path: Path) -> None:
         world.write(f"{number}.log", number)
     world.poll()
     told = Told(tmp_path)
-    world.engine.watch = told.watch
+    world.engine.pace.watch = told.watch
     world.engine.caught_up = True
     world.poll(60)
     world.poll(60)

@@ -62,6 +62,8 @@ class Family:
         self._gone: list[int] = []
         self._aged: dict[Series, None] = {}
         self._idle_look_s = float("-inf")
+        # False when something may be told of it that was not.
+        self.told = False
         # Its id in state.db.
         self.key = 0
         is_alone = not spec.labels and spec.type != "gauge"
@@ -74,6 +76,7 @@ class Family:
 
     def begin(self) -> None:
         """The pack that the metric is of is in use: what is there from the start is there from now on."""
+        self.told = False
         for labels in self._pinned:
             self.get(labels)
 
@@ -89,6 +92,7 @@ class Family:
         return series
 
     def _touch(self, series: Series) -> None:
+        self.told = False
         series.dirty = True
         self.dirty[series] = None
 
@@ -226,6 +230,7 @@ class Family:
 
     def _leave(self, series: Series) -> None:
         """*series* loses its place; the next commit takes it from what is shown. Gauges are forgotten."""
+        self.told = False
         del self.series[series.labels]
         self.guard.remove(series.labels, overflow=series.overflow)
         self.dirty.pop(series, None)
@@ -242,7 +247,12 @@ class Family:
             site.clear()
 
     def pass_time(self, now_s: float) -> None:
-        """Let idle series leave, and what was measured long ago weigh less. Called before each commit."""
+        """Let idle series leave, and what was measured long ago weigh less or expire. Called before each commit."""
+        if self.spec.type == "active":
+            for series in self.series.values():
+                assert isinstance(series, ActiveSeries)
+                if series.expire(now_s):
+                    self._touch(series)
         if self.heavy and self.newcomers.halve_due(now_s):
             for series in self.series.values():
                 series.past, series.mark = self.weight(series) / 2, series.measurements
@@ -261,13 +271,14 @@ class Family:
 
     # -- commits
 
-    def changed(self, now_s: float) -> list[Series]:
+    @property
+    def has_news(self) -> bool:
+        """Whether anything happened that the last commit did not have."""
+        changes = self.dirty or self._aged or self._left or self._gone
+        return bool(changes) or self.newcomers.has_news or self.parking.has_news
+
+    def changed(self) -> list[Series]:
         """The series that the next commit must write. May be asked again when that commit fails."""
-        if self.spec.type == "active":
-            for series in self.series.values():  # keys expire with time alone
-                assert isinstance(series, ActiveSeries)
-                if series.expire(now_s):
-                    self._touch(series)
         return list({**self.dirty, **self._aged})
 
     def gone(self) -> list[int]:

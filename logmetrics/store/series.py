@@ -140,7 +140,7 @@ class CounterSeries(Series):
         return fsum([whole, *self.exact.parts]) if self.exact.parts else whole
 
     def save(self) -> str:
-        return _encode([self.count, self.whole, self.folded, *self.exact.parts])
+        return str([self.count, self.whole, self.folded, *self.exact.parts])  # finite numbers: this is JSON
 
     def resume(self, saved: str) -> None:
         count, whole, folded, *parts = json.loads(saved)
@@ -189,7 +189,7 @@ class HistogramSeries(Series):
         return tuple(cumulative), self.exact.total, running
 
     def save(self) -> str:
-        return _encode([self.counts, self.exact.parts])
+        return str([self.counts, self.exact.parts])  # finite numbers: this is JSON
 
     def resume(self, saved: str) -> None:
         counts, parts = json.loads(saved)

@@ -46,6 +46,8 @@ class Store:
         for family in self.families.values():
             if family.spec.pack:
                 self._unused.setdefault(family.spec.pack, []).append(family)
+        # Those of the packs of which something was counted, and all of the user's own.
+        self.families_in_use = self._in_use()
         # Counts commits. A view with the same generation is the same view.
         self.generation = 0
         self._newest = 0
@@ -115,11 +117,13 @@ class Store:
         self._collected_s = now_s
         self._begin_packs()
         created_s = now_s if self._committed_s is None else self._committed_s
-        for family in (*self.families.values(), *more):
+        for family in (*self.families_in_use, *more):
             family.pass_time(now_s)
+            if not family.has_news:
+                continue
             for site in family.sites:
                 site.clear()
-            changed = family.changed(now_s)
+            changed = family.changed()
             family.settle(created_s)
             self._collect_series(family, changed, batch)
             _collect_guard(family, batch)
@@ -129,10 +133,10 @@ class Store:
         for pack in used:
             for family in self._unused.pop(pack):
                 family.begin()
+        if used:
+            self.families_in_use = self._in_use()
 
-    @property
-    def families_in_use(self) -> list[Family]:
-        """Those of the packs of which something was counted, and all of the user's own."""
+    def _in_use(self) -> list[Family]:
         return [family for family in self.families.values() if family.spec.pack not in self._unused]
 
     def _collect_series(self, family: Family, changed: Iterable[Series], batch: Batch) -> None:
@@ -152,14 +156,14 @@ class Store:
     def publish(self, more: Iterable[Family] = ()) -> None:
         """Show what was collected; *more* are families that are shown though nothing of them is kept."""
         self._committed_s = self._collected_s
-        self.publish_only((*self.families.values(), *more))
+        self.publish_only((*self.families_in_use, *more))
 
     def publish_only(self, families: Iterable[Family]) -> None:
         """Show *families* as they are now, and of all others still the last commit."""
         with self._lock:
             self.generation += 1
             for family in families:
-                if family.committed(self._collected_s or 0.0, self.generation):
+                if family.has_news and family.committed(self._collected_s or 0.0, self.generation):
                     self._newest = self.generation
 
     def view(self, more: Iterable[Family] = ()) -> View:
