@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 AGENTS = ("planner", "researcher", "coder", "reviewer", "tester", "browser", "summarizer", "router")
-TOOLS = ("read_file", "write_file", "web_search", "shell", "python", "sql_query", "grep", "git_diff", "list_dir", "fetch")
-WORDS = "the agent found no cached plan for this step and will try again with a shorter context window".split()
+TOOLS = ("read_file", "write_file", "web_search", "shell", "python", "sql", "grep", "diff", "list_dir", "fetch")
+WORDS = ("the", "agent", "found", "no", "cached", "plan", "for", "this", "step", "and", "will", "try", "again")
 
 CONFIG = """
 packs: []
@@ -97,7 +97,7 @@ def records() -> Iterator[dict[str, object]]:
             "agent": draw.choice(AGENTS),
         }
         if kind is None:
-            record["message"] = " ".join(draw.choices(WORDS, k=18))
+            record["message"] = " ".join(draw.choices(WORDS, k=20))
         elif kind == "tool_call":
             record.update(event=kind, tool_name=draw.choice(TOOLS), status=status, duration_ms=draw.randrange(2000))
         elif kind == "llm_call":

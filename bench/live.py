@@ -3,7 +3,7 @@
     python -m bench.live [--rates 1000 10000] [--files 100] [--seconds 15] [--idle 60] [--probes 300]
 
 Each system follows the same files in turn, while a process of its own appends lines round-robin. Ours runs as a user
-has it, with state and self-metrics: with the built-in packs, with a plain config of six metrics, and with each of them by
+has it, with state and self-metrics: with the built-in packs, with a plain config of six metrics, and with each by
 polling only. What a system counted is held against what was written; a wrong one gets no time.
 """
 

@@ -276,9 +276,7 @@ class Engine:
                 self.pace.look_at_all = True
                 return True
         if all_of_them:
-            self.pace.looked_at_all(
-                started_s, self.monotonic(), idle=self.caught_up and not self.files.known.busy
-            )
+            self.pace.looked_at_all(started_s, self.monotonic(), idle=self.caught_up and not self.files.known.busy)
         return more or self.files.known.look_again
 
     def _turn(self, tail: Tail) -> bool:

@@ -56,11 +56,12 @@ class Series:
         "frozen",
         "key",
         "labels",
-        "lines",
         "mark",
         "overflow",
         "past",
         "settled",
+        "text",
+        "text_of",
         "touched_s",
     )
 
@@ -74,8 +75,9 @@ class Series:
         self.dirty = False
         # The value of the last commit: the only number that a scrape may see. None before the first.
         self.frozen: Frozen | None = None
-        # The texts before the numbers in the exposition, rendered once; () until the first scrape.
-        self.lines: tuple[str, ...] = ()
+        # Its lines in the exposition, and the value that they show; of the one who renders.
+        self.text = ""
+        self.text_of: Frozen | None = None
         # The commit that showed it first; 0 when an earlier run did, UNBORN before any.
         self.born = UNBORN
         # Unix times: when it was not there yet, and when it was last measured.

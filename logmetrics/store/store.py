@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.errors import StateError
-from logmetrics.store.family import Family, SeriesRow, Site
+from logmetrics.store.family import Family, Rows, SeriesRow, Site
 from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
-from logmetrics.store.series import Frozen, Labels, Series
+from logmetrics.store.series import Labels, Series
 from logmetrics.store.state import Batch, CommitError, StateFile, StateReader, first_free_key
 
-FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
+FamilyView = tuple[MetricSpec, Rows]
 
 
 class View(NamedTuple):
@@ -169,7 +169,7 @@ class Store:
     def view(self, more: Iterable[Family] = ()) -> View:
         """The last commit: each family with its series and their committed values."""
         with self._lock:
-            families = [_committed(family) for family in (*self.families_in_use, *more)]
+            families = [(family.spec, family.rows) for family in (*self.families_in_use, *more)]
             return View(self.generation, families, self._newest)
 
 
@@ -210,10 +210,6 @@ def store_of(state: StateReader) -> Store:
         family.key = keys[name]
     store.load(state, store.families.values())
     return store
-
-
-def _committed(family: Family) -> FamilyView:
-    return family.spec, [(series, series.frozen) for series in family.shown if series.frozen is not None]
 
 
 def _rows(batch: Batch, name: str) -> list[tuple[Any, ...]]:
