@@ -3,8 +3,8 @@
     python -m bench.exposition [--series 100000] [--rounds 3] [--seconds 10]
 
 Renders counters with two labels in both formats: for the first time, with 1 % changed since the last page, and with all
-changed; prometheus_client's own writer renders as many in the same run. Then one thread reads and commits lines at full
-speed while another scrapes over HTTP in a loop, plain and with gzip; printed is the longest time between two turns of
+changed; prometheus_client's own writer renders as many in the same run. Then one thread reads and commits 5,000 lines a
+second while another scrapes over HTTP in a loop, plain and with gzip; printed is the longest time between two turns of
 the engine's thread.
 """
 
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -107,7 +107,9 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
         logs.mkdir()
         (logs / "0.log").write_text("".join(f'{{"tool": "tool {number}"}}\n' for number in range(series)))
         (Path(name) / "config.yaml").write_text(CONFIG.format(logs=logs))
-        engine = Engine(load_config(str(Path(name) / "config.yaml"), builtin_packs()), state=StateFile(name))
+        config = load_config(str(Path(name) / "config.yaml"), builtin_packs())
+        # The engine hardly ever sleeps, so that the time between two turns is what something else takes.
+        engine = Engine(replace(config, poll_interval_s=0.001), state=StateFile(f"{name}/state"))
         server = HttpServer(["127.0.0.1:0"], MetricsApp(engine, []))
         server.start()
         turns: list[float] = []
@@ -137,14 +139,14 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
 
 
 def _write(logs: Path, series: int, stop: threading.Event) -> None:
-    """So many lines in so short intervals that the engine always finds some: its turns follow each other closely."""
+    """5,000 lines a second, of a few hundred series in turn."""
     files = [(logs / f"{number}.log").open("a") for number in range(1, 11)]
     number = 0
     while not stop.wait(0.002):
         for file in files:
-            file.write(f'{{"tool": "tool {number % series}"}}\n')
+            file.write(f'{{"tool": "tool {number % 307 * 307 % series}"}}\n')
             file.flush()
-            number += 1009
+            number += 1
     for file in files:
         file.close()
 

@@ -268,15 +268,18 @@ class Engine:
         if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
             self._discover()
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
-        more = False
+        more = turned = False
         for tail in self.files.round(started_s, all_of_them=all_of_them):
             more |= self._turn(tail)
+            turned = True
             late = scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE
             if self.stopping or late or (self._inbox and not scrape_waits and more):
                 self.pace.look_at_all = True
                 return True
         if all_of_them:
-            self.pace.looked_at_all(started_s, self.monotonic(), idle=self.caught_up and not self.files.known.busy)
+            now_s = self.monotonic()
+            idle = self.caught_up and not self.files.known.busy
+            self.pace.looked_at_all(now_s, None if turned else now_s - started_s, idle=idle)
         return more or self.files.known.look_again
 
     def _turn(self, tail: Tail) -> bool:
@@ -297,14 +300,19 @@ class Engine:
         # Files that had to wait are no news.
         told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        news = self.files.adopt({reader.spec.name: self._found(reader) for reader in self.readers}, started_s)
+        found = {reader.spec.name: self._found(reader) for reader in self.readers}
+        # To look takes so long every time; to meet new files does not.
+        took_s = self.monotonic() - started_s
+        news = self.files.adopt(found, started_s)
         if watch is not None and watch.works:
             if told or news:
                 watch.check(missed=not told)
             if watch.overflowed:
                 watch.overflowed = False
                 self.say("more happened than file notification can tell; looked at everything")
-        pace.discovered(started_s, self.monotonic() - started_s, news=told or news)
+        if not news and self.caught_up:
+            took_s = self.monotonic() - started_s
+        pace.discovered(started_s, took_s, news=told or news)
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
