@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import argparse
 import gc
-import http.client
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -66,31 +70,37 @@ class Gaps:
 
 def pages(series: int, rounds: int) -> list[Page]:
     """What a page of *series* series costs."""
-    store = Store({METRIC.name: METRIC}, LimitsSpec(10**9, 10**9, 10**9))
-    site = store.site(METRIC.name, {}, count_only=True)
     theirs = Counter("calls", "Calls", ("agent", "tool"), registry=(registry := CollectorRegistry()))
-
-    def change(number: int) -> None:
-        for place in range(number):
-            site[f"agent{place % 100}", f"tool{place}"].count += 1
-        store.commit(0.0)
-
     for place in range(series):
         theirs.labels(f"agent{place % 100}", f"tool{place}").inc()
     found = []
-    for what, number in (("first", 0), ("1 % changed", series // 100), ("all changed", series)):
-        times: dict[bool, list[float]] = {False: [], True: []}
+    for what, changed in (("first", 0), ("1 % changed", series // 100), ("all changed", series)):
+        times: list[list[float]] = [[], []]
+        store = _store_of(series)
         for openmetrics in (False, True) * rounds:
             if what == "first":
-                store = Store({METRIC.name: METRIC}, LimitsSpec(10**9, 10**9, 10**9))
-                site = store.site(METRIC.name, {}, count_only=True)
-                change(series)
-            change(number)
-            times[openmetrics].append(_cpu_s(lambda om=openmetrics: render(store.view().families, openmetrics=om)))  # type: ignore[misc]
-        found.append(Page(what, statistics.median(times[False]), statistics.median(times[True])))
-    their_s = [statistics.median(_cpu_s(lambda w=write: w(registry)) for _ in range(rounds))  # type: ignore[misc]
-               for write in (generate_latest, generate_openmetrics)]  # fmt: skip
+                store = _store_of(series)
+            _change(store, changed)
+            families = store.view().families
+            times[openmetrics].append(_cpu_s(partial(render, families, openmetrics=openmetrics)))
+        found.append(Page(what, *map(statistics.median, times)))
+    writers = (generate_latest, generate_openmetrics)
+    their_s = [statistics.median(_cpu_s(partial(write, registry)) for _ in range(rounds)) for write in writers]
     return [*found, Page("prometheus_client", *their_s)]
+
+
+def _store_of(series: int) -> Store:
+    store = Store({METRIC.name: METRIC}, LimitsSpec(10**9, 10**9, 10**9))
+    store.site(METRIC.name, {}, count_only=True)
+    _change(store, series)
+    return store
+
+
+def _change(store: Store, number: int) -> None:
+    [site] = store.families[METRIC.name].sites
+    for place in range(number):
+        site[f"agent{place % 100}", f"tool{place}"].count += 1
+    store.commit(0.0)
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
@@ -125,12 +135,11 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
         thread.start()
         while not engine.caught_up:
             time.sleep(0.05)
-        stop = threading.Event()
-        writer = threading.Thread(target=_write, args=(logs, series, stop))
-        writer.start()
+        # Both in processes of their own: they must not take the interpreter from the engine.
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(logs), str(series)], stdin=subprocess.PIPE)
+        time.sleep(3)
         found = [_scraped(server.bound[0], turns, seconds, how) for how in ("not", "plain", "gzip", "OpenMetrics")]
-        stop.set()
-        writer.join()
+        writer.communicate()
         engine.stopping = True
         engine.waker.wake()
         thread.join()
@@ -138,37 +147,42 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
     return found
 
 
-def _write(logs: Path, series: int, stop: threading.Event) -> None:
-    """5,000 lines a second, of a few hundred series in turn."""
-    files = [(logs / f"{number}.log").open("a") for number in range(1, 11)]
-    number = 0
-    while not stop.wait(0.002):
-        for file in files:
-            file.write(f'{{"tool": "tool {number % 307 * 307 % series}"}}\n')
-            file.flush()
-            number += 1
+# 5,000 lines a second, of a few hundred series in turn, until stdin ends.
+_WRITER = """
+import select, sys
+logs, series = sys.argv[1], int(sys.argv[2])
+files = [open(f"{logs}/{number}.log", "a") for number in range(1, 11)]
+number = 0
+while not select.select([0], [], [], 0.002)[0]:
     for file in files:
-        file.close()
+        file.write('{"tool": "tool %d"}\\n' % (number % 307 * 307 % series))
+        file.flush()
+        number += 1
+"""
+_SCRAPER = """
+import http.client, json, sys, time
+connection, headers = http.client.HTTPConnection(sys.argv[1], timeout=60), json.loads(sys.argv[2])
+made, until_s = 0, time.perf_counter() + float(sys.argv[3])
+while time.perf_counter() < until_s:
+    connection.request("GET", "/metrics", headers=headers)
+    connection.getresponse().read()
+    made += 1
+print(made)
+"""
 
 
 def _scraped(address: str, turns: list[float], seconds: float, how: str) -> Gaps:
     headers = {"gzip": {"Accept-Encoding": "gzip"}, "OpenMetrics": {"Accept": "application/openmetrics-text"}}
-    connection = http.client.HTTPConnection(address, timeout=60)
     turns.clear()
-    made, until_s = 0, time.perf_counter() + seconds
-    while time.perf_counter() < until_s:
-        if how == "not":
-            time.sleep(0.1)
-            continue
-        connection.request("GET", "/metrics", headers=headers.get(how, {}))
-        answer = connection.getresponse()
-        while answer.read(65_536):
-            pass
-        made += 1
-    connection.close()
+    made = "0"
+    if how == "not":
+        time.sleep(seconds)
+    else:
+        command = [sys.executable, "-c", _SCRAPER, address, json.dumps(headers.get(how, {})), str(seconds)]
+        made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     at = list(turns)
-    between = sorted((after - before) * 1000 for before, after in zip(at, at[1:]))  # noqa: B905
-    return Gaps(how, made, between[int(len(between) * 0.99) - 1], between[-1])
+    between = sorted((after - before) * 1000 for before, after in pairwise(at))
+    return Gaps(how, int(made), between[int(len(between) * 0.99) - 1], between[-1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -179,7 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = parser.parse_args(arguments)
     found = pages(wanted.series, wanted.rounds)
     theirs = found[-1]
-    print(f"{'a page of ' + format(wanted.series, ','):<20} {'text s':>8} {'times':>6} {'OpenMetrics s':>14} {'times':>6}")
+    print(
+        f"{'a page of ' + format(wanted.series, ','):<20} {'text s':>8} {'times':>6} {'OpenMetrics s':>14} {'times':>6}"
+    )
     for page in found:
         print(
             f"{page.what:<20} {page.text_s:>8.3f} {theirs.text_s / page.text_s:>6.1f} "

@@ -19,7 +19,7 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     Raises UsageError when a path does not exist, StateError when the state cannot be used.
     """
     from logmetrics.engine import Engine
-    from logmetrics.store.family import Rows
+    from logmetrics.store.shown import Rows
 
     require_paths(config)
     with progress_line() as progress:

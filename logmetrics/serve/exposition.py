@@ -11,10 +11,9 @@ from functools import lru_cache
 
 from logmetrics.config.specs import MetricSpec
 from logmetrics.store.series import Frozen, Labels, Series
+from logmetrics.store.shown import PIECE_SERIES, Piece
 from logmetrics.store.store import FamilyView
 
-# So many series make a piece. It is made in one go, without a chance for other threads, in less than a millisecond.
-PIECE_SERIES = 256
 # What scrapers know a type by.
 _TYPES = {"active": "gauge", "info": "gauge"}
 
@@ -37,7 +36,8 @@ def pieces(
     created: bool = False,
     zero_after: int | None = None,
 ) -> Iterator[str]:
-    """The exposition of *families* in pieces; those without series show their HELP and TYPE only.
+    """The exposition of *families*, so much at a time as is made within a millisecond; those without series show their
+    HELP and TYPE only.
 
     With *created*, OpenMetrics tells when each counter and histogram began. Those that were born after the commit
     *zero_after* are shown as 0: to a scraper that has not seen them yet.
@@ -48,20 +48,12 @@ def pieces(
         out.append(_head(spec, openmetrics=openmetrics))
         counts = spec.type in ("counter", "histogram")
         dated = openmetrics and created and counts
-        for start in range(0, len(rows), PIECE_SERIES):
-            series = rows.series[start : start + PIECE_SERIES]
-            values = rows.values[start : start + PIECE_SERIES]
-            if zero_after is not None and counts:
-                texts = [_text_or_zero(spec, s, value, zero_after) for s, value in zip(series, values, strict=True)]
+        for piece in rows.pieces:
+            if dated or (zero_after is not None and counts):
+                out += _special(spec, piece, zero_after, dated=dated)
             else:
-                texts = [
-                    s.text if s.text_of is value else _text(spec, s, value)
-                    for s, value in zip(series, values, strict=True)
-                ]
-            if dated:
-                texts = [text + _created(spec, s) for text, s in zip(texts, series, strict=True)]
-            out += texts
-            size += len(texts)
+                out.append(piece.text or _plain(spec, piece))
+            size += len(piece.series)
             if size >= PIECE_SERIES:
                 yield "".join(out)
                 out, size = [], 0
@@ -80,6 +72,26 @@ def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
     return f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
 
 
+def _plain(spec: MetricSpec, piece: Piece) -> str:
+    piece.text = "".join(
+        [
+            series.text if series.text_of is value else _text(spec, series, value)
+            for series, value in zip(piece.series, piece.values, strict=True)
+        ]
+    )
+    return piece.text
+
+
+def _special(spec: MetricSpec, piece: Piece, zero_after: int | None, *, dated: bool) -> Iterator[str]:
+    for series, value in zip(piece.series, piece.values, strict=True):
+        if zero_after is not None and series.born > zero_after:
+            yield _zero(spec, series)
+        else:
+            yield series.text if series.text_of is value else _text(spec, series, value)
+        if dated:
+            yield _created(spec, series)
+
+
 def _text(spec: MetricSpec, series: Series, frozen: Frozen) -> str:
     """The lines of *series*, which are kept."""
     if frozen.__class__ is tuple:
@@ -92,9 +104,7 @@ def _text(spec: MetricSpec, series: Series, frozen: Frozen) -> str:
     return text
 
 
-def _text_or_zero(spec: MetricSpec, series: Series, frozen: Frozen, zero_after: int) -> str:
-    if series.born <= zero_after:
-        return series.text if series.text_of is frozen else _text(spec, series, frozen)
+def _zero(spec: MetricSpec, series: Series) -> str:
     if spec.type == "histogram":
         return _histogram(spec, series.labels, ((0,) * (len(spec.buckets) + 1), 0, 0))
     return f"{spec.name}{_braces(_pairs(spec, series.labels))} 0\n"

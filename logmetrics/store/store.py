@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.errors import StateError
-from logmetrics.store.family import Family, Rows, SeriesRow, Site
+from logmetrics.store.family import Family, SeriesRow, Site
 from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
 from logmetrics.store.series import Labels, Series
+from logmetrics.store.shown import Rows
 from logmetrics.store.state import Batch, CommitError, StateFile, StateReader, first_free_key
 
 FamilyView = tuple[MetricSpec, Rows]
@@ -169,7 +170,7 @@ class Store:
     def view(self, more: Iterable[Family] = ()) -> View:
         """The last commit: each family with its series and their committed values."""
         with self._lock:
-            families = [(family.spec, family.rows) for family in (*self.families_in_use, *more)]
+            families = [(family.spec, family.shown.rows) for family in (*self.families_in_use, *more)]
             return View(self.generation, families, self._newest)
 
 
