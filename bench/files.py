@@ -2,8 +2,8 @@
 
     python -m bench.files [--files 100 10000] [--lines 5] [--seconds 60]
 
-Starts `logmetrics watch` over a directory with so many logs of a few lines each, in directories of 100, and measures the
-time until it is ready, the peak of memory, and, once it has become calm, CPU while nothing happens: with file
+Starts `logmetrics watch` over a directory with so many logs of a few lines each, in directories of 100, and measures
+the time until it is ready, the peak of memory, and, once it has become calm, CPU while nothing happens: with file
 notification and by polling only.
 """
 

@@ -27,6 +27,10 @@ from bench.running import Running, daemon, idle_cpu_s, mtail, samples, scrape
 SYSTEMS = ("mtail", "packs", "packs, polling", "six metrics", "six metrics, polling")
 # So long it may take after the last line until all are counted.
 CATCH_UP_S_MAX = 20.0
+# Before anything is measured lines come for so long: ours makes its functions then, mtail did so when it started.
+WARM_UP_S = 3.0
+# After that much silence we take files for still, and have writes told.
+CALM_S = 30.0
 
 # Arguments: file of lines, directory, files, lines a second, seconds (0: until stdin ends). Prints how many it wrote.
 _WRITER = """
@@ -82,19 +86,17 @@ def cpu_per_line(system: str, rate: int, files: int, seconds: float, idle_s: flo
     with tempfile.TemporaryDirectory() as name:
         scratch, logs = Path(name), Path(name) / "logs"
         logs.mkdir()
-        made = list(islice(records(), int(rate * seconds)))
-        (scratch / "lines").write_bytes(b"".join(map(line, made)))
+        made = list(islice(records(), int(rate * (seconds + WARM_UP_S))))
         for number in range(files):
             (logs / f"{number}.log").touch()
         with start(system, scratch, logs) as running:
-            time.sleep(1)
-            idle = idle_cpu_s(running, idle_s) / idle_s
+            warm = _write(made, scratch, logs, files, rate, WARM_UP_S)
+            time.sleep(CALM_S if idle_s else 2)
+            idle = idle_cpu_s(running, idle_s) / idle_s if idle_s else 0.0
             before_s = running.cpu_s
-            arguments = [str(scratch / "lines"), str(logs), str(files), str(rate), str(seconds)]
-            writer = subprocess.run([sys.executable, "-c", _WRITER, *arguments], capture_output=True, check=True)
+            written = _write(made[warm:], scratch, logs, files, rate, seconds)
             used_s = running.cpu_s - before_s
-            written = int(writer.stdout)
-            wanted = expected(made[:written])
+            wanted = expected(made[: warm + written])
             deadline_s = time.monotonic() + CATCH_UP_S_MAX
             # What is left is counted within a moment; its cost belongs to the lines, that of asking does not.
             before_s = running.cpu_s
@@ -106,6 +108,13 @@ def cpu_per_line(system: str, rate: int, files: int, seconds: float, idle_s: flo
                 used_s += running.cpu_s - before_s
             us_per_line = used_s / written * 1e6 if right else None
             return Live(system, rate, written, us_per_line, idle * 100, running.peak_rss_mb)
+
+
+def _write(made: Sequence[dict[str, object]], scratch: Path, logs: Path, files: int, rate: int, seconds: float) -> int:
+    """Have a process of its own append the records; returns how many it did."""
+    (scratch / "lines").write_bytes(b"".join(map(line, made)))
+    arguments = [str(scratch / "lines"), str(logs), str(files), str(rate), str(seconds)]
+    return int(subprocess.run([sys.executable, "-c", _WRITER, *arguments], capture_output=True, check=True).stdout)
 
 
 def latency(rate: int, files: int, probes: int, *, polling: bool = False) -> Latency:
@@ -141,7 +150,7 @@ def _seen_after_ms(probe: Path, number: int, connection: object) -> float:
     while wanted not in scrape(connection)[1]:  # type: ignore[arg-type]
         pass
     took_ms = (time.perf_counter() - started_s) * 1000
-    time.sleep(0.01 + number % 7 / 1000)  # not in step with the writer
+    time.sleep(0.01)
     return took_ms
 
 

@@ -2,8 +2,8 @@
 
     python -m bench.soak [--minutes 120] [--rate 20000] [--files 20]
 
-Logs are renamed away and made anew every so many lines, in turn; of old generations one is kept. Scrapes every 15 seconds
-are what a Prometheus would do. Printed are memory over time, its growth after the first tenth, CPU for each line, and
+Logs are renamed away and made anew every so many lines, in turn; of old generations one is kept. Scrapes come every 15
+seconds, as from a Prometheus. Printed are memory over time, its growth after the first tenth, CPU for each line, and
 whether all lines were counted. `--minutes 0.6` is the short form.
 """
 
@@ -29,8 +29,8 @@ SCRAPE_S = 15.0
 GROWTH_MB_MAX = 5.0
 CATCH_UP_S_MAX = 60.0
 
-# Arguments: file of lines, directory, files, lines a second, seconds, lines of a log until it is rotated. Prints how many
-# it wrote. A log that is to be replaced stays for a second, as it does with every rotation program.
+# Arguments: file of lines, directory, files, lines a second, seconds, lines of a log until it is rotated. Prints how
+# many it wrote. A log that is to be replaced stays for a second, as it does with every rotation program.
 _WRITER = """
 import os, sys, time
 lines = open(sys.argv[1], "rb").readlines()
