@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -118,6 +119,9 @@ class HttpServer:
             stoppers = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
             for stopper in stoppers:
                 stopper.start()
+            for listener in self._listeners:  # else its thread would notice at its next look for late clients only
+                with suppress(OSError):
+                    listener.socket.shutdown(socket.SHUT_RDWR)
             for thread in stoppers + self._threads:
                 thread.join()
         for listener in self._listeners:

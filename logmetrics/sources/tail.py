@@ -289,6 +289,7 @@ class Tail:
             if not data:
                 return []
         self._window = _last(self._window, data, len(data))
+        self._sample = (0, b"")  # the window tells from now on
         self.position.read_to += len(data)
         if self._skipping:
             end = framing.line_end(data, place)
