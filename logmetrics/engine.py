@@ -268,18 +268,21 @@ class Engine:
         if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
             self._discover()
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
-        more = turned = False
+        more = False
+        turns_s, looking_s = 0.0, self.monotonic()
         for tail in self.files.round(started_s, all_of_them=all_of_them):
+            turn_s = self.monotonic()
             more |= self._turn(tail)
-            turned = True
-            late = scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE
+            now_s = self.monotonic()
+            turns_s += now_s - turn_s
+            late = scrape_waits and now_s - started_s > PASS_S_MAX_WITH_SCRAPE
             if self.stopping or late or (self._inbox and not scrape_waits and more):
                 self.pace.look_at_all = True
                 return True
         if all_of_them:
             now_s = self.monotonic()
             idle = self.caught_up and not self.files.known.busy
-            self.pace.looked_at_all(now_s, None if turned else now_s - started_s, idle=idle)
+            self.pace.looked_at_all(now_s, now_s - looking_s - turns_s, idle=idle)
         return more or self.files.known.look_again
 
     def _turn(self, tail: Tail) -> bool:

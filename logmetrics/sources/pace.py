@@ -39,7 +39,6 @@ class Pace:
         self._discover_after_s = 0.0
         self._hint_after_s = 0.0
         self._discovery_s = 0.0
-        self._look_took_s = 0.0
         self._calm_s = poll_interval_s
 
     @property
@@ -70,20 +69,19 @@ class Pace:
         self.look_at_all = False
         return due
 
-    def looked_at_all(self, now_s: float, took_s: float | None, *, idle: bool) -> None:
-        """All files were looked at, which took so long; None when some were read, too.
+    def looked_at_all(self, now_s: float, took_s: float, *, idle: bool) -> None:
+        """All files were looked at, which took so long, reading not counted.
 
         *idle* when none of them grew lately. Then writes are told from now on.
         """
-        self._look_took_s = self._look_took_s if took_s is None else took_s
-        rest_s = max(self.poll_interval_s, LOOK_S, self._look_took_s * REST)
+        rest_s = max(self.poll_interval_s, LOOK_S, took_s * REST)
         if self.watch is not None and self.is_told:
             if idle and not self._growth_is_told:
                 self.look_at_all = True  # once more, for what was written before the watch was there
             self.watch.watch_growth(idle)
             self._growth_is_told = idle and self.is_told
             if self._growth_is_told:
-                rest_s = max(LOOK_S_WHEN_TOLD, self._look_took_s * REST_WHEN_TOLD)
+                rest_s = max(LOOK_S_WHEN_TOLD, took_s * REST_WHEN_TOLD)
         self._look_after_s = now_s + rest_s
 
     @property

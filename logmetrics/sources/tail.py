@@ -172,14 +172,16 @@ class Tail:
 
     @property
     def is_still(self) -> bool:
-        """Whether there is surely nothing to do: an open file that looks as it did, with nothing to read or to verify.
+        """Whether there is surely nothing to do: a file that looks as it did, with nothing to read or to verify.
 
         Not more than one system call: it is asked of each of ten thousand files.
         """
         content, position = self.content, self.position
-        if content is None or self._unsettled or position.end > position.read_to:
-            return False
         try:
+            if content is None:
+                return not self.has_changed()
+            if self._unsettled or position.end > position.read_to:
+                return False
             status = content.status()
         except OSError:
             return False
