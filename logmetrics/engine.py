@@ -305,7 +305,7 @@ class Engine:
         started_s = self.monotonic()
         found = {reader.spec.name: self._found(reader) for reader in self.readers}
         # To look takes so long every time; to meet new files does not.
-        took_s = self.monotonic() - started_s
+        took_s, at_start = self.monotonic() - started_s, self.files.identity.at_start
         news = self.files.adopt(found, started_s)
         if watch is not None and watch.works:
             if told or news:
@@ -313,7 +313,7 @@ class Engine:
             if watch.overflowed:
                 watch.overflowed = False
                 self.say("more happened than file notification can tell; looked at everything")
-        if not news and self.caught_up:
+        if not news and not at_start:
             took_s = self.monotonic() - started_s
         pace.discovered(started_s, took_s, news=told or news)
 
