@@ -1,11 +1,15 @@
 # Needs python3 and make; everything else goes into .venv. The work is done by the scripts in scripts/.
 #   PYTHON=python3.12     the interpreter for .venv
 #   LISTEN=host:port      where `make demo` serves
+#   BENCH=quick           the size of `make bench` instead of full, which needs 5 GB in $TMPDIR
+#   BENCH_PYTHON=python3  its interpreter instead of /usr/bin/python3
 #   PYTEST_ARGS="..."     arguments of pytest in `make test` instead of -n auto
 
 PYTEST_ARGS ?= -n auto
+BENCH ?= full
+BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: help venv demo test torture lint tools examples golden clean
+.PHONY: help venv demo test torture lint bench tools examples golden clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -22,6 +26,11 @@ test: venv tools lint ## Run linters, type checker and all tests
 
 torture: venv tools ## Run the long forms: 10,000 simulated schedules, 1,000 kills (about an hour)
 	SIMULATION_SEEDS=10000 TORTURE_KILLS=1000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py tests/test_kill.py
+
+bench: ## Measure logmetrics against others and its limits, and write bench/RESULTS.md (a quarter of an hour; BENCH=quick: three minutes)
+	@VENV=.venv-bench PYTHON=$(BENCH_PYTHON) bash scripts/make_env.sh bench
+	@bash scripts/bench_tools.sh
+	@exec .venv-bench/bin/python -m bench --size $(BENCH)
 
 lint: venv ## Run linters and type checker
 	.venv/bin/python -m ruff check
@@ -40,5 +49,5 @@ golden: venv ## Write tests/golden anew, to look at what changed
 	done
 
 clean: ## Remove .venv, caches and what was built
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

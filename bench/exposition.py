@@ -130,7 +130,7 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
             turns.append(time.perf_counter())
             return more
 
-        engine._turn = noted  # type: ignore[method-assign,assignment]
+        engine._turn = noted  # type: ignore[method-assign]
         thread = threading.Thread(target=engine.run)
         thread.start()
         while not engine.caught_up:

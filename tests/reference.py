@@ -204,6 +204,8 @@ class Interpreter:
                 return number if number is None or UNITS.get(e.name, 1) == 1 else number / UNITS[e.name]
             except OverflowError:
                 return None
+        if e.name == "duration" and isinstance(first, list) and len(first) == 2:
+            return self._arithmetic("+", first[0], self._arithmetic("/", first[1], 1_000_000_000))
         if not isinstance(first, str):
             return False if ex.FUNCTIONS[e.name].result == "bool" else None
         if e.name == "lower":

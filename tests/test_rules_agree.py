@@ -148,6 +148,28 @@ def test_functions_for_known_keys_equal_the_interpreter(
     check(rule_list, batch, cut, RuleSet(METRICS, (OTHER_PACK, *of_pack)))
 
 
+@st.composite
+def alike(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Records whose fields are each of one kind, most always there; and perhaps one that is not like them."""
+    kinds = (texts, numbers, st.booleans(), inner, st.lists(scalars, max_size=2), st.sampled_from(["tool", "llm", ""]))
+    names = draw(st.lists(st.sampled_from(("event", "kind", "x", "y", "n", "x-y", "o", "l")), unique=True))
+    fields = {name: draw(st.sampled_from(kinds)) for name in names}
+    always = {name: field for name, field in fields.items() if draw(st.integers(0, 3))}
+    some = {name: field for name, field in fields.items() if name not in always}
+    same = st.lists(st.fixed_dictionaries(always, optional=some), min_size=2, max_size=12)
+    return [*draw(same), *draw(st.lists(records, max_size=2)), *draw(same)]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rule_list=RULES, batch=alike(), cut=st.integers(1, 4), by_pack=st.booleans())
+def test_functions_for_known_kinds_equal_the_interpreter(
+    rule_list: tuple[RuleSpec, ...], batch: list[dict[str, Any]], cut: int, by_pack: bool
+) -> None:
+    """And those of a log whose fields have been of one kind so far."""
+    of_pack = [replace(rule, pack="z") for rule in rule_list]
+    check(rule_list, batch, cut, RuleSet(METRICS, (OTHER_PACK, *of_pack) if by_pack else rule_list))
+
+
 def check(rule_list: tuple[RuleSpec, ...], batch: list[dict[str, Any]], cut: int, rule_set: RuleSet) -> None:
     store = Store(METRICS, LIMITS)
     program = compile_rules(rule_set, "test", "json", store)

@@ -158,6 +158,8 @@ Expr = (
 NODES = get_args(Expr)
 # What is known to be missing; no text of a config can give this literal.
 MISSING = Literal(None)  # type: ignore[arg-type]
+# What the source says that its logs' agent is.
+SOURCE_AGENT = Context("source.agent")
 # `line_time`: seconds since 1970, by whichever of the usual keys the record has.
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")
 LINE_TIME = Call("time", (Or(tuple(Field((key,)) for key in _TIME_KEYS)),))

@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import msgspec
 
-from logmetrics.formats.prefix import prefix_of
+from logmetrics.formats.prefix import ESC, prefix_of
 
 # Last and first bytes of a line of text in which there may be more to see: JSON behind other text, the first line of an
-# object, a carriage return, a colour.
-_SUSPECT_ENDS = frozenset((b"{", b"}", b"[", b"\r", b"m", b"K", b" ", b"\t"))
+# object, a carriage return; and the last bytes of a colour.
+_SUSPECT_ENDS = frozenset((b"{", b"}", b"[", b"\r", b" ", b"\t"))
 _SUSPECT_STARTS = frozenset((b" ", b"\t", b"\0", b"\xef", b"\x1b"))
+_COLOUR_ENDS = frozenset((b"m", b"K"))
+_UNUSUAL_ENDS = _SUSPECT_ENDS | _COLOUR_ENDS
 # A line as short as this may be a brace alone.
 _SHORT = 4
 _OPENERS = (b"{", b"[{")
@@ -46,18 +49,31 @@ class Assembled:
     given_back: int = 0
 
 
+# Slices by operator run in C.
+start_of = itemgetter(slice(6))
+_end_of = itemgetter(slice(-1, None))
+# How an object begins that has its first key on the same line.
+OBJECT = b'{"'
+
+
 def needs_care(lines: list[bytes]) -> bool:
     """Whether a line is no record as it stands. Nearly always false, so this is what costs time."""
-    if min(map(len, lines)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
+    starts = set(map(start_of, lines))
+    if all(start[:2] == OBJECT for start in starts):
+        return False
+    if min(map(len, starts)) < _SHORT and any(line.strip() in _OPENERS for line in lines):
         return True
-    if not _BLANKS.isdisjoint({line[-1:] for line in lines}) and any(line.rstrip() in _OPENERS for line in lines):
+    ends = set(map(_end_of, lines))
+    if not _BLANKS.isdisjoint(ends) and any(line.rstrip() in _OPENERS for line in lines):
         return True
-    texts = [line for line in lines if line[:1] != b"{"]
-    return bool(texts) and any(map(_is_suspect, texts))
+    if not ends & _UNUSUAL_ENDS and _SUSPECT_STARTS.isdisjoint({start[:1] for start in starts}):
+        return False
+    return any(map(_is_suspect, [line for line in lines if line[:1] != b"{"]))
 
 
 def _is_suspect(text: bytes) -> bool:
-    return text[-1:] in _SUSPECT_ENDS or text[:1] in _SUSPECT_STARTS
+    end = text[-1:]
+    return end in _SUSPECT_ENDS or text[:1] in _SUSPECT_STARTS or (end in _COLOUR_ENDS and ESC in text)
 
 
 def assemble(lines: Sequence[bytes], unwrap: Callable[[bytes], Unit] | None, *, all_of_it: bool) -> Assembled:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
+
+from logmetrics.formats.kinds import ABSENT, ANY, BOOLEAN, LIST, NUMBER, OBJECT, TEXT
 
 # What the decoder raises for a line that it refuses; deep nesting shows as RecursionError.
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -62,6 +66,15 @@ def can_be_known(keys: Iterable[str]) -> bool:
     return all(key.isprintable() and "\\" not in key and '"' not in key for key in keys)
 
 
+# Lists and objects have whatever parts they have.
+_PYTHON_TYPES: Sequence[tuple[int, Any]] = (
+    (ABSENT, type(None)),
+    (TEXT, str),
+    (NUMBER, int | float),
+    (BOOLEAN, bool),
+    (LIST, list),
+    (OBJECT, dict),
+)
 _NULL = msgspec.Raw(b"null")
 OBJECTS_MAX = 10_000
 _BLANKS = re.compile(r"\s*")
@@ -71,6 +84,16 @@ _ESCAPE = re.compile(
 )
 _SEAM = re.compile(rb"\}\s*\{")
 _OBJECTS = json.JSONDecoder()
+
+
+def _field(attribute: str, kinds: int, is_read: bool) -> tuple[Any, ...]:
+    """A Struct's field; of one that is not read nothing is decoded."""
+    if not is_read:
+        return attribute, msgspec.Raw, _NULL
+    if kinds == ANY:
+        return attribute, Any, None
+    types = reduce(or_, (python for kind, python in _PYTHON_TYPES if kinds & kind))
+    return (attribute, types, None) if kinds & ABSENT else (attribute, types)
 
 
 class JsonFormat:
@@ -94,24 +117,26 @@ class JsonFormat:
             self._attributes[key] = attribute
         return f"rec.{attribute}"
 
-    def decoder(self, known: Iterable[str] | None = None) -> Decode:
+    def decoder(self, known: Mapping[str, int] | None = None, *, closed: bool = True) -> Decode:
         """A function from lines to (records, number of lines that are no JSON object). Call it last.
 
-        With *known*, the function raises ValidationError for a block in which a record has any other key, or which is
-        no object. These keys can be in a Struct: see ``can_be_known``.
+        With *known*, the kinds of top-level fields, the function raises ValidationError for a block in which a record
+        has a field of another kind, or any other key that is read, or if it is *closed* any other key at all. These
+        keys can be in a Struct: see ``can_be_known``.
         """
-        others = sorted(set(known or ()) - self._attributes.keys())
+        kinds = known if known is not None else dict.fromkeys(self._attributes, ANY)
+        # In the order in which records have them, a decoder finds fields fastest.
+        keys = [*(key for key in kinds if closed or key in self._attributes), *(self._attributes.keys() - kinds.keys())]
+        attributes = {key: self._attributes.get(key, f"_other_{number}") for number, key in enumerate(keys)}
         record = msgspec.defstruct(
             "Record",
             [
-                *((attribute, Any, None) for attribute in self._attributes.values()),
-                *((f"_other_{number}", msgspec.Raw, _NULL) for number in range(len(others))),
+                _field(attribute, kinds.get(key, ABSENT), key in self._attributes)
+                for key, attribute in attributes.items()
             ],
-            rename={
-                **{attribute: key for key, attribute in self._attributes.items()},
-                **{f"_other_{number}": key for number, key in enumerate(others)},
-            },
-            forbid_unknown_fields=known is not None,
+            rename={attribute: key for key, attribute in attributes.items()},
+            forbid_unknown_fields=known is not None and closed,
+            kw_only=True,
             gc=False,
         )
         strict = known is not None

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from logmetrics.formats.ollama import OllamaRecord, attribute, route, split_line
+from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
+from logmetrics.formats.ollama import Parts, attribute, records_of, route
 
-# Fields that a record has by itself; any other name is a slog attribute, looked up when a rule asks for it.
-_OWN_FIELDS = ("kind", "time", "level", "msg", "status", "latency_s", "method")
-
-
-def route_of(record: OllamaRecord) -> str | None:
-    """The route of an access line; None for every other line."""
-    return None if record.path is None else route(record.path)
-
-
-class OllamaFormat:
-    """The counterpart of JsonFormat for Ollama's lines; nothing in it depends on the rules."""
-
-    name = "ollama"
-
-    def field(self, key: str) -> str:
-        """Source text that gives the field *key* of the record ``rec``."""
-        if key in _OWN_FIELDS:
-            return f"rec.{key}"
-        if key == "request_path":  # in rules, `path` is the log file's
-            return "rec.path"
-        return "route_of(rec)" if key == "route" else f"attribute(rec, {key!r})"
-
-    def decoder(self) -> Callable[[list[bytes]], tuple[list[Any], int, int]]:
-        """A function from lines to (records, 0, number of lines that go on with the record before them)."""
-
-        def decode(lines: list[bytes]) -> tuple[list[Any], int, int]:
-            records = list(map(split_line, lines))
-            whole = [record for record in records if record.kind != "continuation"]
-            return whole, 0, len(records) - len(whole)
-
-        return decode
+# The variables that a record is unpacked into, in the order of its parts.
+PARTS = ("kind", "time", "level", "msg", "status", "latency_s", "method", "request_path", "tail")
+# What lines of each kind have. In rules, `path` is the log file's; any other name is an attribute of slog.
+KINDS: Mapping[str, Mapping[str, int]] = {
+    "gin": {"time": TEXT, "status": TEXT, "latency_s": NUMBER, "method": TEXT, "request_path": TEXT, "route": TEXT},
+    "slog": {"time": TEXT, "level": TEXT, "msg": TEXT | ABSENT},
+    "stdlog": {"time": TEXT, "level": TEXT, "msg": TEXT},
+    "text": {"msg": TEXT},
+}
+# Names that are no attributes.
+_OWN_FIELDS = frozenset((*PARTS, "route")) - {"tail"}
 
 
-NAMES = {"route_of": route_of, "attribute": attribute}
+def fields_of(kind: str) -> tuple[dict[str, int], int]:
+    """The kinds of the fields of a line of *kind*, and of all others."""
+    own = {**dict.fromkeys(_OWN_FIELDS, ABSENT), **KINDS[kind], "kind": TEXT}
+    return own, TEXT | ABSENT if kind == "slog" else ABSENT
+
+
+def field(key: str) -> str:
+    """Source text that gives the field *key*."""
+    if key == "route":
+        return "route(request_path)"
+    return key if key in _OWN_FIELDS else f"attribute(tail, {key!r})"
+
+
+Decode = Callable[[list[bytes]], tuple[list[Parts], int, int]]
+
+
+def decode(lines: list[bytes]) -> tuple[list[Parts], int, int]:
+    """The records of *lines*, 0, and the number of lines that go on with the record before them."""
+    records = records_of(lines)
+    whole = [record for record in records if record[0] != "continuation"]
+    return whole, 0, len(records) - len(whole)
+
+
+NAMES = {"route": route, "attribute": attribute}

@@ -6,7 +6,7 @@ import re
 
 BOM = b"\xef\xbb\xbf"
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-_ESC = 0x1B
+ESC = 0x1B
 # Sometimes one after the other. Groups tell whose line it is.
 PREFIX = re.compile(
     rb"""(?:
@@ -30,7 +30,7 @@ _TIME = re.compile(
 
 def without_colours(line: bytes) -> bytes:
     """*line* without terminal escapes."""
-    return _ANSI.sub(b"", line) if _ESC in line else line
+    return _ANSI.sub(b"", line) if ESC in line else line
 
 
 def bare(line: bytes) -> bytes:

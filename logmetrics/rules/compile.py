@@ -9,9 +9,10 @@ from __future__ import annotations
 import ctypes
 import linecache
 import warnings
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -22,17 +23,22 @@ from logmetrics.config.specs import FORMATS, Config, RuleSet, RuleSpec, SourceSp
 from logmetrics.config.tree import STATEFUL, Call, Expr, Field, Literal, Not, has_memory, parts_of
 from logmetrics.errors import ConfigError, Problem
 from logmetrics.formats import ollama_lines
-from logmetrics.formats.json_lines import JsonFormat
+from logmetrics.formats.json_lines import JsonFormat, can_be_known
+from logmetrics.formats.kinds import ABSENT
 from logmetrics.formats.routing import split_formats
 from logmetrics.formats.text_fields import TextFieldsFormat, logfmt_format, pattern_format
 from logmetrics.rules import functions
 from logmetrics.rules.emit import BREAK, Emitter
+from logmetrics.rules.kinds import ANYTHING, Fields
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import Function, OtherRecords, Program, RuleTally, WhichPack
 from logmetrics.rules.simplify import of_what_is_kept, simplified, simplified_rule
 from logmetrics.rules.writer import LoopWriter, NumberedRule, PackRules, by_pack
 from logmetrics.store.store import Store
+
+# A field that a decoder looks for costs some nanoseconds in each record, also where it is absent.
+KEYS_LOOKED_FOR_MAX = 24
 
 
 def compile_rules(
@@ -116,24 +122,48 @@ class ProgramWriter:
     def of_text(self, name: str) -> Function:
         """The function for lines of the format *name*, which asks each for the pack that it is of."""
         packs, own = by_pack(rule for rule in self.rules if rule.spec.is_for(name))
-        record_format = ollama_lines.OllamaFormat() if name == "ollama" else self._text_fields(name)
-        if name != "ollama":
+        decode: Callable[[list[bytes]], Any]
+        if name == "ollama":
+            head = f"    for {', '.join(ollama_lines.PARTS)} in records:"
+            body, decode = self._of_ollama_lines(packs, own), ollama_lines.decode
+        else:
             packs = packs[-1:]  # packs know their records of JSON, not what else has fields
-        body = self._writer(record_format.field).write(packs, own)
+            record_format = self._text_fields(name)
+            head = "    for rec in records:"
+            body, decode = self._writer(record_format.field).write(packs, own), record_format.decoder()
         numbers = [rule.number for pack in packs for rule in pack.rules] + [rule.number for rule in own]
-        seen = [f"seen_{number}" for number in range(len(packs))]
+        seen = [f"seen_{pack.number}" for pack in packs]
         counts = ", ".join(f"{pack.name!r}: {count}" for pack, count in zip(packs, seen, strict=True))
         lines = [
             *self._head(f"apply_{name}", name),
             *_counters(numbers, seen),
             "    records, refused, continued = decode(lines)",
-            "    for rec in records:",
+            head,
             *body,
             *_tallied(numbers),
             "    program.continued += continued",
             f"    log.saw({{{counts}}})",
         ]
-        return self._made(f"apply_{name}", name, lines, decode=record_format.decoder())
+        return self._made(f"apply_{name}", name, lines, decode=decode)
+
+    def _of_ollama_lines(self, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
+        """The statements for a record, written anew for each kind of line: most rules are for one."""
+        body: list[str] = []
+        for kind in ollama_lines.KINDS:
+            kinds, others = ollama_lines.fields_of(kind)
+            fields = Fields(kinds, others, {"kind": kind}, self.agent)
+            known = [pack for pack in (self._of_fields(pack, fields) for pack in packs) if pack is not None]
+            body.append(f"        {'el' if body else ''}if kind == {kind!r}:")
+            writer = self._writer(ollama_lines.field, fields, indent=3)
+            body += writer.write(known, self._simplified(own, fields))
+        return body
+
+    def _of_fields(self, pack: PackRules, fields: Fields) -> PackRules | None:
+        """*pack* for records of *fields*; None when these cannot be of it."""
+        recognise = None if pack.recognise is None else simplified(pack.recognise, fields)
+        if recognise == Literal(value=False):
+            return None
+        return replace(pack, recognise=recognise, rules=self._simplified(pack.rules, fields))
 
     def _text_fields(self, name: str) -> TextFieldsFormat:
         return logfmt_format() if name == "logfmt" else pattern_format(self.pattern)
@@ -142,7 +172,7 @@ class ProgramWriter:
         """The function for records of JSON that are of the pack *name*."""
         pack = next(pack for pack in self.packs if pack.name == name)
         record_format = JsonFormat()
-        body = self._writer(record_format.field).write([replace(pack, recognise=None)], self.own)
+        body = self._writer(record_format.field).write([replace(pack, recognise=None, number=0)], self.own)
         numbers = [rule.number for rule in (*pack.rules, *self.own)]
         function = f"apply_{_identifier(name)}"
         lines = [
@@ -153,34 +183,34 @@ class ProgramWriter:
         what = f"pack {name}" if name else "json"
         return self._made(function, what, lines, decode=record_format.decoder())
 
-    def of_keys(self, name: str, keys: frozenset[str]) -> Function:
-        """The same for records that have no top-level keys but *keys*, of which most spellings in a pack are not one.
+    def of_shape(self, name: str, kinds: Mapping[str, int]) -> Function:
+        """The same for records whose top-level fields are of *kinds*, of which most spellings in a pack are not one.
 
         It finds out whether all records are such, and of this pack; if not it does nothing and gives False.
         """
-        absent = _AllBut(keys)
+        fields = Fields(kinds, ABSENT, agent=self.agent)
         position = [pack.name for pack in self.packs].index(name)
         pack = self.packs[position]
-        rules, own = self._simplified(pack.rules, absent), self._simplified(self.own, absent)
+        rules, own = self._simplified(pack.rules, fields), self._simplified(self.own, fields)
         record_format = JsonFormat()
 
         def field(key: str) -> str:
-            return "None" if key in absent else record_format.field(key)
+            return "None" if fields.kind(key) == ABSENT else record_format.field(key)
 
-        body = self._writer(field).write([PackRules(name, None, rules)], own)
+        body = self._writer(field, fields).write([PackRules(name, None, rules)], own)
         numbers = [rule.number for rule in (*rules, *own)]
-        emitter = Emitter(field, self.bindings.constant, self.agent)
+        emitter = Emitter(field, self.bindings.constant, self.agent, fields)
         emitter.memory = self.bindings.shared_memory
         misfit: list[tuple[str, Expr]] = [(name, Not(pack.recognise))] if pack.recognise is not None else []
         misfit += [(one.name, one.recognise) for one in self.packs[:position] if one.recognise is not None]
         misfits = []
         for emitter.pack, condition in misfit:
-            test = simplified(condition, absent)
+            test = simplified(condition, fields)
             if test != Literal(value=False):
                 misfits.append(emitter.test(test))
         function = f"apply_{_identifier(name)}_known"
         lines = [
-            *self._head(function, f"{name or 'no pack'}, with known keys"),
+            *self._head(function, f"{name or 'no pack'}, with known fields"),
             "    try:",
             "        records, refused = decode(lines)",
             "    except ValidationError:",
@@ -189,20 +219,34 @@ class ProgramWriter:
             *(["            return False"] if misfits else ()),
             *self._loop(pack, body, numbers),
         ]
-        for key in keys & self._read_keys(pack):  # what one decoder refuses all must refuse
+        read = self._keys_read_by(pack)
+        for key in read if self.is_open else kinds.keys() & read:  # what one decoder refuses all must refuse
             record_format.field(key)
-        names = {"decode": record_format.decoder(keys), "ValidationError": msgspec.ValidationError}
-        digest = sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        return self._made(function, f"pack {name}, keys {digest}", lines, **names)
+        names = {
+            "decode": record_format.decoder(kinds, closed=not self.is_open),
+            "ValidationError": msgspec.ValidationError,
+        }
+        digest = sha256(repr(sorted(kinds.items())).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return self._made(function, f"pack {name}, fields {digest}", lines, **names)
 
-    def _read_keys(self, pack: PackRules) -> frozenset[str]:
+    @property
+    def is_open(self) -> bool:
+        """Whether so few keys are read that a decoder can look for each, and pass over any others."""
+        return len(self.keys_read) <= KEYS_LOOKED_FOR_MAX and can_be_known(self.keys_read)
+
+    @cached_property
+    def keys_read(self) -> frozenset[str]:
+        """The top-level keys that are decoded of records of JSON."""
+        return frozenset().union(*map(self._keys_read_by, self.packs))
+
+    def _keys_read_by(self, pack: PackRules) -> frozenset[str]:
         """The top-level keys that are decoded to tell a record's pack, and by the rules of *pack*."""
         conditions = [one.recognise for one in self.packs if one.recognise is not None]
         parts = chain(*map(parts_of, conditions), *(rule.spec.parts() for rule in (*pack.rules, *self.own)))
         return frozenset(str(part.path[0]) for part in parts if isinstance(part, Field))
 
-    def _simplified(self, rules: Sequence[NumberedRule], absent: Container[str]) -> list[NumberedRule]:
-        pairs = ((rule.number, simplified_rule(rule.spec, absent)) for rule in rules)
+    def _simplified(self, rules: Sequence[NumberedRule], fields: Fields) -> list[NumberedRule]:
+        pairs = ((rule.number, simplified_rule(rule.spec, fields)) for rule in rules)
         return [NumberedRule(number, spec) for number, spec in pairs if spec is not None]
 
     def _loop(self, pack: PackRules, body: Sequence[str], numbers: Sequence[int]) -> list[str]:
@@ -245,9 +289,9 @@ class ProgramWriter:
         told = f"The rules of source {self.source!r}: {what}.".replace("\\", "")
         return [f"def {function}(lines, log, now_s):", f'    """{told}"""']
 
-    def _writer(self, field: Callable[[str], str]) -> LoopWriter:
-        emitter = Emitter(field, self.bindings.constant, self.agent)
-        return LoopWriter(emitter, self.metrics, self.bindings, indent=2)
+    def _writer(self, field: Callable[[str], str], fields: Fields = ANYTHING, *, indent: int = 2) -> LoopWriter:
+        emitter = Emitter(field, self.bindings.constant, self.agent, fields)
+        return LoopWriter(emitter, self.metrics, self.bindings, indent)
 
     def _made(self, function: str, what: str, lines: Sequence[str], **names: Any) -> Function:
         """The function in *lines*, whose text is kept for tracebacks."""
@@ -265,16 +309,6 @@ class ProgramWriter:
         _give_memory_back()
         made: Function = namespace[function]
         return made
-
-
-@dataclass(frozen=True, slots=True)
-class _AllBut:
-    """All keys but these."""
-
-    keys: frozenset[str]
-
-    def __contains__(self, key: object) -> bool:
-        return key not in self.keys
 
 
 def _identifier(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from logmetrics.config.expression import is_condition
 from logmetrics.config.tree import (
     MISSING,
+    SOURCE_AGENT,
     STATEFUL,
     And,
     Arithmetic,
@@ -31,7 +32,9 @@ from logmetrics.config.tree import (
     Part,
     has_memory,
 )
+from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
 from logmetrics.rules.functions import label
+from logmetrics.rules.kinds import ANYTHING, Fields, kind_of
 
 _CONTEXT = {
     "path": "log.path",
@@ -41,12 +44,11 @@ _CONTEXT = {
     "source": "log.source",
 }
 
-
-SOURCE_AGENT = Context("source.agent")
 # A place where a long statement may be broken into lines; no literal's repr() can hold it.
 BREAK = "\x1f"
 # A value, or a value made a label's text.
 Known = Expr | tuple[str, Expr]
+_OF_TEXT = {"starts": "startswith", "ends": "endswith"}
 _PER_SECOND = {"number": "", "s": "", "ms": " / 1000", "us": " / 1000000", "ns": " / 1000000000"}
 
 
@@ -58,8 +60,11 @@ class Emitter:
         field: Callable[[str], str],
         constant: Callable[[str, object], str],
         agent: Expr | None = None,
+        fields: Fields = ANYTHING,
     ) -> None:
         self.field = field
+        # What is known of the records.
+        self.fields = fields
         self.constant = constant
         # What `source.agent` stands for.
         self.agent = agent
@@ -87,6 +92,14 @@ class Emitter:
         for block in self.known:
             for known in [known for known in block if has_memory(known[1] if isinstance(known, tuple) else known)]:
                 del block[known]
+
+    def can_be(self, expr: Expr, kinds: int) -> bool:
+        """Whether *expr* can be of one of *kinds*."""
+        return bool(kind_of(expr, self.fields) & kinds)
+
+    def is_only(self, expr: Expr, kinds: int) -> bool:
+        """Whether *expr* is always of one of *kinds*."""
+        return not kind_of(expr, self.fields) & ~kinds
 
     def value(self, expr: Expr) -> str:
         """Source whose result is the value, or None."""
@@ -131,10 +144,22 @@ class Emitter:
         if isinstance(expr, Compare):
             return self._compare(expr)
         if isinstance(expr, Call) and is_condition(expr):
-            return f"({self.value(expr.arguments[0])} is not None)" if expr.name == "has" else self._call(expr)
+            return self._condition(expr)
         if isinstance(expr, Literal):
             return repr(bool(expr.value))
         return f"bool({self.value(expr)})"
+
+    def _condition(self, expr: Call) -> str:
+        subject, *others = expr.arguments
+        if expr.name == "has":
+            return f"({self.value(subject)} is not None)"
+        if expr.name in _OF_TEXT and self.is_only(subject, TEXT | ABSENT) and _is_some_text(others[0]):
+            return f"{self._text(subject)}.{_OF_TEXT[expr.name]}({self.value(others[0])})"
+        return self._call(expr)
+
+    def _text(self, expr: Expr) -> str:
+        """The value of *expr*, a text, which is empty when it is missing."""
+        return f"({self.value(expr)} or '')" if self.can_be(expr, ABSENT) else self.value(expr)
 
     def _field(self, expr: Field) -> str:
         top, *rest = expr.path
@@ -158,8 +183,17 @@ class Emitter:
         if len(operands) == 1:
             return self.value(operands[0])
         *firsts, last = operands
-        tried = [f"{name} if ({name} := {self.value(operand)}) is not None and {name} != ''" for operand in firsts]
+        if all(self.is_only(operand, TEXT | ABSENT) for operand in firsts):
+            return f"({BREAK}{f' or{BREAK}'.join(map(self.value, operands))}{BREAK})"
+        tried = [f"{name} if {self._is_present(name, operand)}" for operand in firsts]
         return f"({BREAK}{f' else{BREAK}'.join((*tried, self.value(last)))}{BREAK})"
+
+    def _is_present(self, name: str, operand: Expr) -> str:
+        """Whether *operand*, which becomes *name*, is neither missing nor empty."""
+        taken = f"({name} := {self.value(operand)})"
+        if self.is_only(operand, TEXT | ABSENT):
+            return taken
+        return f"{taken} is not None and {name} != ''" if self.can_be(operand, TEXT) else f"{taken} is not None"
 
     def _compare(self, expr: Compare) -> str:
         left, right, operator = expr.left, expr.right, expr.operator
@@ -173,12 +207,16 @@ class Emitter:
             a, b = self.temporary(), self.temporary()
             present = f"({a} := {self.value(left)}) is not None and ({b} := {self.value(right)}) is not None"
             return f"({present} and not same({a}, {b}))"
-        a, b = (
-            (self.value(left), self.value(right)) if operator in ("<", "<=") else (self.value(right), self.value(left))
-        )
-        return f"{'less' if operator in ('<', '>') else 'at_most'}({a}, {b})"
+        if operator in (">", ">="):
+            left, right, operator = right, left, "<" if operator == ">" else "<="
+        a, b = self.value(left), self.value(right)
+        if self.is_only(left, NUMBER) and self.is_only(right, NUMBER):
+            return f"({a} {operator} {b})"
+        return f"{'less' if operator == '<' else 'at_most'}({a}, {b})"
 
     def _in(self, left: Expr, right: Expr) -> str:
+        if _is_some_text(left) and self.is_only(right, TEXT | ABSENT):
+            return f"({self.value(left)} in {self._text(right)})"
         if not isinstance(right, ListLiteral):
             return f"contains({self.value(left)}, {self.value(right)})"
         if right.items and all(isinstance(item, str) for item in right.items):
@@ -211,8 +249,16 @@ class Emitter:
         """The look-up inline for a text; any other value goes the long way."""
         value, table, *default = expr.arguments
         assert isinstance(table, MapLiteral)
+        by_label = {label(key): found for key, found in table.items}
+        bound = self.constant("table", by_label)
         name = self.temporary()
-        bound = self.constant("table", {label(key): found for key, found in table.items})
+        if self.is_only(value, TEXT | ABSENT):
+            if not default:
+                taken = f"{name} := {self.value(value)}"
+                return f"({bound}.get(({taken}), {name}))"
+            if isinstance(value, Or) and value.operands[-1] == MISSING and "" not in by_label:
+                value = Or(value.operands[:-1]) if len(value.operands) > 2 else value.operands[0]
+            return f"{bound}.get({self.value(value)}, {self.value(default[0])})"
         otherwise = self.value(default[0]) if default else name
         text = f"{bound}.get({name}, {otherwise}) if ({name} := {self.value(value)}).__class__ is str"
         return f"({text} else{BREAK}fn_map({name}, {bound}{''.join(f', {self.value(tree)}' for tree in default)}))"
@@ -220,11 +266,27 @@ class Emitter:
     def _scaled(self, expr: Call) -> str:
         """Units, inline for the two common cases: a float or int (small enough not to overflow), and nothing."""
         name = self.temporary()
+        if self.is_only(expr.arguments[0], NUMBER | ABSENT):
+            return self._scaled_number(expr, name)
         number = f"({name} := {self.value(expr.arguments[0])}).__class__ is float or {name}.__class__ is int"
         if _PER_SECOND[expr.name]:
             number = f"({number}) and -1e300 < {name} < 1e300"
         scaled = f"{name}{_PER_SECOND[expr.name]} if {number}"
         return f"({scaled} else None if {name} is None else fn_{expr.name}({name}))"
+
+    def _scaled_number(self, expr: Call, name: str) -> str:
+        taken = f"{name} := {self.value(expr.arguments[0])}"
+        if not _PER_SECOND[expr.name]:
+            return f"({taken})"
+        scaled = f"{name}{_PER_SECOND[expr.name]} if -1e300 < ({taken}) < 1e300 else fn_{expr.name}({name})"
+        if self.can_be(expr.arguments[0], ABSENT):
+            inner = f"{name}{_PER_SECOND[expr.name]} if -1e300 < {name} < 1e300 else fn_{expr.name}({name})"
+            scaled = f"None if ({taken}) is None else {inner}"
+        return f"({scaled})"
+
+
+def _is_some_text(expr: Expr) -> bool:
+    return isinstance(expr, Literal) and isinstance(expr.value, str) and expr.value != ""
 
 
 def _flat(expr: Or) -> list[Expr]:

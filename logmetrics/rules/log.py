@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
 
 from logmetrics.formats.json_lines import can_be_known
+from logmetrics.formats.kinds import ABSENT, ANY, kind_of_value
 
+# After so many mistakes of a log no more is made of fields that were always there, and of the kinds of their values.
+TRUSTS_PRESENCE, TRUSTS_KINDS = 3, 8
 # How many blocks of one pack in a row it takes, at most, until the next one is taken for that pack's again.
 PATIENCE_MAX = 64
 # A log with more mistakes than this, or more keys, is not worth a function of its own.
@@ -30,8 +34,11 @@ class Log:
     was_read: bool = field(default=False, init=False)
     # How many records were of which pack.
     packs: Counter[str] = field(default_factory=Counter, init=False)
-    # The top-level keys that its records of JSON had so far; None when there are too many, or they change too often.
-    keys: frozenset[str] | None = field(default=frozenset(), init=False)
+    # The top-level keys that its records of JSON had so far, in the order of the first ones, with the kinds of the
+    # values that rules read; None when there are too many, or they change too often.
+    kinds: dict[str, int] | None = field(default_factory=dict, init=False)
+    # The same, to tell logs of one shape.
+    shape: frozenset[tuple[str, int]] = field(default=frozenset(), init=False)
     # Of so many records.
     learned: int = field(default=0, init=False)
     # The pack that the next block is likely to be of altogether. It saves time, and decides nothing.
@@ -57,19 +64,34 @@ class Log:
         if self._in_a_row >= self._patience:
             [self.likely] = packs
 
-    def learn(self, lines: list[bytes]) -> None:
-        """Note the keys of the records in *lines*."""
-        self.learned += len(lines)
-        if self.keys is None:
-            return
-        keys = set(self.keys)
-        for line in lines:
+    def learn(self, lines: list[bytes], read: Container[str]) -> None:
+        """Note what the records in *lines* have; of keys that are not *read*, only that they are there."""
+        known = self.kinds
+        for line in lines if known is not None else ():
+            assert known is not None
             with suppress(orjson.JSONDecodeError):
                 record = orjson.loads(line)
-                if record.__class__ is dict:
-                    keys |= record.keys()
-        if len(keys) > len(self.keys):
-            self.keys = frozenset(keys) if len(keys) <= KEYS_MAX and can_be_known(keys) else None
+                if record.__class__ is not dict:
+                    continue
+                first = 0 if not known else ABSENT
+                for key, value in record.items():
+                    kind = kind_of_value(value) if key in read else ANY
+                    known[key] = known.get(key, first) | kind
+                for key in known.keys() - record.keys():
+                    known[key] |= ABSENT
+        self.learned += len(lines)
+        self._told()
+
+    def _told(self) -> None:
+        if self.kinds is None:
+            return
+        if self._mistakes >= TRUSTS_KINDS:
+            self.kinds = dict.fromkeys(self.kinds, ANY)
+        elif self._mistakes >= TRUSTS_PRESENCE:
+            self.kinds = {key: kind | ABSENT for key, kind in self.kinds.items()}
+        self.shape = frozenset(self.kinds.items())
+        if len(self.kinds) > KEYS_MAX or not can_be_known(self.kinds):
+            self.kinds = None
 
     def was_mistaken(self) -> None:
         """The block was not of the likely pack altogether."""
@@ -78,4 +100,4 @@ class Log:
         self._patience = min(2 * self._patience, PATIENCE_MAX)
         self._mistakes += 1
         if self._mistakes > MISTAKES_MAX:
-            self.keys = None
+            self.kinds = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -15,8 +15,8 @@ from logmetrics.rules.pairs import Kept, OpenPairs
 
 # Of so many records the keys are noted where only people want to know them.
 SAMPLED_MAX = 20
-# So many functions for logs with certain keys; logs beyond are read by the pack's function for any keys.
-KEY_SETS_MAX = 200
+# So many functions for logs of a certain shape; logs beyond are read by the pack's function for any shape.
+SHAPES_MAX = 200
 
 
 # Takes lines, their log, and wall time in seconds; see `compile` for the others.
@@ -76,7 +76,7 @@ class RuleTally:
 
 @dataclass(frozen=True, slots=True)
 class OtherRecords:
-    """Records of JSON that no pack recognises as its own: the pack that counts them, and the keys that are read."""
+    """Records of JSON that no pack recognises as its own: the pack that counts them, and the keys that it reads."""
 
     pack: str
     keys: frozenset[str]
@@ -103,11 +103,13 @@ class Functions(Protocol):
     @property
     def is_of_one_pack(self) -> bool: ...
     @property
+    def keys_read(self) -> frozenset[str]: ...
+    @property
     def others(self) -> OtherRecords: ...
     def split(self, lines: list[bytes]) -> list[tuple[str, list[bytes]]]: ...
     def of_text(self, name: str) -> Function: ...
     def of_pack(self, name: str) -> Function: ...
-    def of_keys(self, name: str, keys: frozenset[str]) -> Function: ...
+    def of_shape(self, name: str, kinds: Mapping[str, int]) -> Function: ...
     def of_timeout(self, rule_number: int) -> Function: ...
     def which_pack(self) -> WhichPack: ...
 
@@ -133,7 +135,7 @@ class Program:
         self.others = functions.others
         self._of_text = _Made(functions.of_text)
         self._of_pack = _Made(functions.of_pack)
-        self._of_keys: dict[tuple[str, frozenset[str]], Function] = {}
+        self._of_shape: dict[tuple[str, frozenset[tuple[str, int]]], Function] = {}
         self._of_timeout: dict[int, Function] = {}
         self._which_pack: WhichPack | None = None
         self._timing_out = [
@@ -164,10 +166,6 @@ class Program:
         for format_name, run in self.functions.split(lines):
             if format_name != "json":
                 self._of_text[format_name](run, log, now_s)
-            elif self._is_of_one_pack:
-                self._of_pack[self.others.pack](run, log, now_s)
-                if log.learned < SAMPLED_MAX:
-                    log.learn(run[:SAMPLED_MAX])
             elif (function := self._of_likely(log)) is None or not function(run, log, now_s):
                 if function is not None:
                     log.was_mistaken()
@@ -175,12 +173,12 @@ class Program:
 
     def _of_likely(self, log: Log) -> Function | None:
         """The function for blocks like those that *log* had so far."""
-        if log.likely is None or log.keys is None:
+        if log.likely is None or log.kinds is None:
             return None
-        function = self._of_keys.get((log.likely, log.keys))
-        if function is None and len(self._of_keys) < KEY_SETS_MAX:
-            function = self.functions.of_keys(log.likely, log.keys)
-            self._of_keys[log.likely, log.keys] = function
+        function = self._of_shape.get((log.likely, log.shape))
+        if function is None and len(self._of_shape) < SHAPES_MAX:
+            function = self.functions.of_shape(log.likely, log.kinds)
+            self._of_shape[log.likely, log.shape] = function
         return function
 
     def expire(self, now_s: float) -> bool:
@@ -195,6 +193,11 @@ class Program:
 
     def _apply_by_pack(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count records of JSON, each with the rules of the pack that it is of, in their order."""
+        if self._is_of_one_pack:
+            self._apply_run(self.others.pack, lines, log, now_s)
+            log.learn(lines, self.functions.keys_read)
+            log.saw_json({self.others.pack})
+            return
         if self._which_pack is None:
             self._which_pack = self.functions.which_pack()
         which = self._which_pack
@@ -215,8 +218,9 @@ class Program:
                     self._apply_run(pack, run, log, now_s)
                     run = []
         self._apply_run(pack, run, log, now_s)
-        log.learn(lines)
         log.saw_json(packs)
+        if len(packs) == 1 or log.learned < SAMPLED_MAX:
+            log.learn(lines[: None if len(packs) == 1 else SAMPLED_MAX], self.functions.keys_read)
 
     def _apply_run(self, pack: str, run: list[bytes], log: Log, now_s: float) -> None:
         if run:

@@ -26,6 +26,7 @@ from logmetrics.config.tree import (
     has_memory,
     mentions,
 )
+from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
 from logmetrics.rules.conditions import all_of, always_asked, before_loops, leading, without
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.functions import VALUE_MAX, label
@@ -52,6 +53,8 @@ class PackRules:
     name: str
     recognise: Expr | None
     rules: list[NumberedRule]
+    # Names the variable that counts its records.
+    number: int = 0
 
 
 def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[NumberedRule]]:
@@ -65,9 +68,10 @@ def by_pack(rules: Iterable[NumberedRule]) -> tuple[list[PackRules], list[Number
         elif rule.spec.recognise is None:
             others.append(rule)
         else:
-            pack = PackRules(rule.spec.pack, rule.spec.recognise, [])
+            pack = PackRules(rule.spec.pack, rule.spec.recognise, [], len(recognising))
             recognising.setdefault(rule.spec.pack, pack).rules.append(rule)
-    return [*recognising.values(), PackRules(others[0].spec.pack if others else "", None, others)], own
+    last = PackRules(others[0].spec.pack if others else "", None, others, len(recognising))
+    return [*recognising.values(), last], own
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +108,41 @@ class LoopWriter:
         self.bind = bind
         self.indent = indent
         self.lines: list[str] = []
+        # Whether it is not known beforehand that each record matches a rule.
+        self._counts_hits = True
 
     def write(self, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
         """The statements for the rules of whichever of *packs* the record is of, then for *own*.
 
         The pack is the first whose condition holds; the last one may have none, and takes what is left.
         """
-        self._line("hit = False")
+        self._counts_hits = not _always_hits(packs, own)
+        if self._counts_hits:
+            self._line("hit = False")
         # Of what came before a pack's condition can only ask `remember`, which belongs to no rule.
         self.emitter.memory = lambda call: self.bind.memory(-1, call)
-        for number, pack in enumerate(packs):
+        for place, pack in enumerate(packs):
             self.emitter.pack = pack.name
             if pack.recognise is not None:
-                with self._block(f"{'el' if number else ''}if {self.emitter.test(pack.recognise)}:"):
-                    self._line(f"seen_{number} += 1")
+                with self._block(f"{'el' if place else ''}if {self.emitter.test(pack.recognise)}:"):
+                    self._line(f"seen_{pack.number} += 1")
                     self._write_rules(pack.rules)
                 continue
-            with self._block("else:") if number else nullcontext():
+            with self._block("else:") if place else nullcontext():
                 self._write_rules(pack.rules)
-                self._line(f"seen_{number} += hit")
+                if pack.rules:
+                    self._line(f"seen_{pack.number} += {'hit' if self._counts_hits else 1}")
+                elif place:
+                    self._line("pass")
         self._write_rules(own)
-        self._line("if not hit:")
-        self._line("    unmatched += 1")
+        if self._counts_hits:
+            self._line("if not hit:")
+            self._line("    unmatched += 1")
         return self.lines
+
+    def _hit(self) -> None:
+        if self._counts_hits:
+            self._line("hit = True")
 
     def _write_rules(self, rules: Sequence[NumberedRule]) -> None:
         position = 0
@@ -197,7 +213,9 @@ class LoopWriter:
             return
         table = self.bind.constant("cases", case_numbers)
         case = self.emitter.temporary("case")
-        self._line(f"{case} = {table}.get({subject}, -1) if {subject}.__class__ is str else -1")
+        look_up = f"{table}.get({subject}, -1)"
+        is_text = self.emitter.is_only(group[0][1].of, TEXT | ABSENT)
+        self._line(f"{case} = {look_up}" if is_text else f"{case} = {look_up} if {subject}.__class__ is str else -1")
         with self._block(f"if {case} >= 0:"):
             self._write_tree(case, bodies, 0, len(bodies))
 
@@ -264,7 +282,7 @@ class LoopWriter:
         with self._block(f"if {self.emitter.test(pair.end)}:"):
             self._write_end(rule, pair, open_pairs, key)
         with self._block(f"elif {self.emitter.test(pair.start)}:"):
-            self._line("hit = True")
+            self._hit()
             kept = "".join(f"scalar({self.emitter.value(tree)}), " for _, tree in pair.keep)
             times = "" if pair.timeout_s is None else f", log.path, {self.emitter.value(LINE_TIME)}, now_s"
             self._line(f"{open_pairs}.start(key_text({key}), ({kept}){times})")
@@ -279,7 +297,7 @@ class LoopWriter:
 
     def _write_end(self, rule: NumberedRule, pair: PairSpec, open_pairs: str, key: str) -> None:
         kept = self.emitter.temporary("kept")
-        self._line("hit = True")
+        self._hit()
         ended = "" if pair.timeout_s is None else f", log.path, {self.emitter.value(LINE_TIME)}"
         self._line(f"{kept} = {open_pairs}.end(key_text({key}){ended})")
         with self._block(f"if {kept} is not None:"):
@@ -289,7 +307,7 @@ class LoopWriter:
             self._write_updates(rule)
 
     def _write_updates(self, rule: NumberedRule) -> None:
-        self._line("hit = True")
+        self._hit()
         self._line(f"n{rule.number} += 1")
         for call in rule.spec.remember:
             self._line(self.emitter.value(call))
@@ -321,15 +339,27 @@ class LoopWriter:
             return
         value = self._variable(amount, "value")
         if metric.type == "active":
-            self._line(f"if {value} is not None:")
-            self._line(f"    {site}[{key}][label({value})] = now_s")
+            text = value if self.emitter.is_only(amount, TEXT | ABSENT) else f"label({value})"
+            test, update_text = f"{value} is not None", f"{site}[{key}][{text}] = now_s"
         else:
-            least = "0" if metric.type in ("counter", "histogram") else f"-{VALUE_MAX!r}"
-            number = f"({value}.__class__ is int or {value}.__class__ is float)"
-            self._line(f"if {number} and {least} <= {value} <= {VALUE_MAX!r}:")
-            self._line(f"    {site}[{key}]({value})")
+            test, update_text = self._is_usable(metric, amount, value), f"{site}[{key}]({value})"
+        if metric.type == "active" and not self.emitter.can_be(amount, ABSENT):
+            self._line(update_text)
+            return
+        self._line(f"if {test}:")
+        self._line(f"    {update_text}")
         self._line("else:")
         self._line(f"    {self.bind.skip(rule.number)}({value})")
+
+    def _is_usable(self, metric: MetricSpec, amount: Expr, value: str) -> str:
+        """Whether *amount*, which is in the variable *value*, is a number that *metric* can take."""
+        least = "0" if metric.type in ("counter", "histogram") else f"-{VALUE_MAX!r}"
+        within = f"{least} <= {value} <= {VALUE_MAX!r}"
+        if self.emitter.is_only(amount, NUMBER):
+            return within
+        if self.emitter.is_only(amount, NUMBER | ABSENT):
+            return f"{value} is not None and {within}"
+        return f"({value}.__class__ is int or {value}.__class__ is float) and {within}"
 
     def _label(self, tree: Expr) -> str:
         """A variable that holds the label's text."""
@@ -337,10 +367,19 @@ class LoopWriter:
         if known is None:
             known = self.emitter.temporary("label")
             self._line(f"{known} = {self.emitter.value(tree)}")
-            self._line(f"if {known}.__class__ is not str:")
-            self._line(f"    {known} = label({known})")
+            if not self.emitter.is_only(tree, TEXT | ABSENT):  # a site knows what is missing
+                self._line(f"if {known}.__class__ is not str:")
+                self._line(f"    {known} = label({known})")
             self.emitter.known[-1]["label", tree] = known
         return known
+
+
+def _always_hits(packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> bool:
+    """Whether some rule matches each record; with packs that have rules, one of the only pack's."""
+    rules = packs[0].rules if packs[0].rules else own
+    return len(packs) == 1 and any(
+        rule.spec.when is None and rule.spec.pair is None and not rule.spec.each for rule in rules
+    )
 
 
 def _is_one(value: object) -> bool:

@@ -71,7 +71,7 @@ def _left_alone(tails: list[Tail]) -> str:
     """The keys that no rule reads, of logs that are of no pack in particular."""
     others = tails[0].reader.program.others
     logs = [tail.log for tail in tails if set(tail.log.packs) == {others.pack}]
-    keys = sorted(frozenset().union(*(log.keys or () for log in logs)) - others.keys - _OF_EVERY_RECORD)
+    keys = sorted(frozenset().union(*(log.kinds or () for log in logs)) - others.keys - _OF_EVERY_RECORD)
     if not keys:
         return ""
     more = f" and {len(keys) - KEYS_TOLD_MAX} more" if len(keys) > KEYS_TOLD_MAX else ""

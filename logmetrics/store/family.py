@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.store.guard import ALL, MEMO_CHARACTERS_MAX, OVERFLOW, Guard, ProcessBudget, Refusal
+from logmetrics.store.guard import ALL, MEMO_CHARACTERS_MAX, MISSING, OVERFLOW, Guard, ProcessBudget, Refusal
 from logmetrics.store.heavy import Tracked
 from logmetrics.store.newcomers import EVIDENCE_MIN, MARGIN, Newcomers
 from logmetrics.store.parking import Parking
@@ -329,12 +329,18 @@ class Family:
         self.shown.update((series,))
 
 
+def _texts(key: Any) -> Any:
+    if key.__class__ is tuple:
+        return tuple([MISSING if text is None else text for text in key]) if None in key else key
+    return MISSING if key is None else key
+
+
 class Site(dict[Any, Any]):
     """One update of one rule: the label values that vary -> what the hot path does to the series.
 
     It is a memo, emptied at each commit. So a lookup that misses is the moment at which a series is found, admitted and
     noted as dirty, and a lookup that hits is one hash and nothing else. The key is one text when one label varies, else
-    a tuple of texts.
+    a tuple of texts; None is a missing one.
     """
 
     __slots__ = ("family", "single", "take", "template")
@@ -350,10 +356,11 @@ class Site(dict[Any, Any]):
         self.take = take
 
     def __missing__(self, key: Any) -> Any:
-        series = self.family.get(self._labels(key))
+        texts = _texts(key)
+        series = self.family.get(self._labels(texts))
         target = self.take(series)
         # Every measurement that overflows is counted, so it must come here again.
-        if not series.overflow and sum(map(len, key)) <= MEMO_CHARACTERS_MAX:
+        if not series.overflow and sum(map(len, texts)) <= MEMO_CHARACTERS_MAX:
             if len(self) >= self.ENTRIES_MAX:
                 self.clear()
             self[key] = target
