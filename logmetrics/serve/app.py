@@ -19,8 +19,10 @@ from logmetrics.store.store import View
 # A scrape waits so long for what was just written to be counted; then it gets the last commit.
 REFRESH_TIMEOUT_S = 1.0
 REPORT_TIMEOUT_S = 5.0
-# Between two pieces of a long page; the interpreter runs one thread at a time, and the engine's must not wait for long.
+# Between two pieces of a page, after the first few; the interpreter runs one thread at a time, and the engine's must not
+# wait for long.
 PAUSE_S = 20e-6
+PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
 
 
@@ -125,7 +127,7 @@ class MetricsApp:
         # The process' own numbers first: in OpenMetrics the last line is "# EOF", which comes with the families.
         parts = [self._process.render(openmetrics=openmetrics).encode()]
         for piece in pieces(view.families, openmetrics=openmetrics, created=self.created, zero_after=zero_after):
-            if len(parts) > 1:
+            if len(parts) > PIECES_WITHOUT_PAUSE:
                 time.sleep(PAUSE_S)
             parts.append(piece.encode())
         return b"".join(parts)
