@@ -19,8 +19,8 @@ from logmetrics.store.store import View
 # A scrape waits so long for what was just written to be counted; then it gets the last commit.
 REFRESH_TIMEOUT_S = 1.0
 REPORT_TIMEOUT_S = 5.0
-# Between two pieces of a page, after the first few; the interpreter runs one thread at a time, and the engine's must not
-# wait for long.
+# Between two pieces of a page, after the first few: the interpreter runs one thread at a time, and the engine's must
+# not wait for long.
 PAUSE_S = 20e-6
 PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
