@@ -157,14 +157,16 @@ class Files:
                 turns.rotate(-1)
                 if not tail.is_still:
                     yield tail
+                elif tail.content is not None and tail.content.compressed:
+                    tail.content.rest()
         else:
             for tail in list(known.busy):
                 if not tail.is_still and tail in known.busy:
                     yield tail
+                elif tail.content is not None and tail.content.compressed:
+                    tail.content.rest()
         for tail in [tail for tail in known.busy if now_s - tail.grown_s >= BUSY_S and not tail.lag_bytes]:
             del known.busy[tail]
-            if tail.content is not None:
-                tail.content.rest()
 
     def turn(self, tail: Tail, clock_s: float, now_s: float) -> bool:
         """Give *tail* its turn: apply the rules to some blocks. True when there is more to read.
