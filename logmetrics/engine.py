@@ -15,33 +15,22 @@ from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
+from logmetrics.sources.pace import Pace
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
-from logmetrics.sources.wake import DirectoryWatch, Waker
+from logmetrics.sources.wake import Waker
 from logmetrics.store.report import FamilyReport, refusals, report
 from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
 
-# Collected values are folded into their sums after so many turns, which bounds their memory.
-TURNS_PER_FOLD = 64
+# Collected values are folded into their sums after so many bytes of logs, which bounds their memory.
+FOLD_BYTES = 2 * 1024 * 1024
 # While a scrape waits, a pass over the files is cut short after this time and goes on later.
 PASS_S_MAX_WITH_SCRAPE = 0.1
-# Directories are looked through, and files that are still are looked at, again after so many times the time that it
-# took the last time: at most 2 % of a core together, and a tenth of that while file notification tells what happens.
-REST = 100
-REST_WHEN_TOLD = 1_000
-# After a hint, directories are not looked through again for this many times the time that it took, or a poll interval.
-HINT_REST = 20
-# A file that was written to this long ago is looked at in every pass.
-BUSY_S = 10.0
-# While notification tells of writes, all files are looked at this often nonetheless.
-LOOK_S_WHEN_TOLD = 15.0
 PROGRESS_INTERVAL_S = 0.25
 # In the log, progress is told this often.
 SAY_PROGRESS_INTERVAL_S = 5.0
-# A scrape looks for new files too, when that is so cheap that nobody notices.
-DISCOVERY_S_MAX_WITH_SCRAPE = 0.002
 # After a commit that failed so much time passes before the next one is tried.
 COMMIT_RETRY_S = 1.0
 
@@ -94,16 +83,9 @@ class Engine:
         open_max = min(raise_open_files_limit() // 2, config.open_files_max)
         self.files = Files(self.readers, say, self, open_max)
         self._inbox = Inbox(self.waker.wake)
-        # Set by watchdog's threads too, so that these bools are all that crosses.
-        self._hint = self._look_at_all = True
-        # Tells of files that come, go and grow; None when nobody does.
-        self.watch: DirectoryWatch | None = None
-        self._look_after_s = 0.0
-        self._discover_after_s = 0.0
-        self._hint_after_s = 0.0
-        self._discovery_s = 0.0
-        self._growth_is_told = False
-        self._turns = 0
+        self.pace = Pace(config.poll_interval_s)
+        # Bytes of logs whose values were not folded since.
+        self._unfolded_bytes = 0
         self._commits = 0
         self._failed_commits = 0
         self._last_commit_s = 0.0
@@ -119,12 +101,12 @@ class Engine:
 
     def hint(self) -> None:
         """Something may have changed among the files."""
-        self._hint = True
+        self.pace.hinted = True
         self.waker.wake()
 
     def grown(self) -> None:
         """A file may have been written to."""
-        self._look_at_all = True
+        self.pace.look_at_all = True
         self.waker.wake()
 
     def refresh(self, timeout_s: float) -> bool:
@@ -272,88 +254,68 @@ class Engine:
 
     def _sleep_s(self) -> float:
         now_s = self.monotonic()
-        wake_s = min(self._hint_after_s if self._hint else self._discover_after_s, self._look_after_s)
-        if self._is_busy(now_s):
+        wake_s = self.pace.wake_s
+        if self.files.known.busy:
             wake_s = min(wake_s, now_s + self.config.poll_interval_s)
         if self._dirty or self.files.known.has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
-        return 0.0 if self._inbox or self._look_at_all else max(wake_s - now_s, 0.0)
-
-    def _is_busy(self, now_s: float) -> bool:
-        return now_s - self.files.grown_s < BUSY_S
+        return 0.0 if self._inbox or self.pace.look_at_all else max(wake_s - now_s, 0.0)
 
     def _pass(self, *, scrape_waits: bool) -> bool:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
         started_s = self.monotonic()
-        if (
-            (self._hint and (scrape_waits or started_s >= self._hint_after_s))
-            or self.files.known.look_again
-            or started_s >= self._discover_after_s
-            or (scrape_waits and self._discovery_s <= DISCOVERY_S_MAX_WITH_SCRAPE)
-        ):
+        if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
             self._discover()
-        all_of_them = scrape_waits or self._look_at_all or started_s >= self._look_after_s
-        self._look_at_all = False
-        turns = self.files.known.turns
+        all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
         more = False
-        for _ in range(len(turns)):
-            if self.stopping or (scrape_waits and self.monotonic() - started_s > PASS_S_MAX_WITH_SCRAPE):
-                self._look_at_all = True
+        turns_s, looking_s = 0.0, self.monotonic()
+        for tail in self.files.round(started_s, all_of_them=all_of_them):
+            turn_s = self.monotonic()
+            more |= self._turn(tail)
+            now_s = self.monotonic()
+            turns_s += now_s - turn_s
+            late = scrape_waits and now_s - started_s > PASS_S_MAX_WITH_SCRAPE
+            if self.stopping or late or (self._inbox and not scrape_waits and more):
+                self.pace.look_at_all = True
                 return True
-            if not turns:
-                break
-            tail = turns[0]
-            turns.rotate(-1)
-            if all_of_them or tail.lag_bytes or started_s - tail.grown_s < BUSY_S:
-                more |= self._turn(tail)
-                if self._inbox and not scrape_waits and more:
-                    self._look_at_all = True
-                    return True
         if all_of_them:
-            self._looked_at_all(started_s)
+            now_s = self.monotonic()
+            idle = self.caught_up and not self.files.known.busy
+            self.pace.looked_at_all(now_s, now_s - looking_s - turns_s, idle=idle)
         return more or self.files.known.look_again
 
-    def _looked_at_all(self, started_s: float) -> None:
-        """Plan the next look, and have writes told while there are none."""
-        now_s = self.monotonic()
-        rest_s = max(self.config.poll_interval_s, (now_s - started_s) * REST)
-        if self.watch is not None and self.watch.works and self.caught_up:
-            idle = not self._is_busy(now_s)
-            if idle and not self._growth_is_told:
-                self._look_at_all = True  # once more, for what was written before the watch was there
-            self.watch.watch_growth(idle)
-            self._growth_is_told = idle and self.watch.works
-            if self._growth_is_told:
-                rest_s = max(LOOK_S_WHEN_TOLD, (now_s - started_s) * REST_WHEN_TOLD)
-        self._look_after_s = now_s + rest_s
-
     def _turn(self, tail: Tail) -> bool:
-        before = tail.reader.blocks, tail.reader.lines
+        reader = tail.reader
+        before = reader.blocks, reader.lines, reader.bytes
         more = self.files.turn(tail, self.clock(), self.monotonic())
-        if (tail.reader.blocks, tail.reader.lines) != before:
+        if (reader.blocks, reader.lines, reader.bytes) != before:
             self._dirty = True
-            self._turns += 1
-            if self._turns % TURNS_PER_FOLD == 0:
+            self._unfolded_bytes += reader.bytes - before[2]
+            if self._unfolded_bytes >= FOLD_BYTES:
+                self._unfolded_bytes = 0
                 self.store.fold()
                 self._progress_due()
         return more
 
     def _discover(self) -> None:
+        pace, watch = self.pace, self.pace.watch
         # Files that had to wait are no news.
-        told, self._hint = self._hint or self.files.known.look_again or not self.caught_up, False
+        told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        news = self.files.adopt({reader.spec.name: self._found(reader) for reader in self.readers}, started_s)
-        self._discovery_s = self.monotonic() - started_s
-        if self.watch is not None and self.watch.works:
+        found = {reader.spec.name: self._found(reader) for reader in self.readers}
+        # To look takes so long every time; to meet new files does not.
+        took_s, at_start = self.monotonic() - started_s, self.files.identity.at_start
+        news = self.files.adopt(found, started_s)
+        if watch is not None and watch.works:
             if told or news:
-                self.watch.check(missed=not told)
-            if self.watch.overflowed:
-                self.watch.overflowed = False
+                watch.check(missed=not told)
+            if watch.overflowed:
+                watch.overflowed = False
                 self.say("more happened than file notification can tell; looked at everything")
-        rest = REST_WHEN_TOLD if self.watch is not None and self.watch.works else REST
-        self._discover_after_s = started_s + max(self.config.poll_interval_s, rest * self._discovery_s)
-        self._hint_after_s = started_s + min(self.config.poll_interval_s, HINT_REST * self._discovery_s)
+        if not news and not at_start:
+            took_s = self.monotonic() - started_s
+        pace.discovered(started_s, took_s, news=told or news)
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""

@@ -10,7 +10,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.serve.exposition import render
+from logmetrics.serve.exposition import pieces, render
+from logmetrics.store.shown import PIECE_SERIES, Rows
 from logmetrics.store.store import FamilyView, Store
 
 METRICS = {
@@ -53,6 +54,37 @@ def test_both_formats_are_read_back(counts: dict[tuple[str, str], float]) -> Non
                     assert samples[("h_seconds_bucket", *sorted([*labels, ("le", "+Inf")]))] == frozen[2]
                 else:
                     assert math.isclose(samples[(spec.name, *labels)], frozen, rel_tol=1e-15)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["a", "b c", 'd"', "e 1"]), finite, max_size=4), min_size=1, max_size=5)
+)
+def test_kept_texts_are_those_of_the_last_commit(commits: list[dict[str, float]]) -> None:
+    """Pages after any commits, with or without one rendered between them, are those of a store that never had one."""
+    store, fresh = (Store(METRICS, LimitsSpec(10**6, 10**6, 10**6, 10**6)) for _ in range(2))
+    for number, counts in enumerate(commits):
+        for each in (store, fresh):
+            for metric in METRICS:
+                site = each.families[metric].sites[0] if number else each.site(metric, {}, count_only=False)
+                for label, value in counts.items():
+                    site[label, "x y"](value)
+            each.commit(0)
+        if number % 2:
+            render(store.view().families, openmetrics=bool(number % 4))
+    for openmetrics in (False, True):
+        page = render(store.view().families, openmetrics=openmetrics)
+        assert page == render(store.view().families, openmetrics=openmetrics)
+        assert page == render([(spec, Rows.of(rows)) for spec, rows in fresh.view().families], openmetrics=openmetrics)
+
+
+def test_a_page_comes_in_pieces() -> None:
+    """However many series there are, what is made in one go is bounded."""
+    counts = {(str(number), "x"): 1.0 for number in range(1_000)}
+    parts = list(pieces(families(counts)))
+    assert len(parts) > 8
+    assert max(part.count("g{") for part in parts) <= 2 * PIECE_SERIES
+    assert "".join(parts) == render(families(counts))
 
 
 def test_whole_page() -> None:

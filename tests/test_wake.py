@@ -40,6 +40,26 @@ def test_growth_is_told_only_while_it_is_wanted(tmp_path: Path) -> None:
     assert told.said == []
 
 
+def test_the_kernel_is_asked_for_no_more_than_is_wanted(tmp_path: Path) -> None:
+    """watchdog 7 reads and throws away what nobody wants any more, at a cost for each write; so it must not be sent."""
+    told = Told(tmp_path)
+    events: list[object] = []
+    told.watch.watch_growth(True)
+    told.watch.watch_growth(False)
+    [emitter] = told.watch._observer.emitters
+    inotify = getattr(getattr(emitter, "_inotify", None), "_inotify_fd", None)
+    if not hasattr(inotify, "handle_event"):
+        pytest.skip("this watchdog has a descriptor of its own for each watch")
+    inotify.handle_event = events.append
+    with (tmp_path / "a.log").open("a", buffering=1) as file:
+        file.write("1\n2\n")
+        told.watch.watch_growth(True)
+        file.write("3\n")
+    wait_until(lambda: any(event.is_modify for event in events))
+    assert sum(event.is_modify for event in events) == 1
+    told.watch.stop()
+
+
 def test_misses_end_the_trust(tmp_path: Path) -> None:
     """A scan that finds again and again what no event told of is the truth; one event in between is enough to go on."""
     told = Told(tmp_path)
@@ -95,7 +115,7 @@ def test_quiet_files_cost_nothing_while_writes_are_told(tmp_path: Path) -> None:
         world.write(f"{number}.log", number)
     world.poll()
     told = Told(tmp_path)
-    world.engine.watch = told.watch
+    world.engine.pace.watch = told.watch
     world.engine.caught_up = True
     world.poll(60)
     world.poll(60)

@@ -19,6 +19,7 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     Raises UsageError when a path does not exist, StateError when the state cannot be used.
     """
     from logmetrics.engine import Engine
+    from logmetrics.store.shown import Rows
 
     require_paths(config)
     with progress_line() as progress:
@@ -28,4 +29,4 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     if skipped:
         say(f"{skipped:,} rotated or compressed logs were not read; a path that names them has them read")
     families = engine.view().families
-    return [(spec, sorted(rows, key=lambda row: row[0].labels)) for spec, rows in families]
+    return [(spec, Rows.of(sorted(rows, key=lambda row: row[0].labels))) for spec, rows in families]

@@ -125,8 +125,9 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
         )
         server = HttpServer(config.listen, app)
         _stop_on_signals(engine)
+        watch = None
         if config.watchdog:
-            engine.watch = DirectoryWatch(config.sources, engine.hint, engine.grown, say)
+            engine.pace.watch = watch = DirectoryWatch(config.sources, engine.hint, engine.grown, say)
         server.start()
         for address in server.bound:
             shown = address if address.startswith("unix:") else f"http://{address}"
@@ -134,8 +135,8 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
         try:
             engine.run()
         finally:
-            if engine.watch is not None:
-                engine.watch.stop()
+            if watch is not None:
+                watch.stop()
             server.stop()
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as om_latest
-
-from logmetrics.serve.exposition import render
+from logmetrics.serve.exposition import pieces
 from logmetrics.serve.http import Request, Response
 from logmetrics.serve.negotiation import negotiate
 from logmetrics.serve.page import HEADERS, render_page
+from logmetrics.serve.process import ProcessMetrics
 from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
 from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View
@@ -20,6 +19,10 @@ from logmetrics.store.store import View
 # A scrape waits so long for what was just written to be counted; then it gets the last commit.
 REFRESH_TIMEOUT_S = 1.0
 REPORT_TIMEOUT_S = 5.0
+# Between two pieces of a page, after the first few: the interpreter runs one thread at a time, and the engine's must
+# not wait for long.
+PAUSE_S = 20e-6
+PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
 
 
@@ -66,8 +69,7 @@ class MetricsApp:
         self.first_zero = first_zero
         self.created = created
         self._scrapers = Scrapers()
-        self._process = CollectorRegistry()
-        ProcessCollector(registry=self._process)
+        self._process = ProcessMetrics()
         # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
         self._bodies: dict[str, tuple[int, bytes]] = {}
         self._lock = threading.Lock()
@@ -122,10 +124,13 @@ class MetricsApp:
 
     def _rendered(self, name: str, view: View, zero_after: int | None) -> bytes:
         openmetrics = name == "openmetrics"
-        # The process' own numbers first: in OpenMetrics the last line is "# EOF", which render() writes.
-        process = (om_latest if openmetrics else generate_latest)(self._process).decode().removesuffix("# EOF\n")
-        families = render(view.families, openmetrics=openmetrics, created=self.created, zero_after=zero_after)
-        return (process + families).encode()
+        # The process' own numbers first: in OpenMetrics the last line is "# EOF", which comes with the families.
+        parts = [self._process.render(openmetrics=openmetrics).encode()]
+        for piece in pieces(view.families, openmetrics=openmetrics, created=self.created, zero_after=zero_after):
+            if len(parts) > PIECES_WITHOUT_PAUSE:
+                time.sleep(PAUSE_S)
+            parts.append(piece.encode())
+        return b"".join(parts)
 
     def _page(self) -> Response:
         state = "ready" if self.metrics.caught_up else self.metrics.catching_up

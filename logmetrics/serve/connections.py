@@ -10,8 +10,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-# How often the accept threads look for late clients. Stopping may take twice as long.
-REAP_INTERVAL_S = 0.25
+# How often the accept threads look for late clients.
+REAP_INTERVAL_S = 1.0
+# So long stopping waits for those that the app works for, and accepting for a descriptor.
+WAIT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Connections:
                 waiting = (each for each, until_s in self._until_s.items() if until_s < math.inf)
                 if oldest := next(waiting, None):
                     self._drop(oldest)
-                self._fewer.wait(REAP_INTERVAL_S)
+                self._fewer.wait(WAIT_S)
             if not self._closed:
                 self._until_s[connection] = time.monotonic() + self._limits.request_timeout_s
             return not self._closed
@@ -93,12 +95,12 @@ class Connections:
             for connection in self._until_s:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-            self._fewer.wait_for(lambda: not self._until_s, REAP_INTERVAL_S)
+            self._fewer.wait_for(lambda: not self._until_s, WAIT_S)
 
     def wait_until_fewer(self) -> None:
         """Wait for a connection to go, but not for long."""
         with self._fewer:
-            self._fewer.wait(REAP_INTERVAL_S)
+            self._fewer.wait(WAIT_S)
 
     def _drop(self, connection: socket.socket) -> None:
         """Its thread wakes up, finds it ended, and closes it."""

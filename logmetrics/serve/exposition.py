@@ -1,14 +1,17 @@
 """A view of the store -> Prometheus text 0.0.4 or OpenMetrics 1.0.
 
-The text before each number is rendered once in a series' life, which makes the rest a join.
+Each series keeps the text of the value that it showed last, so that what did not change is only joined. One thread may
+render at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from logmetrics.config.specs import MetricSpec
-from logmetrics.store.series import Frozen, Series
+from logmetrics.store.series import Frozen, Labels, Series
+from logmetrics.store.shown import PIECE_SERIES, Piece
 from logmetrics.store.store import FamilyView
 
 # What scrapers know a type by.
@@ -22,28 +25,41 @@ def render(
     created: bool = False,
     zero_after: int | None = None,
 ) -> str:
-    """The exposition of *families*; those without series show their HELP and TYPE only.
+    """The exposition of *families*; see ``pieces``."""
+    return "".join(pieces(families, openmetrics=openmetrics, created=created, zero_after=zero_after))
+
+
+def pieces(
+    families: Iterable[FamilyView],
+    *,
+    openmetrics: bool = False,
+    created: bool = False,
+    zero_after: int | None = None,
+) -> Iterator[str]:
+    """The exposition of *families*, so much at a time as is made within a millisecond; those without series show their
+    HELP and TYPE only.
 
     With *created*, OpenMetrics tells when each counter and histogram began. Those that were born after the commit
     *zero_after* are shown as 0: to a scraper that has not seen them yet.
     """
     out: list[str] = []
+    size = 0
     for spec, rows in families:
         out.append(_head(spec, openmetrics=openmetrics))
-        if zero_after is not None and spec.type in ("counter", "histogram"):
-            zero: Frozen = 0 if spec.type == "counter" else ((0,) * (len(spec.buckets) + 1), 0, 0)
-            rows = [(series, zero if series.born > zero_after else frozen) for series, frozen in rows]
-        dated = openmetrics and created and spec.type in ("counter", "histogram")
-        for series, frozen in rows:
-            if spec.type == "histogram":
-                _histogram(spec, series, frozen, out)
+        counts = spec.type in ("counter", "histogram")
+        dated = openmetrics and created and counts
+        for piece in rows.pieces:
+            if dated or (zero_after is not None and counts):
+                out += _special(spec, piece, zero_after, dated=dated)
             else:
-                out.append(f"{(series.lines or _render_lines(spec, series))[0]}{_number(frozen)}\n")
-            if dated and series.created_s:
-                out.append(_created(spec, series))
+                out.append(piece.text or _plain(spec, piece))
+            size += len(piece.series)
+            if size >= PIECE_SERIES:
+                yield "".join(out)
+                out, size = [], 0
     if openmetrics:
         out.append("# EOF\n")
-    return "".join(out)
+    yield "".join(out)
 
 
 def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
@@ -56,36 +72,81 @@ def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
     return f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
 
 
-def _histogram(spec: MetricSpec, series: Series, frozen: Frozen, out: list[str]) -> None:
+def _plain(spec: MetricSpec, piece: Piece) -> str:
+    piece.text = "".join(
+        [
+            series.text if series.text_of is value else _text(spec, series, value)
+            for series, value in zip(piece.series, piece.values, strict=True)
+        ]
+    )
+    return piece.text
+
+
+def _special(spec: MetricSpec, piece: Piece, zero_after: int | None, *, dated: bool) -> Iterator[str]:
+    for series, value in zip(piece.series, piece.values, strict=True):
+        if zero_after is not None and series.born > zero_after:
+            yield _zero(spec, series)
+        else:
+            yield series.text if series.text_of is value else _text(spec, series, value)
+        if dated:
+            yield _created(spec, series)
+
+
+def _text(spec: MetricSpec, series: Series, frozen: Frozen) -> str:
+    """The lines of *series*, which are kept."""
+    if frozen.__class__ is tuple:
+        text = _histogram(spec, series.labels, frozen)
+    else:
+        before = series.text
+        head = before[: before.rindex(" ") + 1] if before else f"{spec.name}{_braces(_pairs(spec, series.labels))} "
+        text = f"{head}{_number(frozen)}\n"
+    series.text, series.text_of = text, frozen
+    return text
+
+
+def _zero(spec: MetricSpec, series: Series) -> str:
+    if spec.type == "histogram":
+        return _histogram(spec, series.labels, ((0,) * (len(spec.buckets) + 1), 0, 0))
+    return f"{spec.name}{_braces(_pairs(spec, series.labels))} 0\n"
+
+
+def _histogram(spec: MetricSpec, labels: Labels, frozen: Frozen) -> str:
     assert isinstance(frozen, tuple)
     cumulative, total, count = frozen
-    *buckets, sum_line, count_line = series.lines or _render_lines(spec, series)
-    out.extend(f"{line}{number}\n" for line, number in zip(buckets, cumulative, strict=True))
-    out.append(f"{sum_line}{_number(total)}\n{count_line}{count}\n")
+    name, pairs = spec.name, _pairs(spec, labels)
+    head = f"{name}_bucket{{{pairs}," if pairs else f"{name}_bucket{{"
+    lines = [f"{head}{bound}{number}\n" for bound, number in zip(_bounds(spec.buckets), cumulative, strict=True)]
+    lines.append(f"{name}_sum{_braces(pairs)} {_number(total)}\n{name}_count{_braces(pairs)} {count}\n")
+    return "".join(lines)
+
+
+@lru_cache(maxsize=256)
+def _bounds(buckets: tuple[float, ...]) -> tuple[str, ...]:
+    """What stands between the other labels of each bucket and its number."""
+    return tuple(f'le="{bound}"}} ' for bound in (*map(repr, buckets), "+Inf"))
 
 
 def _created(spec: MetricSpec, series: Series) -> str:
-    labels = [f'{name}="{_escape(value)}"' for name, value in zip(spec.labels, series.labels, strict=True)]
-    return f"{spec.name.removesuffix('_total')}_created{_braces(labels)} {series.created_s!r}\n"
+    if not series.created_s:
+        return ""
+    pairs = _braces(_pairs(spec, series.labels))
+    return f"{spec.name.removesuffix('_total')}_created{pairs} {series.created_s!r}\n"
 
 
-def _render_lines(spec: MetricSpec, series: Series) -> tuple[str, ...]:
-    labels = [f'{name}="{_escape(value)}"' for name, value in zip(spec.labels, series.labels, strict=True)]
-    if spec.type == "histogram":
-        bounds = [*map(repr, spec.buckets), "+Inf"]
-        buckets = [f"{spec.name}_bucket{_braces([*labels, _le(bound)])} " for bound in bounds]
-        series.lines = (*buckets, f"{spec.name}_sum{_braces(labels)} ", f"{spec.name}_count{_braces(labels)} ")
-    else:
-        series.lines = (f"{spec.name}{_braces(labels)} ",)
-    return series.lines
+def _pairs(spec: MetricSpec, labels: Labels) -> str:
+    text = "".join(labels)
+    if "\\" in text or '"' in text or "\n" in text:
+        labels = tuple(map(_escape, labels))
+    return _template(spec.labels) % labels
 
 
-def _le(bound: str) -> str:
-    return f'le="{bound}"'
+@lru_cache(maxsize=256)
+def _template(names: tuple[str, ...]) -> str:
+    return ",".join([f'{name}="%s"' for name in names])
 
 
-def _braces(labels: list[str]) -> str:
-    return f"{{{','.join(labels)}}}" if labels else ""
+def _braces(pairs: str) -> str:
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def _escape(value: str) -> str:

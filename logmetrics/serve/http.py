@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -31,6 +32,8 @@ from logmetrics.serve.negotiation import accepts_gzip
 
 # After the last answer so much of what the client still sends is read and thrown away.
 LINGER_BLOCKS, LINGER_BLOCK_BYTES = 16, 65_536
+# Up to this size a body is copied behind its headers.
+TOGETHER_BYTES_MAX = 262_144
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~]+) HTTP/1\.([01])\r?\n" % _TOKEN)
@@ -116,6 +119,9 @@ class HttpServer:
             stoppers = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
             for stopper in stoppers:
                 stopper.start()
+            for listener in self._listeners:  # else its thread would notice at its next look for late clients only
+                with suppress(OSError):
+                    listener.socket.shutdown(socket.SHUT_RDWR)
             for thread in stoppers + self._threads:
                 thread.join()
         for listener in self._listeners:
@@ -158,7 +164,7 @@ class _Listener(ThreadingHTTPServer):
             remove_stale(str(self.server_address))
         else:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Inherited by connections. An answer goes in two parts, of which the second must not wait for a receipt.
+            # Inherited by connections. A long answer goes in two parts, and the second must not wait for a receipt.
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.address_family == socket.AF_INET6:
             # Only ":port" means IPv4 too; "[::]:port" leaves room for an IPv4 address with the same port.
@@ -325,8 +331,13 @@ class _Handler(StreamRequestHandler):
         lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
         lines += [f"{name}: {value}" for name, value in fields]
         self._expect(self._owner.limits.answer_timeout_s)
-        self.request.sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1"))
-        if request is None or request.method == "GET":
+        head = "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+        if request is not None and request.method == "HEAD":
+            body = b""
+        # What is short goes in one part, so that the client wakes up once.
+        together = len(body) <= TOGETHER_BYTES_MAX
+        self.request.sendall(head + body if together else head)
+        if not together:
             self.request.sendall(body)
 
     def _expect(self, within_s: float) -> None:

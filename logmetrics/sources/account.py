@@ -32,6 +32,9 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
         put("logmetrics_lost_bytes_total", lost_bytes, reason)
     put("logmetrics_open_files", known.open_count)
     for family in store.families_in_use:
+        if family.told and not family.has_news:
+            continue
+        family.told = True
         metric = family.spec.name
         put("logmetrics_series", family.guard.series, metric)
         put("logmetrics_series_limit", family.guard.series_max, metric)
@@ -76,10 +79,8 @@ def _left_alone(tails: list[Tail]) -> str:
 
 
 def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:
-    files: Counter[str] = Counter()
     lag: Counter[str] = Counter()
-    for tail in known.tails.values():
-        files[tail.reader.spec.name] += 1
+    for tail in known.busy:  # all others are read to their ends
         lag[tail.reader.spec.name] += tail.lag_bytes
     for reader in readers:
         name = reader.spec.name
@@ -91,7 +92,7 @@ def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> No
         put("logmetrics_source_excluded_lines_total", reader.program.excluded, name)
         put("logmetrics_source_oversize_lines_total", reader.oversize, name)
         put("logmetrics_source_nul_bytes_total", reader.nul_bytes, name)
-        put("logmetrics_source_files", files[name], name)
+        put("logmetrics_source_files", reader.files, name)
         put("logmetrics_source_unreadable_files", len(reader.problems) + len(reader.troubles), name)
         put("logmetrics_source_lag_bytes", lag[name], name)
         put("logmetrics_source_rotations_total", reader.rotations, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from logmetrics.sources.content import StopFlag
 from logmetrics.sources.discovery import Discovery, FileId, FoundFile
@@ -14,6 +14,8 @@ from logmetrics.sources.tail import ContentChangedError, Tail
 
 # A file that lost its name may still be written to by a program that holds it open.
 NAMELESS_IDLE_S = 60.0
+# A file that was written to this long ago has a turn in every pass.
+BUSY_S = 10.0
 # So much of one file is read before the next has its turn: a large backlog must not starve a small live file.
 BLOCKS_PER_TURN = 8
 
@@ -41,8 +43,6 @@ class Files:
         self.say = say
         self.known = Known(say, stop, open_max)
         self.identity = Identity(self.known)
-        # Monotonic time at which some file was last seen to grow or to be new.
-        self.grown_s = float("-inf")
 
     def adopt(self, discoveries: Mapping[str, Discovery], now_s: float) -> bool:
         """Bring everything in line with what was found on the disk, by source; True when there are new files."""
@@ -61,8 +61,6 @@ class Files:
         self._follow_names(found, now_s)
         unknown = [(r, file) for r, file in found.values() if not (file.file_id in known.tails or self._is_old(file))]
         all_of_them = not unknown or self.identity.meet(unknown, problems, now_s)
-        if unknown:
-            self.grown_s = now_s
         for file_id in known.passed_over.keys() - found.keys():
             del known.passed_over[file_id]
         for file_id in known.aliases.keys() - found.keys():
@@ -145,20 +143,45 @@ class Files:
 
     # -- turns
 
+    def round(self, now_s: float, *, all_of_them: bool) -> Iterator[Tail]:
+        """The files whose turn it is, in order: of the busy ones, or of all of them, those that are not still.
+
+        A round of all that is broken off goes on where it ended.
+        """
+        known, turns = self.known, self.known.turns
+        if all_of_them:
+            for _ in range(len(turns)):
+                if not turns:
+                    return
+                tail = turns[0]
+                turns.rotate(-1)
+                if not tail.is_still:
+                    yield tail
+                elif tail.content is not None and tail.content.compressed:
+                    tail.content.rest()
+        else:
+            for tail in list(known.busy):
+                if not tail.is_still and tail in known.busy:
+                    yield tail
+                elif tail.content is not None and tail.content.compressed:
+                    tail.content.rest()
+        for tail in [tail for tail in known.busy if now_s - tail.grown_s >= BUSY_S and not tail.lag_bytes]:
+            del known.busy[tail]
+
     def turn(self, tail: Tail, clock_s: float, now_s: float) -> bool:
         """Give *tail* its turn: apply the rules to some blocks. True when there is more to read.
 
         *clock_s* is wall time, for `active` metrics; *now_s* is monotonic.
         """
         try:
+            seen = tail.position.signature
             if tail.content is None and not (tail.has_changed() and self.identity.reopen(tail, now_s)):
                 return False
             if not tail.look(now_s):
-                if tail.content is not None:
-                    tail.content.rest()
                 return False
             place = tail.looked_to
-            self.known.note(tail.position)
+            if tail.position.signature is not seen:
+                self.known.note(tail.position)
             if not tail.identified:
                 self.identity.recognise(tail, now_s)
                 if not tail.identified:
@@ -179,11 +202,14 @@ class Files:
         if not tail.holds():
             self.identity.reconsider(tail, now_s)
             return
+        if tail.position.end != end:
+            self.known.note(tail.position)
         if tail.content is not None and not tail.content.compressed:
             self.known.orphans.cut_off(tail.position, end)
         if not tail.lag_bytes:
             return
-        tail.grown_s = self.grown_s = now_s
+        tail.grown_s = now_s
+        self.known.busy[tail] = None
         reader, before, changed = tail.reader, tail.offset, False
         try:
             self._apply_blocks(tail, clock_s)
@@ -205,6 +231,8 @@ class Files:
             if records:
                 reader.blocks += 1
                 apply(records, log, clock_s)
+            if not tail.lag_bytes:
+                return
 
     def _account(self, tail: Tail, before: int) -> None:
         """Whatever ended the reading: what was applied is counted up to here, and the position says so."""

@@ -57,6 +57,8 @@ class Known:
         self.tails: dict[FileId, Tail] = {}
         # The tails in the order of their turns.
         self.turns: deque[Tail] = deque()
+        # Those that have a turn in every pass: new ones, and those that grew lately.
+        self.busy: dict[Tail, None] = {}
         self.orphans = Orphans(say)
         self.passed_over: dict[FileId, PassedOver] = {}
         # Tails whose name is gone, since when (monotonic).
@@ -92,12 +94,16 @@ class Known:
         tail.position.file_id = tail.found.file_id
         self.tails[tail.position.file_id] = tail
         self.turns.append(tail)
+        self.busy[tail] = None
+        tail.reader.files += 1
 
     def remove(self, tail: Tail) -> None:
         """The opposite of ``add``; the file stays open."""
         file_id = tail.position.file_id
         del self.tails[file_id]
         self.turns.remove(tail)
+        self.busy.pop(tail, None)
+        tail.reader.files -= 1
         tail.reader.troubles.pop(tail.position.path, None)
         self.nameless.pop(file_id, None)
         self._head_went_stale()

@@ -28,7 +28,7 @@ from logmetrics.sources.discovery import plain_directory
 
 # Not FileModifiedEvent: building one costs more than reading the line that caused it (63 against 5 microseconds). It is
 # asked for only while nothing is written.
-_EVENTS: list[type[FileSystemEvent]] = [
+_NAMES: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileDeletedEvent,
     FileMovedEvent,
@@ -36,7 +36,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirDeletedEvent,
     DirMovedEvent,
 ]
-
+_NAMES_AND_GROWTH = [*_NAMES, FileModifiedEvent]
 
 _MAX_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
@@ -72,14 +72,17 @@ class Waker:
 
 
 class _Hint(FileSystemEventHandler):
-    """watchdog's events, reduced to a call."""
+    """watchdog's events, reduced to one call or the other."""
 
-    def __init__(self, hint: Callable[[], None]) -> None:
+    def __init__(self, names_changed: Callable[[], None], grown: Callable[[], None]) -> None:
         super().__init__()
-        self._hint = hint
+        self._names_changed, self._grown = names_changed, grown
 
-    def on_any_event(self, _event: FileSystemEvent) -> None:
-        self._hint()
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if isinstance(event, FileModifiedEvent):
+            self._grown()
+        else:
+            self._names_changed()
 
 
 class _Overflow(logging.Handler):
@@ -116,9 +119,10 @@ class DirectoryWatch:
         # Set by watchdog's thread, told by the engine's.
         self.overflowed = False
         self._say = say
-        self._grown = _Hint(grown)
+        self._hint = _Hint(names_changed, grown)
         self._directories = _directories(sources)
-        self._growth_watches: list[ObservedWatch] = []
+        self._watches: list[ObservedWatch] = []
+        self._growth_is_watched = False
         self._misses = 0
         self.works = self._has_room()
         self._observer = Observer()
@@ -127,22 +131,18 @@ class DirectoryWatch:
             return
         logging.getLogger("watchdog").addHandler(self._log_handler)
         try:
-            self._schedule(_Hint(names_changed), _EVENTS)
+            self._schedule(_NAMES)
             self._observer.start()
         except OSError as error:
             self._give_up(error.strerror or str(error))
 
     def watch_growth(self, wanted: bool) -> None:
         """Have *grown* called for each write, or no more."""
-        if not self.works or wanted == bool(self._growth_watches):
+        if not self.works or wanted == self._growth_is_watched:
             return
+        self._growth_is_watched = wanted
         try:
-            if wanted:
-                self._growth_watches = self._schedule(self._grown, [FileModifiedEvent])
-                return
-            for watch in self._growth_watches:
-                self._observer.unschedule(watch)
-            self._growth_watches = []
+            self._schedule(_NAMES_AND_GROWTH if wanted else _NAMES)
         except (OSError, KeyError) as error:  # KeyError: what watchdog raises for a directory that went away
             self._give_up(str(error))
 
@@ -158,12 +158,19 @@ class DirectoryWatch:
             self._observer.stop()
             self._observer.join(timeout=1.0)
 
-    def _schedule(self, handler: _Hint, events: list[type[FileSystemEvent]]) -> list[ObservedWatch]:
-        schedule = self._observer.schedule
-        return [
-            schedule(handler, directory, recursive=recursive, event_filter=events)
+    def _schedule(self, events: list[type[FileSystemEvent]]) -> None:
+        """Be told of *events*, and of no others.
+
+        watchdog 7 has one watch for each directory, which tells what was asked for last. Two that ask for different
+        things would not get along, and the new one has to be there before the old one goes.
+        """
+        before, schedule = self._watches, self._observer.schedule
+        self._watches = [
+            schedule(self._hint, directory, recursive=recursive, event_filter=events)
             for directory, recursive in sorted(self._directories.items())
         ]
+        for watch in before:
+            self._observer.unschedule(watch)
 
     def _has_room(self) -> bool:
         """watchdog 7 leaves directories unwatched without a word when there are more than the system allows."""
@@ -172,7 +179,7 @@ class DirectoryWatch:
         except (OSError, ValueError):
             return True
         wanted = sum(_count_directories(d) if deep else 1 for d, deep in self._directories.items())
-        if 2 * wanted <= allowed:  # names and growth have a watch each
+        if 2 * wanted <= allowed:  # for a moment there are an old and a new watch for each
             return True
         self._say(_POLLING.format(f"{wanted:,} directories, and fs.inotify.max_user_watches is {allowed:,}"))
         return False

@@ -14,6 +14,7 @@ from logmetrics.store.heavy import Tracked
 from logmetrics.store.newcomers import EVIDENCE_MIN, MARGIN, Newcomers
 from logmetrics.store.parking import Parking
 from logmetrics.store.series import ActiveSeries, CounterSeries, GaugeSeries, HistogramSeries, Labels, Series
+from logmetrics.store.shown import Shown
 
 # Idle series are looked for so many times within the time that makes them idle.
 LOOKS_PER_IDLE = 20
@@ -50,8 +51,7 @@ class Family:
         idle_s = spec.idle_s if spec.idle_s is not None else limits.idle_s
         self.idle_s = idle_s if spec.labels and spec.type != "info" else float("inf")
         self.series: dict[Labels, Series] = {}
-        # In the order of their first showing.
-        self.shown: dict[Series, None] = {}
+        self.shown = Shown()
         # Touched since the last commit, in order of first touch.
         self.dirty: dict[Series, None] = {}
         # How often series were admitted in another's place, displaced, fell idle, came back.
@@ -62,6 +62,8 @@ class Family:
         self._gone: list[int] = []
         self._aged: dict[Series, None] = {}
         self._idle_look_s = float("-inf")
+        # False when something may be told of it that was not.
+        self.told = False
         # Its id in state.db.
         self.key = 0
         is_alone = not spec.labels and spec.type != "gauge"
@@ -74,6 +76,7 @@ class Family:
 
     def begin(self) -> None:
         """The pack that the metric is of is in use: what is there from the start is there from now on."""
+        self.told = False
         for labels in self._pinned:
             self.get(labels)
 
@@ -89,6 +92,7 @@ class Family:
         return series
 
     def _touch(self, series: Series) -> None:
+        self.told = False
         series.dirty = True
         self.dirty[series] = None
 
@@ -226,6 +230,7 @@ class Family:
 
     def _leave(self, series: Series) -> None:
         """*series* loses its place; the next commit takes it from what is shown. Gauges are forgotten."""
+        self.told = False
         del self.series[series.labels]
         self.guard.remove(series.labels, overflow=series.overflow)
         self.dirty.pop(series, None)
@@ -242,7 +247,12 @@ class Family:
             site.clear()
 
     def pass_time(self, now_s: float) -> None:
-        """Let idle series leave, and what was measured long ago weigh less. Called before each commit."""
+        """Let idle series leave, and what was measured long ago weigh less or expire. Called before each commit."""
+        if self.spec.type == "active":
+            for series in self.series.values():
+                assert isinstance(series, ActiveSeries)
+                if series.expire(now_s):
+                    self._touch(series)
         if self.heavy and self.newcomers.halve_due(now_s):
             for series in self.series.values():
                 series.past, series.mark = self.weight(series) / 2, series.measurements
@@ -261,13 +271,14 @@ class Family:
 
     # -- commits
 
-    def changed(self, now_s: float) -> list[Series]:
+    @property
+    def has_news(self) -> bool:
+        """Whether anything happened that the last commit did not have."""
+        changes = self.dirty or self._aged or self._left or self._gone
+        return bool(changes) or self.newcomers.has_news or self.parking.has_news
+
+    def changed(self) -> list[Series]:
         """The series that the next commit must write. May be asked again when that commit fails."""
-        if self.spec.type == "active":
-            for series in self.series.values():  # keys expire with time alone
-                assert isinstance(series, ActiveSeries)
-                if series.expire(now_s):
-                    self._touch(series)
         return list({**self.dirty, **self._aged})
 
     def gone(self) -> list[int]:
@@ -291,15 +302,15 @@ class Family:
         True when there are new series among it.
         """
         born = False
-        for series in self._left:
-            self.shown.pop(series, None)
+        self.shown.remove(self._left)
         for series in self.dirty:
-            self._show(series)
+            series.frozen = series.present()
             series.dirty = False
             series.touched_s = now_s
             if series.born < 0:
                 series.born = generation
                 born = True
+        self.shown.update(self.dirty)
         self.dirty.clear()
         self._aged.clear()
         self._left.clear()
@@ -308,17 +319,14 @@ class Family:
         self.newcomers.committed()
         return born
 
-    def _show(self, series: Series) -> None:
-        series.frozen = series.present()
-        self.shown[series] = None
-
     def restore(self, row: SeriesRow) -> None:
         """Bring back a series as the last commit of an earlier run left it. Raises ValueError or TypeError."""
         series = self.series.get(row.labels) or self._add(row.labels, overflow=row.overflow)
         series.resume(row.saved)
         series.key, series.settled, series.born = row.key, True, 0
         series.created_s, series.touched_s, series.past, series.mark = row.created_s, row.touched_s, row.past, row.mark
-        self._show(series)
+        series.frozen = series.present()
+        self.shown.update((series,))
 
 
 def _texts(key: Any) -> Any:

@@ -94,6 +94,10 @@ class Newcomers:
 
     # -- state.db
 
+    @property
+    def has_news(self) -> bool:
+        return self._changed
+
     def changes(self) -> tuple[list[TrackedRow], list[int], Summary | None]:
         """Tracked keys to write, slots to remove, and the summary if anything changed since the last commit."""
         rows, gone = self.heavy.changes()

@@ -77,6 +77,10 @@ class Parking:
         series.born = 0
         return True
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self.leaving or self._back)
+
     def changes(self) -> tuple[list[tuple[Labels, Parked]], list[Labels]]:
         """What the next commit must park, and the label sets whose rows it must remove."""
         rows = []

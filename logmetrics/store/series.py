@@ -56,11 +56,12 @@ class Series:
         "frozen",
         "key",
         "labels",
-        "lines",
         "mark",
         "overflow",
         "past",
         "settled",
+        "text",
+        "text_of",
         "touched_s",
     )
 
@@ -74,8 +75,9 @@ class Series:
         self.dirty = False
         # The value of the last commit: the only number that a scrape may see. None before the first.
         self.frozen: Frozen | None = None
-        # The texts before the numbers in the exposition, rendered once; () until the first scrape.
-        self.lines: tuple[str, ...] = ()
+        # Its lines in the exposition, and the value that they show; of the one who renders.
+        self.text = ""
+        self.text_of: Frozen | None = None
         # The commit that showed it first; 0 when an earlier run did, UNBORN before any.
         self.born = UNBORN
         # Unix times: when it was not there yet, and when it was last measured.
@@ -140,7 +142,7 @@ class CounterSeries(Series):
         return fsum([whole, *self.exact.parts]) if self.exact.parts else whole
 
     def save(self) -> str:
-        return _encode([self.count, self.whole, self.folded, *self.exact.parts])
+        return str([self.count, self.whole, self.folded, *self.exact.parts])  # finite numbers: this is JSON
 
     def resume(self, saved: str) -> None:
         count, whole, folded, *parts = json.loads(saved)
@@ -189,7 +191,7 @@ class HistogramSeries(Series):
         return tuple(cumulative), self.exact.total, running
 
     def save(self) -> str:
-        return _encode([self.counts, self.exact.parts])
+        return str([self.counts, self.exact.parts])  # finite numbers: this is JSON
 
     def resume(self, saved: str) -> None:
         counts, parts = json.loads(saved)

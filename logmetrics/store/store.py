@@ -16,10 +16,11 @@ from logmetrics.store.family import Family, SeriesRow, Site
 from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
-from logmetrics.store.series import Frozen, Labels, Series
+from logmetrics.store.series import Labels, Series
+from logmetrics.store.shown import Rows
 from logmetrics.store.state import Batch, CommitError, StateFile, StateReader, first_free_key
 
-FamilyView = tuple[MetricSpec, list[tuple[Series, Frozen]]]
+FamilyView = tuple[MetricSpec, Rows]
 
 
 class View(NamedTuple):
@@ -46,6 +47,8 @@ class Store:
         for family in self.families.values():
             if family.spec.pack:
                 self._unused.setdefault(family.spec.pack, []).append(family)
+        # Those of the packs of which something was counted, and all of the user's own.
+        self.families_in_use = self._in_use()
         # Counts commits. A view with the same generation is the same view.
         self.generation = 0
         self._newest = 0
@@ -115,11 +118,13 @@ class Store:
         self._collected_s = now_s
         self._begin_packs()
         created_s = now_s if self._committed_s is None else self._committed_s
-        for family in (*self.families.values(), *more):
+        for family in (*self.families_in_use, *more):
             family.pass_time(now_s)
+            if not family.has_news:
+                continue
             for site in family.sites:
                 site.clear()
-            changed = family.changed(now_s)
+            changed = family.changed()
             family.settle(created_s)
             self._collect_series(family, changed, batch)
             _collect_guard(family, batch)
@@ -129,10 +134,10 @@ class Store:
         for pack in used:
             for family in self._unused.pop(pack):
                 family.begin()
+        if used:
+            self.families_in_use = self._in_use()
 
-    @property
-    def families_in_use(self) -> list[Family]:
-        """Those of the packs of which something was counted, and all of the user's own."""
+    def _in_use(self) -> list[Family]:
         return [family for family in self.families.values() if family.spec.pack not in self._unused]
 
     def _collect_series(self, family: Family, changed: Iterable[Series], batch: Batch) -> None:
@@ -152,20 +157,20 @@ class Store:
     def publish(self, more: Iterable[Family] = ()) -> None:
         """Show what was collected; *more* are families that are shown though nothing of them is kept."""
         self._committed_s = self._collected_s
-        self.publish_only((*self.families.values(), *more))
+        self.publish_only((*self.families_in_use, *more))
 
     def publish_only(self, families: Iterable[Family]) -> None:
         """Show *families* as they are now, and of all others still the last commit."""
         with self._lock:
             self.generation += 1
             for family in families:
-                if family.committed(self._collected_s or 0.0, self.generation):
+                if family.has_news and family.committed(self._collected_s or 0.0, self.generation):
                     self._newest = self.generation
 
     def view(self, more: Iterable[Family] = ()) -> View:
         """The last commit: each family with its series and their committed values."""
         with self._lock:
-            families = [_committed(family) for family in (*self.families_in_use, *more)]
+            families = [(family.spec, family.shown.rows) for family in (*self.families_in_use, *more)]
             return View(self.generation, families, self._newest)
 
 
@@ -206,10 +211,6 @@ def store_of(state: StateReader) -> Store:
         family.key = keys[name]
     store.load(state, store.families.values())
     return store
-
-
-def _committed(family: Family) -> FamilyView:
-    return family.spec, [(series, series.frozen) for series in family.shown if series.frozen is not None]
 
 
 def _rows(batch: Batch, name: str) -> list[tuple[Any, ...]]:
