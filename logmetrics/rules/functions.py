@@ -10,21 +10,19 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from logmetrics.formats.go_duration import parse_go_duration
+from logmetrics.rules.patterns import search
 
 # Larger values are refused: so no sum can ever reach infinity, which Prometheus would show for good.
 VALUE_MAX = 1e290
 NUMBER_TEXT_MAX = 64
 KEY_TEXT_MAX = 200
 KEPT_TEXT_MAX = 1000
-# RE2 is linear, but a call still costs; matches are looked for in the first part of a text only.
-PATTERN_TEXT_MAX = 8192
 
 Number = int | float
 
@@ -291,24 +289,8 @@ def ends(value: Any, suffix: str) -> bool:
     return value.__class__ is str and value.endswith(suffix)
 
 
-@cache
-def _pattern(text: str) -> Any:
-    """Patterns come from configs only, so this cache is bounded by them."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(text, options=options)
-
-
 def _search(value: Any, pattern: str) -> Any:
-    if value.__class__ is not str:
-        return None
-    text = value[:PATTERN_TEXT_MAX]
-    try:
-        return _pattern(pattern).search(text)
-    except UnicodeEncodeError:  # a lone surrogate
-        return _pattern(pattern).search(text.encode("utf-8", "replace").decode())
+    return search(pattern, value) if value.__class__ is str else None
 
 
 def matches(value: Any, pattern: str) -> bool:
