@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +19,10 @@ PATIENCE_MAX = 64
 # A log with more mistakes than this, or more keys, is not worth a function of its own.
 MISTAKES_MAX = 30
 KEYS_MAX = 100
+SHAPES_MAX = 1_000
+
+Shape = frozenset[tuple[str, int]]
+KnownShapes = dict[Shape, tuple[Shape, Mapping[str, int]]]
 
 
 @dataclass(slots=True)
@@ -36,11 +40,11 @@ class Log:
     packs: Counter[str] = field(default_factory=Counter, init=False)
     # The top-level keys that its records of JSON had so far, in the order of the first ones, with the kinds of the
     # values that rules read; None when there are too many, or they change too often.
-    kinds: dict[str, int] | None = field(default_factory=dict, init=False)
+    kinds: Mapping[str, int] | None = field(default_factory=dict, init=False)
     # The same, to tell logs of one shape.
-    shape: frozenset[tuple[str, int]] = field(default=frozenset(), init=False)
-    # Of so many records.
-    learned: int = field(default=0, init=False)
+    shape: Shape = field(default=frozenset(), init=False)
+    # Of so many, until it has a function of its own.
+    lines: int = field(default=0, init=False)
     # The pack that the next block is likely to be of altogether. It saves time, and decides nothing.
     likely: str | None = field(default=None, init=False)
     _in_a_row: int = field(default=0, init=False)
@@ -64,11 +68,15 @@ class Log:
         if self._in_a_row >= self._patience:
             [self.likely] = packs
 
-    def learn(self, lines: list[bytes], read: Container[str]) -> None:
-        """Note what the records in *lines* have; of keys that are not *read*, only that they are there."""
-        known = self.kinds
-        for line in lines if known is not None else ():
-            assert known is not None
+    def learn(self, lines: list[bytes], read: Container[str], shapes: KnownShapes) -> None:
+        """Note what the records in *lines* have; of keys that are not *read*, only that they are there.
+
+        What logs of the same shape know is kept once, in *shapes*.
+        """
+        if self.kinds is None:
+            return
+        known = dict(self.kinds)
+        for line in lines:
             with suppress(orjson.JSONDecodeError):
                 record = orjson.loads(line)
                 if record.__class__ is not dict:
@@ -79,19 +87,17 @@ class Log:
                     known[key] = known.get(key, first) | kind
                 for key in known.keys() - record.keys():
                     known[key] |= ABSENT
-        self.learned += len(lines)
-        self._told()
-
-    def _told(self) -> None:
-        if self.kinds is None:
-            return
         if self._mistakes >= TRUSTS_KINDS:
-            self.kinds = dict.fromkeys(self.kinds, ANY)
+            known = dict.fromkeys(known, ANY)
         elif self._mistakes >= TRUSTS_PRESENCE:
-            self.kinds = {key: kind | ABSENT for key, kind in self.kinds.items()}
-        self.shape = frozenset(self.kinds.items())
-        if len(self.kinds) > KEYS_MAX or not can_be_known(self.kinds):
+            known = {key: kind | ABSENT for key, kind in known.items()}
+        if len(known) > KEYS_MAX or not can_be_known(known):
             self.kinds = None
+            return
+        shape = frozenset(known.items())
+        if shape not in shapes and len(shapes) < SHAPES_MAX:
+            shapes[shape] = shape, known
+        self.shape, self.kinds = shapes.get(shape, (shape, known))
 
     def was_mistaken(self) -> None:
         """The block was not of the likely pack altogether."""

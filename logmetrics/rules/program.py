@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from logmetrics.formats.json_lines import Decode, decoded_one_by_one
 from logmetrics.rules.keyed import KeyedState
-from logmetrics.rules.log import Log
+from logmetrics.rules.log import KnownShapes, Log
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import Kept, OpenPairs
 
-# Of so many records the keys are noted where only people want to know them.
-SAMPLED_MAX = 20
-# A block of so many lines is worth a function of its own at once.
+# A log of so many lines is worth a function of its own.
 LINES_OF_OWN_FUNCTION = 50
+# Of so many lines of others the keys are noted nonetheless: people want to know which are not read.
+SAMPLED_MAX = 1_000
 # So many functions for logs of a certain shape; logs beyond are read by the pack's function for any shape.
 SHAPES_MAX = 200
 
@@ -139,6 +139,8 @@ class Program:
         self._of_pack = _Made(functions.of_pack)
         self._of_shape: dict[tuple[str, frozenset[tuple[str, int]]], Function] = {}
         self._of_timeout: dict[int, Function] = {}
+        self._known_shapes: KnownShapes = {}
+        self._sampled = 0
         self._which_pack: WhichPack | None = None
         self._timing_out = [
             pairs for rule in rules if (pairs := rule.open_pairs) is not None and pairs.timeout_s is not None
@@ -222,16 +224,21 @@ class Program:
             return
         self._apply_run(pack, run, log, now_s)
         log.saw_json(packs)
-        if log.learned < SAMPLED_MAX:
-            log.learn(lines[:SAMPLED_MAX], self.functions.keys_read)
+        log.lines += len(lines)
+        if self._sampled < SAMPLED_MAX:
+            self._sampled += len(lines)
+            log.learn(lines, self.functions.keys_read, self._known_shapes)
 
     def _apply_one_pack(self, pack: str, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count a block that is of *pack* altogether, and learn from it what the next one is likely to be like.
 
         A function for any fields takes long to make; a log that is long and regular never needs it.
         """
-        log.learn(lines, self.functions.keys_read)
-        log.saw_json({pack})
+        log.lines += len(lines)
+        if log.lines >= LINES_OF_OWN_FUNCTION or self._sampled < SAMPLED_MAX:
+            self._sampled += len(lines)
+            log.learn(lines, self.functions.keys_read, self._known_shapes)
+            log.saw_json({pack})
         function = self._of_likely(log) if len(lines) >= LINES_OF_OWN_FUNCTION and pack not in self._of_pack else None
         if function is None or not function(lines, log, now_s):
             self._apply_run(pack, lines, log, now_s)
@@ -244,26 +251,25 @@ class Program:
         """Add to *batch* what the next commit must write of the state behind the rules."""
         cleared = batch.setdefault("pairs_cleared", [])
         rows, gone = batch.setdefault("pairs", []), batch.setdefault("pairs_gone", [])
-        for name, state in self._states():
+        for name, state in self._states:
             if state.must_clear:
                 cleared.append((source, name))
             changed, closed = state.changes()
             rows += [(source, name, *row) for row in changed]
             gone += [(source, name, key) for key in closed]
 
-    def _states(self) -> Iterator[tuple[str, KeyedState]]:
-        yield "#remember", self.remembered
-        for rule in self.rules:
-            yield from rule.states
+    @cached_property
+    def _states(self) -> list[tuple[str, KeyedState]]:
+        return [("#remember", self.remembered), *(state for rule in self.rules for state in rule.states)]
 
     def committed(self) -> None:
         """What ``collect`` gave is durable."""
-        for _, state in self._states():
+        for _, state in self._states:
             state.committed()
 
     def commit_failed(self) -> None:
         """What ``collect`` gave may be durable or not."""
-        for _, state in self._states():
+        for _, state in self._states:
             state.commit_failed()
 
     def restore(self, source: str, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
@@ -272,5 +278,5 @@ class Program:
         for row_source, name, *row in rows:
             if row_source == source:
                 by_name.setdefault(name, []).append(tuple(row))  # type: ignore[arg-type]
-        for name, state in self._states():
+        for name, state in self._states:
             state.restore(by_name.get(name, ()))
