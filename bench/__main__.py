@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench import curves, limits, machine, packs, report, throughput
+from bench import commit, curves, exposition, files, limits, live, machine, packs, report, soak, throughput
 from bench.model import SIZES
 
 # In the order of RESULTS.md. Each has `run` and `show`; see the package's docstring.
@@ -22,6 +22,11 @@ SECTIONS: dict[str, ModuleType] = {
     "limits": limits,
     "packs": packs,
     "curves": curves,
+    "live": live,
+    "files": files,
+    "exposition": exposition,
+    "commit": commit,
+    "soak": soak,
 }
 
 

@@ -1,6 +1,6 @@
 """What a commit costs: its time against the number of series and the share of them that changed.
 
-    python bench/commit.py [--rounds 20]
+    python -m bench.commit [--rounds 20]
 
 Makes a store of 1,000 to 100,000 counters with a state directory, changes a part of them, and commits, again and again.
 Prints the median time of a commit in milliseconds. The cost should follow the changes, not the series.
@@ -12,11 +12,15 @@ import argparse
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
+from bench import figures
+from bench.model import Raw, Section, Size, Table
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.state import Batch, StateFile
 from logmetrics.store.store import Store
 
+ROUNDS = 20
 METRIC = MetricSpec("calls_total", "counter", "Calls", ("agent", "tool"))
 
 
@@ -43,14 +47,31 @@ def commit_ms(series: int, changed: int, rounds: int) -> float:
     return statistics.median(times[1:])
 
 
+def run(size: Size, directory: Path) -> Raw:  # noqa: ARG001
+    """A section of RESULTS.md."""
+    return [[series, changed, commit_ms(series, changed, ROUNDS)] for series, changed in cases()]
+
+
+def show(raw: Raw) -> Section:
+    """See the package."""
+    rows = [[f"{series:,}", f"{changed:,}", figures.number(took_ms)] for series, changed, took_ms in raw]
+    return Section(
+        "Commits", ["Until what changed is on the disk and shown; medians.", Table(["series", "changed", "ms"], rows)]
+    )
+
+
+def cases() -> list[tuple[int, int]]:
+    """Numbers of series, and how many of them changed."""
+    return [(series, changed) for series in (1_000, 10_000, 100_000) for changed in (1, series // 100, series // 10)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     rounds = parser.parse_args().rounds
     print(f"{'series':>8} {'changed':>8} {'ms':>8}")
-    for series in (1_000, 10_000, 100_000):
-        for changed in (1, series // 100, series // 10):
-            print(f"{series:>8,} {changed:>8,} {commit_ms(series, changed, rounds):>8.2f}")
+    for series, changed in cases():
+        print(f"{series:>8,} {changed:>8,} {commit_ms(series, changed, rounds):>8.2f}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from bench import figures
+from bench.model import Raw, Section, Size, Table
 from logmetrics.config.loading import load_config
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.engine import Engine
@@ -183,6 +185,40 @@ def _scraped(address: str, turns: list[float], seconds: float, how: str) -> Gaps
     at = list(turns)
     between = sorted((after - before) * 1000 for before, after in pairwise(at))
     return Gaps(how, int(made), between[int(len(between) * 0.99) - 1], between[-1])
+
+
+def run(size: Size, directory: Path) -> Raw:  # noqa: ARG001
+    """A section of RESULTS.md."""
+    return {
+        "series": size.page_series,
+        "pages": [asdict(page) for page in pages(size.page_series, size.rounds)],
+        "gaps": [asdict(gap) for gap in gaps(size.page_series, size.live_s)],
+    }
+
+
+def show(raw: Raw) -> Section:
+    """See the package."""
+    theirs = raw["pages"][-1]
+    rows = []
+    for page in raw["pages"]:
+        row = [page["what"]]
+        for key in ("text_s", "openmetrics_s"):
+            row += [f"{page[key]:.3f}", figures.times(theirs[key] / page[key])]
+        rows.append(row)
+    gap_rows = [
+        [gap["scraped"], str(gap["pages"]), figures.number(gap["p99_ms"]), figures.number(gap["max_ms"])]
+        for gap in raw["gaps"]
+    ]
+    return Section(
+        "Pages of many series",
+        [
+            f"CPU seconds for a page of {raw['series']:,} counters, and how many times that prometheus_client takes.",
+            Table(["page", "text", "", "OpenMetrics", ""], rows),
+            "Time between two turns of the engine, in ms, while 5,000 lines a second are read and such a page is "
+            "scraped in a loop; the commits that scrapes ask for are part of it.",
+            Table(["scraped", "pages", "P99", "longest"], gap_rows),
+        ],
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

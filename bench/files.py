@@ -13,15 +13,18 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from bench import figures
 from bench.agent_lines import expected, line, records, shown
+from bench.model import Raw, Section, Size, Table
 from bench.running import daemon, idle_cpu_s, samples
 
 # A file is taken for busy this long after its last line; then looks become rare step by step.
 CALM_S = 25.0
+LINES = 5
 
 
 @dataclass
@@ -58,10 +61,29 @@ def quiet(files: int, lines: int, seconds: float, *, polling: bool) -> Quiet:
             return Quiet(files, how, start_s, start_cpu_s, idle * 100, running.peak_rss_mb)
 
 
+def run(size: Size, directory: Path) -> Raw:  # noqa: ARG001
+    """A section of RESULTS.md."""
+    return [asdict(quiet(size.quiet_files, LINES, size.idle_s, polling=polling)) for polling in (False, True)]
+
+
+def show(raw: Raw) -> Section:
+    """See the package."""
+    keys = ("start_s", "start_cpu_s", "idle_percent", "peak_mb")
+    rows = [[one["how"], *(figures.number(one[key]) for key in keys)] for one in raw]
+    return Section(
+        "Files that are quiet",
+        [
+            f"{raw[0]['files']:,} files of {LINES} lines each, which nobody writes to: until all lines are counted and "
+            "the first scrape is answered, and CPU afterwards.",
+            Table(["with", "ready after s", "CPU-s until then", "idle, % of a core", "peak MB"], rows),
+        ],
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", nargs="*", type=int, default=[100, 10_000])
-    parser.add_argument("--lines", type=int, default=5)
+    parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--seconds", type=float, default=60)
     wanted = parser.parse_args(arguments)
     print(f"{'files':>7} {'with':<13} {'ready s':>8} {'CPU s':>7} {'idle %':>7} {'peak MB':>8}")

@@ -17,13 +17,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from bench import figures
 from bench.agent_lines import CONFIG, MTAIL_PROGRAM, expected, line, records, shown
-from bench.running import Running, daemon, idle_cpu_s, mtail, samples, scrape
+from bench.model import Raw, Section, Size, Table
+from bench.running import MTAIL, Running, daemon, idle_cpu_s, mtail, samples, scrape
 
+FILES = 100
 SYSTEMS = ("mtail", "packs", "packs, polling", "six metrics", "six metrics, polling")
 # So long it may take after the last line until all are counted.
 CATCH_UP_S_MAX = 20.0
@@ -152,6 +155,42 @@ def _seen_after_ms(probe: Path, number: int, connection: object) -> float:
     took_ms = (time.perf_counter() - started_s) * 1000
     time.sleep(0.01)
     return took_ms
+
+
+def run(size: Size, directory: Path) -> Raw:  # noqa: ARG001
+    """A section of RESULTS.md."""
+    systems = [system for system in SYSTEMS if "polling" not in system and (system != "mtail" or Path(MTAIL).exists())]
+    live = [cpu_per_line(system, 1_000, FILES, size.live_s, size.idle_s) for system in systems]
+    live += [cpu_per_line(system, 10_000, FILES, size.live_s, 0) for system in systems]
+    seen = {
+        f"{rate:,} lines/s, {how}": asdict(latency(rate, FILES, size.probes, polling=how == "polling"))
+        for rate in (0, 1_000)
+        for how in ("notification", "polling")
+    }
+    return {"live": [asdict(one) for one in live], "seen": seen}
+
+
+def show(raw: Raw) -> Section:
+    """See the package."""
+    rows = []
+    for one in raw["live"]:
+        cost = "wrong values" if one["us_per_line"] is None else figures.number(one["us_per_line"])
+        idle = "" if one["rate"] == 10_000 else f"{one['idle_percent']:.3f}"
+        rows.append([one["system"], f"{one['rate']:,}", cost, idle, figures.number(one["rss_mb"])])
+    seen = [
+        [how, *(figures.number(one[key]) for key in ("median_ms", "p99_ms", "max_ms"))]
+        for how, one in raw["seen"].items()
+    ]
+    return Section(
+        "Logs that grow",
+        [
+            f"{FILES} files are followed while lines are appended to all of them in turn, each with a write of its "
+            "own. `packs` is logmetrics without a config. CPU when idle is that of half a minute without a line.",
+            Table(["", "lines/s", "CPU µs a line", "idle, % of a core", "peak MB"], rows),
+            "From the write of a line to its being in a scrape, which is asked for again and again:",
+            Table(["", "median ms", "P99 ms", "max ms"], seen),
+        ],
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

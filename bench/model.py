@@ -29,6 +29,14 @@ class Size:
     rule_counts: tuple[int, ...]
     # Each pack's log.
     pack_bytes: int
+    # How long live logs are followed, and how long nothing happens; how often a line is waited for.
+    live_s: float
+    idle_s: float
+    probes: int
+    # Files that hardly anybody writes to; series of a page.
+    quiet_files: int
+    page_series: int
+    soak_minutes: float
 
 
 QUICK = Size(
@@ -44,6 +52,12 @@ QUICK = Size(
     files_max=1_000,
     rule_counts=(5, 50, 500),
     pack_bytes=4_000_000,
+    live_s=3,
+    idle_s=5,
+    probes=50,
+    quiet_files=1_000,
+    page_series=10_000,
+    soak_minutes=0.3,
 )
 FULL = Size(
     name="full",
@@ -58,6 +72,12 @@ FULL = Size(
     files_max=10_000,
     rule_counts=(5, 20, 50, 200, 500),
     pack_bytes=32_000_000,
+    live_s=12,
+    idle_s=30,
+    probes=300,
+    quiet_files=10_000,
+    page_series=100_000,
+    soak_minutes=2,
 )
 SIZES = {size.name: size for size in (QUICK, FULL)}
 

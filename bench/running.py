@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measure import environment
+from bench.systems import PYTHON_ENV
+
 READY_S_MAX = 60.0
 MTAIL = "/usr/bin/mtail"
 
@@ -86,7 +89,7 @@ def daemon(directory: Path, *arguments: str) -> Iterator[Running]:
     command = [sys.executable, "-m", "logmetrics", "watch", "--listen", "127.0.0.1:0", *arguments]
     command += ["--state-dir", str(directory / "state")]
     with stderr.open("wb") as file:
-        process = subprocess.Popen(command, stderr=file, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stderr=file, stdout=subprocess.DEVNULL, env=environment(PYTHON_ENV))
     running = Running(process, 0, stderr)
     try:
         deadline_s = time.monotonic() + READY_S_MAX

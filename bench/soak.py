@@ -15,15 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from bench import figures
 from bench.agent_lines import line, records
+from bench.model import Raw, Section, Size
 from bench.running import daemon, samples
 
 # Different lines; they are repeated.
 LINES = 20_000
+RATE, FILES = 20_000, 20
 SCRAPE_S = 15.0
 # So much may memory grow after the first tenth.
 GROWTH_MB_MAX = 5.0
@@ -97,6 +100,23 @@ def soak(minutes: float, rate: int, files: int) -> Soak:
             return Soak(written, counted, (running.cpu_s - before_s) / written * 1e6, rss_mb)
 
 
+def run(size: Size, directory: Path) -> Raw:  # noqa: ARG001
+    """A section of RESULTS.md: a short form of it."""
+    found = soak(size.soak_minutes, RATE, FILES)
+    return {**asdict(found), "minutes": size.soak_minutes, "growth_mb": found.growth_mb}
+
+
+def show(raw: Raw) -> Section:
+    """See the package."""
+    text = (
+        f"{raw['minutes']:g} minutes at {RATE:,} lines/s over {FILES} files that are rotated all the while: of "
+        f"{raw['written']:,} lines {raw['written'] - raw['counted']:,} were not counted, each took "
+        f"{figures.number(raw['us_per_line'])} µs of CPU, and memory grew by {raw['growth_mb']:.1f} MB after the first "
+        "tenth. `python -m bench.soak` is the same for two hours."
+    )
+    return Section("With rotation", [text])
+
+
 def _lines(page: str) -> int:
     return int(sum(value for name, value in samples(page).items() if name.startswith("logmetrics_source_lines_total")))
 
@@ -104,8 +124,8 @@ def _lines(page: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=120)
-    parser.add_argument("--rate", type=int, default=20_000)
-    parser.add_argument("--files", type=int, default=20)
+    parser.add_argument("--rate", type=int, default=RATE)
+    parser.add_argument("--files", type=int, default=FILES)
     wanted = parser.parse_args(arguments)
     found = soak(wanted.minutes, wanted.rate, wanted.files)
     print(f"{'after s':>8} {'MB':>7}")
