@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 from logmetrics.errors import LogmetricsError
 
 
+def collect_garbage_from_now_on() -> None:
+    """What was made until now stays: no collection of garbage looks at it again."""
+    gc.freeze()
+    gc.enable()
+
+
 def main() -> None:
     """The ``logmetrics`` command."""
+    gc.disable()  # what is made until there is work to do stays, and looking through it takes a sixth of that time
     from logmetrics.cli.app import app
 
     try:

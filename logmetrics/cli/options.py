@@ -33,7 +33,7 @@ def resolve_config(paths: list[str] | None, config_file: str | None, pack_names:
     from logmetrics.config.specs import Config, SourceSpec
     from logmetrics.packs import builtin_packs
 
-    packs = dict(builtin_packs())
+    packs = builtin_packs()
     if pack_names:
         for name in pack_names:
             if name not in packs:

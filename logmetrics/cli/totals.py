@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import require_paths
 
@@ -24,6 +25,7 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
     require_paths(config)
     with progress_line() as progress:
         engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
+        collect_garbage_from_now_on()
         engine.run_once()
     skipped = sum(reader.decisions["skipped"] for reader in engine.readers)
     if skipped:

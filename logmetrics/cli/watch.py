@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
 from logmetrics.errors import UsageError
@@ -132,6 +133,7 @@ def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -
         for address in server.bound:
             shown = address if address.startswith("unix:") else f"http://{address}"
             say(f"metrics at {shown}/metrics")
+        collect_garbage_from_now_on()
         try:
             engine.run()
         finally:

@@ -1,23 +1,25 @@
-"""What an expression of the rule language is: a small tree of frozen nodes."""
+"""What an expression of the rule language is: a small tree of frozen nodes.
+
+They are msgspec's Structs: rules are looked up by their trees all the time, and Structs are hashed and compared in C.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import get_args
+
+from msgspec import Struct
 
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A path into the record; the first step is a top-level key."""
 
     path: tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What is known beside the record: ``path``, ``path.name``, ``path.stem``, ``path.parent``, ``source``, and
     ``source.agent``, the agent's name that the source gives to logs which have none.
     """
@@ -25,39 +27,34 @@ class Context:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Struct, frozen=True):
     """A name that the rule itself defines, such as one carried by ``pair: {keep: ...}``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One element of what ``each: NAME in ...`` goes through."""
 
     name: str
     of: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+class Let(Struct, frozen=True):
     """A value that a rule computes once, under a name of its own."""
 
     name: str
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A path into something that is no field of the record: an element, a named value, what a function gives."""
 
     base: Expr
     path: tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Literal:
+class Literal(Struct, frozen=True, eq=False):
     """1, 1.0 and true are three literals."""
 
     value: Scalar
@@ -69,8 +66,7 @@ class Literal:
         return hash(repr(self.value))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ListLiteral:
+class ListLiteral(Struct, frozen=True, eq=False):
     items: tuple[Scalar, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -80,32 +76,27 @@ class ListLiteral:
         return hash(repr(self.items))
 
 
-@dataclass(frozen=True, slots=True)
-class MapLiteral:
+class MapLiteral(Struct, frozen=True):
     """``{"ok": "success"}``, only as the second argument of ``map``."""
 
     items: tuple[tuple[Scalar, Scalar], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Struct, frozen=True):
     """In a condition: logical. As a value: the first operand that is present and not empty."""
 
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Struct, frozen=True):
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """One of ``== != < <= > >= in``; false when a side is missing."""
 
     operator: str
@@ -113,8 +104,7 @@ class Compare:
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """One of ``+ - * /``; missing unless both sides are numbers."""
 
     operator: str
@@ -122,15 +112,13 @@ class Arithmetic:
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class IfElse:
+class IfElse(Struct, frozen=True):
     test: Expr
     then: Expr
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     name: str
     arguments: tuple[Expr, ...]
 
@@ -184,7 +172,7 @@ def parts_of(expr: Expr) -> Iterator[Expr]:
         if part.__class__ in _LEAVES:
             continue
         below: list[Expr] = []
-        for name in type(part).__slots__:
+        for name in part.__struct_fields__:
             value = getattr(part, name)
             if value.__class__ is tuple:
                 below += [one for one in value if one.__class__ in _NODES]
