@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +19,8 @@ PATIENCE_MAX = 64
 # A log with more mistakes than this, or more keys, is not worth a function of its own.
 MISTAKES_MAX = 30
 KEYS_MAX = 100
+# Logs with such a share of keys in common are treated alike.
+SIMILAR = 0.6
 SHAPES_MAX = 1_000
 
 Shape = frozenset[tuple[str, int]]
@@ -94,10 +96,25 @@ class Log:
         if len(known) > KEYS_MAX or not can_be_known(known):
             self.kinds = None
             return
-        shape = frozenset(known.items())
+        self._take_shape(known, shapes)
+
+    def _take_shape(self, kinds: Mapping[str, int], shapes: KnownShapes) -> None:
+        shape = frozenset(kinds.items())
         if shape not in shapes and len(shapes) < SHAPES_MAX:
-            shapes[shape] = shape, known
-        self.shape, self.kinds = shapes.get(shape, (shape, known))
+            shapes[shape] = shape, kinds
+        self.shape, self.kinds = shapes.get(shape, (shape, kinds))
+
+    def widen(self, others: Iterable[Shape], shapes: KnownShapes) -> None:
+        """Take its fields for what they are in *others* too, those shapes that have nearly the same keys."""
+        wide = self.kinds
+        if wide is None:
+            return
+        for other in map(dict, others):
+            common = len(wide.keys() & other.keys())
+            if common >= SIMILAR * max(len(wide), len(other)):
+                keys = dict.fromkeys((*wide, *other))
+                wide = {key: wide.get(key, ABSENT) | other.get(key, ABSENT) for key in keys}
+        self._take_shape(wide, shapes)
 
     def was_mistaken(self) -> None:
         """The block was not of the likely pack altogether."""

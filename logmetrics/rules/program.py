@@ -181,8 +181,11 @@ class Program:
             return None
         function = self._of_shape.get((log.likely, log.shape))
         if function is None and len(self._of_shape) < SHAPES_MAX:
-            function = self.functions.of_shape(log.likely, log.kinds)
-            self._of_shape[log.likely, log.shape] = function
+            # Logs of one program soon have one shape, which each of them fits.
+            log.widen([shape for pack, shape in self._of_shape if pack == log.likely], self._known_shapes)
+            function = self._of_shape.get((log.likely, log.shape))
+            if function is None:
+                function = self._of_shape[log.likely, log.shape] = self.functions.of_shape(log.likely, log.kinds)
         return function
 
     def expire(self, now_s: float) -> bool:
