@@ -155,13 +155,13 @@ class Files:
                     return
                 tail = turns[0]
                 turns.rotate(-1)
-                if not tail.is_still:
+                if not tail.is_still(now_s):
                     yield tail
                 elif tail.content is not None and tail.content.compressed:
                     tail.content.rest()
         else:
             for tail in list(known.busy):
-                if not tail.is_still and tail in known.busy:
+                if not tail.is_still(now_s) and tail in known.busy:
                     yield tail
                 elif tail.content is not None and tail.content.compressed:
                     tail.content.rest()

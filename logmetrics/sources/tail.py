@@ -170,9 +170,8 @@ class Tail:
             return False
         return signature_of(os.stat(self.position.path)) != self.position.signature
 
-    @property
-    def is_still(self) -> bool:
-        """Whether there is surely nothing to do: a file that looks as it did, with nothing to read or to verify.
+    def is_still(self, now_s: float) -> bool:
+        """Whether there is surely nothing to do: a file that looks as it did, with nothing to read or to verify now.
 
         Not more than one system call: it is asked of each of ten thousand files.
         """
@@ -180,7 +179,7 @@ class Tail:
         try:
             if content is None:
                 return not self.has_changed()
-            if self._unsettled or position.end > position.read_to:
+            if position.end > position.read_to or (self._unsettled and now_s >= self._settled_s):
                 return False
             status = content.status()
         except OSError:
@@ -202,7 +201,7 @@ class Tail:
         return self.lag_bytes > 0
 
     def unsettle(self, now_s: float) -> None:
-        """Verify at all looks until it has been still for long enough, whatever the file looks like."""
+        """Verify once more when it has been still for long enough, whatever the file looks like."""
         self._unsettled = True
         self._settled_s = now_s + SETTLE_S
 
