@@ -270,7 +270,7 @@ class Engine:
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
         more = False
         turns_s, looking_s = 0.0, self.monotonic()
-        for tail in self.files.round(started_s, all_of_them=all_of_them):
+        for tail in self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits):
             turn_s = self.monotonic()
             more |= self._turn(tail)
             now_s = self.monotonic()

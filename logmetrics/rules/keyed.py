@@ -51,6 +51,11 @@ class KeyedState:
     # -- commits
 
     @property
+    def has_news(self) -> bool:
+        """Whether the next commit must write anything."""
+        return self._unknown or bool(self._changed)
+
+    @property
     def must_clear(self) -> bool:
         """Whether the next commit must first remove all rows."""
         return self._unknown

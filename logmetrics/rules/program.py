@@ -255,6 +255,8 @@ class Program:
         cleared = batch.setdefault("pairs_cleared", [])
         rows, gone = batch.setdefault("pairs", []), batch.setdefault("pairs_gone", [])
         for name, state in self._states:
+            if not state.has_news:
+                continue
             if state.must_clear:
                 cleared.append((source, name))
             changed, closed = state.changes()
@@ -268,7 +270,8 @@ class Program:
     def committed(self) -> None:
         """What ``collect`` gave is durable."""
         for _, state in self._states:
-            state.committed()
+            if state.has_news:
+                state.committed()
 
     def commit_failed(self) -> None:
         """What ``collect`` gave may be durable or not."""

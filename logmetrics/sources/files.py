@@ -12,6 +12,8 @@ from logmetrics.sources.known import Known
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import ContentChangedError, Tail
 
+# While scrapes wait, a file that was read is verified so much later.
+HURRIED_VERIFY_S = 0.25
 # A file that lost its name may still be written to by a program that holds it open.
 NAMELESS_IDLE_S = 60.0
 # A file that was written to this long ago has a turn in every pass.
@@ -143,25 +145,27 @@ class Files:
 
     # -- turns
 
-    def round(self, now_s: float, *, all_of_them: bool) -> Iterator[Tail]:
-        """The files whose turn it is, in order: of the busy ones, or of all of them, those that are not still.
+    def round(self, now_s: float, *, all_of_them: bool, hurry: bool) -> Iterator[Tail]:
+        """The files whose turn it is, in order: of the busy ones, or of all of them, those that are not still. In a
+        *hurry* files that were just read are verified later.
 
         A round of all that is broken off goes on where it ended.
         """
         known, turns = self.known, self.known.turns
+        verify_s = now_s - (HURRIED_VERIFY_S if hurry else 0.0)
         if all_of_them:
             for _ in range(len(turns)):
                 if not turns:
                     return
                 tail = turns[0]
                 turns.rotate(-1)
-                if not tail.is_still(now_s):
+                if not tail.is_still(verify_s):
                     yield tail
                 elif tail.content is not None and tail.content.compressed:
                     tail.content.rest()
         else:
             for tail in list(known.busy):
-                if not tail.is_still(now_s) and tail in known.busy:
+                if not tail.is_still(verify_s) and tail in known.busy:
                     yield tail
                 elif tail.content is not None and tail.content.compressed:
                     tail.content.rest()

@@ -171,7 +171,8 @@ class Tail:
         return signature_of(os.stat(self.position.path)) != self.position.signature
 
     def is_still(self, now_s: float) -> bool:
-        """Whether there is surely nothing to do: a file that looks as it did, with nothing to read or to verify now.
+        """Whether there is surely nothing to do: a file that looks as it did, with nothing to read, or to verify at
+        *now_s*.
 
         Not more than one system call: it is asked of each of ten thousand files.
         """
