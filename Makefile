@@ -27,7 +27,7 @@ test: venv tools lint ## Run linters, type checker and all tests
 torture: venv tools ## Run the long forms: 10,000 simulated schedules, 1,000 kills (about an hour)
 	SIMULATION_SEEDS=10000 TORTURE_KILLS=1000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py tests/test_kill.py
 
-bench: ## Measure logmetrics against others and its limits, and write bench/RESULTS.md (a quarter of an hour; BENCH=quick: three minutes)
+bench: ## Measure logmetrics against others and its limits, and write bench/RESULTS.md (half an hour; BENCH=quick: ten minutes)
 	@VENV=.venv-bench PYTHON=$(BENCH_PYTHON) bash scripts/make_env.sh bench
 	@bash scripts/bench_tools.sh
 	@exec .venv-bench/bin/python -m bench --size $(BENCH)
