@@ -21,9 +21,9 @@ from logmetrics.formats.framing import PLAIN
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
+from logmetrics.sources.tail import BLOCK_BYTES
 from logmetrics.store.store import Store
 
-BLOCK_BYTES = 32 * 1024
 PEERS_CONFIG = Path(__file__).parents[1] / "bench" / "peers" / "logmetrics"
 
 

@@ -121,8 +121,8 @@ class JsonFormat:
         """A function from lines to (records, number of lines that are no JSON object). Call it last.
 
         With *known*, the kinds of top-level fields, the function raises ValidationError for a block in which a record
-        has a field of another kind, or any other key that is read, or if it is *closed* any other key at all. These
-        keys can be in a Struct: see ``can_be_known``.
+        has a field of another kind, or any other key that is read, or if it is *closed* any other key at all; or in
+        which a line is no JSON and does not begin like an object. These keys can be in a Struct: see ``can_be_known``.
         """
         kinds = known if known is not None else dict.fromkeys(self._attributes, ANY)
         # In the order in which records have them, a decoder finds fields fastest.
@@ -151,10 +151,10 @@ class JsonFormat:
                     records.extend(rest)  # runs in C; a refused line costs one exception and nothing else
                     return records, refused
                 except _REFUSALS as error:  # noqa: PERF203 - a new try for each refused line only
-                    if strict and isinstance(error, msgspec.ValidationError):
-                        raise
                     place += len(records) + 1 - known  # those taken since, and the refused one
                     line = lines[place - 1]
+                    if strict and (isinstance(error, msgspec.ValidationError) or line[:1] != b"{"):
+                        raise msgspec.ValidationError from error
                     parts = one_after_another(line)
                     if not parts and (whole := mended(line)) != line:
                         parts = [whole]

@@ -38,6 +38,8 @@ class Log:
     parent: str = field(init=False)
     # Whether any of its records was looked at in this run.
     was_read: bool = field(default=False, init=False)
+    # Whether some of it was no JSON.
+    is_mixed: bool = field(default=False, init=False)
     # How many records were of which pack.
     packs: Counter[str] = field(default_factory=Counter, init=False)
     # The top-level keys that its records of JSON had so far, in the order of the first ones, with the kinds of the

@@ -167,8 +167,11 @@ class Program:
                 lines = [line for line in lines if text not in line]
             self.excluded += before - len(lines)
         log.was_read = True
+        if not log.is_mixed and (function := self._of_likely(log)) is not None and function(lines, log, now_s):
+            return
         for format_name, run in self.functions.split(lines):
             if format_name != "json":
+                log.is_mixed = True
                 self._of_text[format_name](run, log, now_s)
             elif (function := self._of_likely(log)) is None or not function(run, log, now_s):
                 if function is not None:
