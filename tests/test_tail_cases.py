@@ -1488,7 +1488,7 @@ def test_case_96_what_was_read_and_not_committed_is_read_again(lasting: World) -
 @pytest.mark.parametrize("end", ["restart", "kill"])
 def test_case_97_stopped_in_the_middle_of_a_backlog(lasting: World, end: str) -> None:
     """The sum of all runs is exact, with stops and with crashes."""
-    (lasting.directory / "a.log").write_text("".join(f'{{"n": "{number % 10}"}}\n' for number in range(50_000)))
+    (lasting.directory / "a.log").write_text("".join(f'{{"n": "{number % 10}"}}\n' for number in range(100_000)))
     for _ in range(5):
         lasting.now_s += 2
         with patch.object(files_module, "BLOCKS_PER_TURN", 1):
@@ -1498,7 +1498,7 @@ def test_case_97_stopped_in_the_middle_of_a_backlog(lasting: World, end: str) ->
         getattr(lasting, end)()
     lasting.poll()
 
-    assert lasting.counted() == {str(number): 5_000 for number in range(10)}
+    assert lasting.counted() == {str(number): 10_000 for number in range(10)}
 
 
 @pytest.mark.parametrize("end", ["restart", "kill"])
