@@ -204,7 +204,7 @@ class Program:
     def _apply_by_pack(self, lines: list[bytes], log: Log, now_s: float) -> None:
         """Count records of JSON, each with the rules of the pack that it is of, in their order."""
         if self._is_of_one_pack:
-            self._apply_one_pack(self.others.pack, lines, log, now_s)
+            self._apply_one_pack(self.others.pack, lines, lines, log, now_s)
             return
         if self._which_pack is None:
             self._which_pack = self.functions.which_pack()
@@ -226,7 +226,7 @@ class Program:
                     self._apply_run(pack, run, log, now_s)
                     run = []
         if len(packs) == 1:
-            self._apply_one_pack(pack, run, log, now_s)
+            self._apply_one_pack(pack, run, lines, log, now_s)
             return
         self._apply_run(pack, run, log, now_s)
         log.saw_json(packs)
@@ -235,8 +235,9 @@ class Program:
             self._sampled += len(lines)
             log.learn(lines, self.functions.keys_read, self._known_shapes)
 
-    def _apply_one_pack(self, pack: str, lines: list[bytes], log: Log, now_s: float) -> None:
-        """Count a block that is of *pack* altogether, and learn from it what the next one is likely to be like.
+    def _apply_one_pack(self, pack: str, run: list[bytes], lines: list[bytes], log: Log, now_s: float) -> None:
+        """Count *run*, what is left of a block that is of *pack* altogether, and learn from all its *lines* what the
+        next one is likely to be like.
 
         A function for any fields takes long to make; a log that is long and regular never needs it.
         """
@@ -245,9 +246,9 @@ class Program:
             self._sampled += len(lines)
             log.learn(lines, self.functions.keys_read, self._known_shapes)
             log.saw_json({pack})
-        function = self._of_likely(log) if len(lines) >= LINES_OF_OWN_FUNCTION and pack not in self._of_pack else None
-        if function is None or not function(lines, log, now_s):
-            self._apply_run(pack, lines, log, now_s)
+        function = self._of_likely(log) if len(run) >= LINES_OF_OWN_FUNCTION and pack not in self._of_pack else None
+        if function is None or not function(run, log, now_s):
+            self._apply_run(pack, run, log, now_s)
 
     def _apply_run(self, pack: str, run: list[bytes], log: Log, now_s: float) -> None:
         if run:
