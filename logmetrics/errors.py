@@ -1,6 +1,7 @@
 """Everything that logmetrics raises on purpose.
 
     LogmetricsError            exit 1   something failed while running
+      ReplayError              exit 1   history cannot be handed over
       UsageError               exit 2   the command line asks for what cannot be
       ConfigError              exit 2   the user can mend the file named in the message
 
@@ -54,3 +55,7 @@ class StateError(LogmetricsError):
     """The state directory cannot be used: damaged, of a newer version, not writable, or held by another process."""
 
     exit_code = 3
+
+
+class ReplayError(LogmetricsError):
+    """History cannot be handed over: a server does not answer or refuses, a directory cannot be used."""
