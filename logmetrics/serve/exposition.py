@@ -12,6 +12,7 @@ from functools import lru_cache
 from logmetrics.config.specs import MetricSpec
 from logmetrics.store.series import Frozen, Labels, Series
 from logmetrics.store.shown import PIECE_SERIES, Piece
+from logmetrics.store.spelling import escape, head, number
 from logmetrics.store.store import FamilyView
 
 # What scrapers know a type by.
@@ -45,7 +46,7 @@ def pieces(
     out: list[str] = []
     size = 0
     for spec, rows in families:
-        out.append(_head(spec, openmetrics=openmetrics))
+        out.append(head(spec.name, _TYPES.get(spec.type, spec.type), spec.help, openmetrics=openmetrics))
         counts = spec.type in ("counter", "histogram")
         dated = openmetrics and created and counts
         for piece in rows.pieces:
@@ -60,16 +61,6 @@ def pieces(
     if openmetrics:
         out.append("# EOF\n")
     yield "".join(out)
-
-
-def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
-    kind = _TYPES.get(spec.type, spec.type)
-    name = spec.name
-    help_text = spec.help.replace("\\", "\\\\").replace("\n", "\\n")
-    if openmetrics:
-        help_text = help_text.replace('"', '\\"')
-        name = name.removesuffix("_total") if kind == "counter" else name
-    return f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
 
 
 def _plain(spec: MetricSpec, piece: Piece) -> str:
@@ -98,8 +89,8 @@ def _text(spec: MetricSpec, series: Series, frozen: Frozen) -> str:
         text = _histogram(spec, series.labels, frozen)
     else:
         before = series.text
-        head = before[: before.rindex(" ") + 1] if before else f"{spec.name}{_braces(_pairs(spec, series.labels))} "
-        text = f"{head}{_number(frozen)}\n"
+        start = before[: before.rindex(" ") + 1] if before else f"{spec.name}{_braces(_pairs(spec, series.labels))} "
+        text = f"{start}{number(frozen)}\n"
     series.text, series.text_of = text, frozen
     return text
 
@@ -114,9 +105,9 @@ def _histogram(spec: MetricSpec, labels: Labels, frozen: Frozen) -> str:
     assert isinstance(frozen, tuple)
     cumulative, total, count = frozen
     name, pairs = spec.name, _pairs(spec, labels)
-    head = f"{name}_bucket{{{pairs}," if pairs else f"{name}_bucket{{"
-    lines = [f"{head}{bound}{number}\n" for bound, number in zip(_bounds(spec.buckets), cumulative, strict=True)]
-    lines.append(f"{name}_sum{_braces(pairs)} {_number(total)}\n{name}_count{_braces(pairs)} {count}\n")
+    start = f"{name}_bucket{{{pairs}," if pairs else f"{name}_bucket{{"
+    lines = [f"{start}{bound}{total_to}\n" for bound, total_to in zip(_bounds(spec.buckets), cumulative, strict=True)]
+    lines.append(f"{name}_sum{_braces(pairs)} {number(total)}\n{name}_count{_braces(pairs)} {count}\n")
     return "".join(lines)
 
 
@@ -136,7 +127,7 @@ def _created(spec: MetricSpec, series: Series) -> str:
 def _pairs(spec: MetricSpec, labels: Labels) -> str:
     text = "".join(labels)
     if "\\" in text or '"' in text or "\n" in text:
-        labels = tuple(map(_escape, labels))
+        labels = tuple(map(escape, labels))
     return _template(spec.labels) % labels
 
 
@@ -147,14 +138,3 @@ def _template(names: tuple[str, ...]) -> str:
 
 def _braces(pairs: str) -> str:
     return f"{{{pairs}}}" if pairs else ""
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-
-
-def _number(value: Frozen) -> str:
-    """Whole numbers without a fraction, which both formats allow and people prefer."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return repr(value)
