@@ -190,6 +190,7 @@ class Engine:
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
+        self.store.begin_packs()
         tell(self.self_metrics, self.readers, self.files.known, self.store)
         now_s = self.clock()
         batch: Batch = self.files.known.changes()

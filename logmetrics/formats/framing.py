@@ -21,6 +21,23 @@ from logmetrics.formats.assembly import Unit, assemble, needs_care, separator_en
 FIRST_BYTES = 1024
 
 
+class Stamped(bytes):
+    """What a line says, with the time that its envelope gives: ISO 8601, or microseconds since 1970.
+
+    A record that was put together from several lines has none.
+    """
+
+    time: str | int | None = None
+
+
+def stamped(text: bytes, time: object) -> Stamped:
+    """*text* with the *time* of its envelope."""
+    made = Stamped(text)
+    if isinstance(time, (str, int)):
+        made.time = time
+    return made
+
+
 @dataclass(slots=True)
 class Framed:
     """``records`` are the new ones; the first ``used`` bytes of what was given, ``lines`` lines, are done with.
@@ -140,7 +157,7 @@ def _unwrap_docker(line: bytes) -> Unit:
     if log.__class__ is not str or stream not in ("stdout", "stderr"):
         return Unit(b"", line)
     text = log.encode("utf-8", "replace")
-    return Unit(stream.encode(), text.removesuffix(b"\n"), text.endswith(b"\n"))
+    return Unit(stream.encode(), stamped(text.removesuffix(b"\n"), entry["time"]), text.endswith(b"\n"))
 
 
 _DOCKER_KEYS = frozenset(("log", "stream", "time", "attrs"))
@@ -152,7 +169,8 @@ def _unwrap_cri(line: bytes) -> Unit:
     found = _CRI.match(line)
     if found is None:
         return Unit(b"", line)
-    return Unit(found[1], line[found.end() :], not found[2].startswith(b"P"))
+    time = line[: line.index(b" ")].decode()
+    return Unit(found[1], stamped(line[found.end() :], time), not found[2].startswith(b"P"))
 
 
 def _unwrap_journal_json(line: bytes) -> Unit:
@@ -163,11 +181,15 @@ def _unwrap_journal_json(line: bytes) -> Unit:
         return Unit(b"", line)
     if entry.__class__ is not dict or "MESSAGE" not in entry or not any(key.startswith("_") for key in entry):
         return Unit(b"", line)
-    message = entry["MESSAGE"]
+    message, time = entry["MESSAGE"], _microseconds(entry.get("__REALTIME_TIMESTAMP"))
     key = f"{entry.get('_PID')} {entry.get('SYSLOG_IDENTIFIER')}".encode("utf-8", "replace")
     if message.__class__ is list and all(byte.__class__ is int and 0 <= byte < 256 for byte in message):
-        return Unit(key, bytes(message))
-    return Unit(key, message.encode("utf-8", "replace") if message.__class__ is str else line)
+        return Unit(key, stamped(bytes(message), time))
+    return Unit(key, stamped(message.encode("utf-8", "replace") if message.__class__ is str else line, time))
+
+
+def _microseconds(text: object) -> int | None:
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) <= 20 else None
 
 
 @dataclass(slots=True)
@@ -208,7 +230,8 @@ def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
         place = end + 1
         if not line:
             key = fields.get(b"_PID", b"") + b" " + fields.get(b"SYSLOG_IDENTIFIER", b"")
-            return Unit(key, fields.get(b"MESSAGE", b"")), place
+            time = _microseconds(fields.get(b"__REALTIME_TIMESTAMP", b"").decode("ascii", "replace"))
+            return Unit(key, stamped(fields.get(b"MESSAGE", b""), time)), place
         name, has_value, value = line.partition(b"=")
         if not has_value:
             size = int.from_bytes(data[place : place + 8], "little")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from logmetrics.config.specs import RuleSpec
 from logmetrics.config.tree import STATEFUL, Call
@@ -13,15 +13,22 @@ from logmetrics.rules import functions
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import RuleTally
-from logmetrics.store.store import Store
+from logmetrics.store.family import Site
 
 
-def _tally(rule: RuleSpec) -> RuleTally:
+class Keepers(NamedTuple):
+    """What makes the objects that remember for rules."""
+
+    memory: Callable[[], Memory] = Memory
+    pairs: Callable[[tuple[str, ...], float | None], OpenPairs] = OpenPairs
+
+
+def _tally(rule: RuleSpec, keepers: Keepers) -> RuleTally:
     """All that *rule* will know is there from the start, for what an earlier run saved of it."""
     calls = (part for part in rule.parts() if isinstance(part, Call) and part.name in STATEFUL)
     names = dict.fromkeys(_memory_name(rule.name, call) for call in calls if call.name != "remember")
-    memories = {name: Memory() for name in names}
-    pairs = OpenPairs(tuple(name for name, _ in rule.pair.keep), rule.pair.timeout_s) if rule.pair else None
+    memories = {name: keepers.memory() for name in names}
+    pairs = keepers.pairs(tuple(name for name, _ in rule.pair.keep), rule.pair.timeout_s) if rule.pair else None
     return RuleTally(rule.name, bool(rule.pack), open_pairs=pairs, memories=memories)
 
 
@@ -31,13 +38,19 @@ def _memory_name(rule: str, call: Call) -> str:
     return f"{rule}#{call.name}:{digest}"
 
 
+class Sites(Protocol):
+    """Where measurements go: the store, or what stands in its place."""
+
+    def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> Site: ...
+
+
 class Bindings:
     """The names that the generated text uses, and what they stand for."""
 
-    def __init__(self, rules: Sequence[RuleSpec], store: Store) -> None:
+    def __init__(self, rules: Sequence[RuleSpec], store: Sites, keepers: Keepers) -> None:
         self.store = store
-        self.remembered = Memory()
-        self.tallies = list(map(_tally, rules))
+        self.remembered = keepers.memory()
+        self.tallies = [_tally(rule, keepers) for rule in rules]
         self.names: dict[str, Any] = {
             **functions.HELPERS,
             **ollama_lines.NAMES,

@@ -26,14 +26,13 @@ from logmetrics.formats.json_lines import JsonFormat, can_be_known
 from logmetrics.formats.kinds import ABSENT
 from logmetrics.formats.routing import split_formats
 from logmetrics.formats.text_fields import TextFieldsFormat, logfmt_format, pattern_format
-from logmetrics.rules.bindings import Bindings
+from logmetrics.rules.bindings import Bindings, Keepers, Sites
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.kinds import ANYTHING, Fields
 from logmetrics.rules.pack_rules import NumberedRule, PackRules, by_pack
 from logmetrics.rules.program import Function, OtherRecords, Program, WhichPack
 from logmetrics.rules.simplify import of_what_is_kept, simplified, simplified_rule
 from logmetrics.rules.writer import LoopWriter
-from logmetrics.store.store import Store
 
 # A field that a decoder looks for costs some nanoseconds in each record, also where it is absent.
 KEYS_LOOKED_FOR_MAX = 24
@@ -43,18 +42,19 @@ def compile_rules(
     rule_set: RuleSet,
     source: str,
     source_format: str,
-    store: Store,
+    store: Sites,
     agent: Expr | None = None,
     *,
     pattern: str = "",
+    keepers: Keepers = Keepers(),
 ) -> Program:
     """Compile *rule_set* for the lines of one source, writing into *store*.
 
-    *agent* is its `source.agent`, *pattern* what takes lines of the format regex apart.
+    *agent* is its `source.agent`, *pattern* what takes lines of the format regex apart, *keepers* remember for rules.
     """
     formats = FORMATS if source_format == "auto" else (source_format,)
     rules = [rule for rule in rule_set.rules if any(map(rule.is_for, formats))]
-    bindings = Bindings(rules, store)
+    bindings = Bindings(rules, store, keepers)
     program = Program(
         bindings.tallies,
         bindings.remembered,
@@ -64,9 +64,11 @@ def compile_rules(
     return program
 
 
-def compiled(config: Config, source: SourceSpec, store: Store) -> Program:
+def compiled(config: Config, source: SourceSpec, store: Sites, keepers: Keepers = Keepers()) -> Program:
     """The rules of *config* for *source*. Raises ConfigError when they are nested too deeply for Python."""
-    program = compile_rules(config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern)
+    program = compile_rules(
+        config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern, keepers=keepers
+    )
     program.exclude = tuple(text.encode() for text in source.exclude_lines)
     if program.has_own_rules:
         try:

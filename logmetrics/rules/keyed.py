@@ -48,6 +48,23 @@ class KeyedState:
         else:
             self._changed.discard(key)
 
+    def forget_all(self) -> None:
+        """Know nothing, as at the first start. What state.db has is nobody's concern then."""
+        self._entries.clear()
+        self._changed.clear()
+        self._saved.clear()
+        self._serial = 0
+        self._unknown = False
+
+    def rows(self) -> list[KeyRow]:
+        """Everything that is known, oldest first, as ``restore`` takes it."""
+        return [(json.dumps(key), serial, json.dumps(value)) for key, (serial, value) in self._entries.items()]
+
+    def adopt(self, row: KeyRow) -> None:
+        """Know one row more, the youngest."""
+        key, _, value = row
+        self._put(json.loads(key), json.loads(value))
+
     # -- commits
 
     @property

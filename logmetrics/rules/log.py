@@ -60,6 +60,14 @@ class Log:
         self.stem = self.name.partition(".")[0] or self.name
         self.parent = directory.rpartition("/")[2]
 
+    def again(self) -> Log:
+        """The same log with nothing counted; what its records are like is known."""
+        same = Log(self.path, self.source)
+        same.kinds, same.shape, same.lines, same.likely = self.kinds, self.shape, self.lines, self.likely
+        same.is_mixed = self.is_mixed
+        same._in_a_row, same._patience, same._mistakes = self._in_a_row, self._patience, self._mistakes
+        return same
+
     def saw(self, counts: dict[str, int]) -> None:
         """A block of text had so many records of each pack."""
         for pack, count in counts.items():

@@ -6,6 +6,7 @@ a rotation does not change. Nothing of it depends on how lines are cut into bloc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +53,12 @@ class Memory(KeyedState):
             del self._logs[log]
         self._drop((log, key))
 
+    def forget_all(self) -> None:
+        """See KeyedState."""
+        super().forget_all()
+        self._logs.clear()
+        self.forgotten = 0
+
     def once(self, log: str, key: str | None) -> bool:
         """True when *key* comes for the first time. A missing key is never the same as another."""
         if key is None:
@@ -96,6 +103,11 @@ class Memory(KeyedState):
         if known is None or known[1] != value or known[1].__class__ is not value.__class__:
             self._set(log, name, value)
         return value
+
+    def adopt(self, row: KeyRow) -> None:
+        """See KeyedState."""
+        log, key = json.loads(row[0])
+        self._set(log, key, json.loads(row[2]))
 
     def restore(self, rows: Iterable[KeyRow]) -> None:
         super().restore(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,6 +34,12 @@ class OpenPairs(KeyedState):
         self.broken = {"replaced": 0, "given_up": 0, "end_without_start": 0, "no_key": 0, "timeout": 0}
         # For each log (time, serial, key) of its starts, the earliest first; what is closed is passed over.
         self._by_log: dict[str, list[tuple[float, int, str]]] = {}
+
+    def forget_all(self) -> None:
+        """See KeyedState."""
+        super().forget_all()
+        self.broken = dict.fromkeys(self.broken, 0)
+        self._by_log.clear()
 
     @property
     def was_used(self) -> bool:
@@ -122,6 +129,11 @@ class OpenPairs(KeyedState):
         self._drop(key)
         self.broken["timeout"] += 1
         self.on_timeout(self._told(values))
+
+    def adopt(self, row: KeyRow) -> None:
+        """See KeyedState."""
+        super().adopt(row)
+        self._note(json.loads(row[0]))
 
     def restore(self, rows: Iterable[KeyRow]) -> None:
         """Take over the rows of an earlier run."""

@@ -254,6 +254,25 @@ class Program:
         if run:
             self._of_pack[pack](run, log, now_s)
 
+    def begin_anew(self) -> None:
+        """Forget all counts and all that was remembered; the functions stay."""
+        self.unmatched = self.unparsable = self.continued = self.excluded = 0
+        for rule in self.rules:
+            rule.matches = 0
+            rule.skipped.clear()
+        for _, state in self._states:
+            state.forget_all()
+
+    def rows(self, source: str) -> list[tuple[str, str, str, int, str]]:
+        """All that is remembered, as ``restore`` takes it."""
+        return [(source, name, *row) for name, state in self._states for row in state.rows()]
+
+    def adopt(self, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
+        """Take over *rows* as if they had been remembered just now, in their order."""
+        states = dict(self._states)
+        for _, name, *row in rows:
+            states[name].adopt(tuple(row))  # type: ignore[arg-type]
+
     def collect(self, source: str, batch: dict[str, list[tuple[Any, ...]]]) -> None:
         """Add to *batch* what the next commit must write of the state behind the rules."""
         cleared = batch.setdefault("pairs_cleared", [])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.guard import ALL, MEMO_CHARACTERS_MAX, MISSING, OVERFLOW, Guard, ProcessBudget, Refusal
@@ -82,11 +82,11 @@ class Family:
 
     # -- the way of a measurement
 
-    def get(self, labels: Labels) -> Series:
-        """The series that measurements of *labels* go to; it is born here if need be, and is dirty from now on."""
+    def get(self, labels: Labels, measurements: int = 1) -> Series:
+        """The series that so many *measurements* of *labels* go to; born here if need be, and dirty from now on."""
         series = self.series.get(labels)
         if series is None or series.overflow:  # the word for overflow may stand in a log too
-            series = self._find(labels)
+            series = self._find(labels, measurements)
         if not series.dirty:
             self._touch(series)
         return series
@@ -96,27 +96,27 @@ class Family:
         series.dirty = True
         self.dirty[series] = None
 
-    def _find(self, labels: Labels) -> Series:
+    def _find(self, labels: Labels, measurements: int) -> Series:
         if self.spec.type == "info":  # it shows the label set that was seen last, and no other
             for series in list(self.series.values()):
                 self._leave(series)
         kept, refusal = self.guard.judge(labels)
         if refusal:
-            return self._refused(kept, refusal)
+            return self._refused(kept, refusal, measurements)
         found = self.series.get(kept)
         if found is not None:
             return found
         refusal = self.guard.full()
-        return self._refused(kept, refusal) if refusal else self._bear(kept)
+        return self._refused(kept, refusal, measurements) if refusal else self._bear(kept)
 
-    def _refused(self, kept: Labels, refusal: Refusal) -> Series:
-        """Where a measurement goes whose labels break a budget; *kept* are those that do not."""
+    def _refused(self, kept: Labels, refusal: Refusal, measurements: int) -> Series:
+        """Where measurements go whose labels break a budget; *kept* are those that do not."""
         tracked = self.newcomers.refuse(kept, refusal)
         if tracked is not None and tracked.count - tracked.error >= EVIDENCE_MIN and self.heavy:
             series = self._displace(tracked, kept, refusal)
             if series is not None:
                 return series
-        self.guard.count(refusal)
+        self.guard.count(refusal, measurements)
         if refusal[0][0] == ALL:
             kept = self.guard.all_overflow
         found = self.series.get(kept)
@@ -335,6 +335,14 @@ def _texts(key: Any) -> Any:
     return MISSING if key is None else key
 
 
+class Measured(Protocol):
+    """Gives the series of a metric's label sets."""
+
+    @property
+    def spec(self) -> MetricSpec: ...
+    def get(self, labels: Labels) -> Series: ...
+
+
 class Site(dict[Any, Any]):
     """One update of one rule: the label values that vary -> what the hot path does to the series.
 
@@ -348,7 +356,7 @@ class Site(dict[Any, Any]):
     # Different raw values can lead to one series; an attacker could fill the memo between two commits.
     ENTRIES_MAX = 10_000
 
-    def __init__(self, family: Family, constants: dict[str, str], take: Callable[[Any], Any]) -> None:
+    def __init__(self, family: Measured, constants: dict[str, str], take: Callable[[Any], Any]) -> None:
         super().__init__()
         self.family = family
         self.template = tuple(constants.get(label) for label in family.spec.labels)

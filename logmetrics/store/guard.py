@@ -161,10 +161,10 @@ class Guard:
         """Whether the process can have one series more of this family."""
         return self.budget.series + self.cost <= self.budget.series_max
 
-    def count(self, refusal: Refusal) -> None:
-        """A measurement goes to an overflow series."""
+    def count(self, refusal: Refusal, measurements: int) -> None:
+        """So many measurements go to an overflow series."""
         for index, level, _ in refusal:
-            (self._overflows if index == ALL else self.values[index].overflows)[level] += 1
+            (self._overflows if index == ALL else self.values[index].overflows)[level] += measurements
 
     @property
     def overflows(self) -> dict[tuple[str, str], int]:

@@ -62,7 +62,7 @@ class Store:
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> Site:
         """A new site for one update of a rule; *count_only* for a counter that the rule raises by one."""
         family = self.families[metric]
-        site = Site(family, dict(constants), _target(family, count_only))
+        site = Site(family, dict(constants), target_of(family.spec, count_only=count_only))
         family.sites.append(site)
         return site
 
@@ -88,7 +88,7 @@ class Store:
         for name, family in families.items():
             family.key = ids[name]
         self.load(state, families.values())
-        self._begin_packs()
+        self.begin_packs()
         return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
 
     def load(self, state: StateReader, families: Iterable[Family]) -> None:
@@ -116,7 +116,7 @@ class Store:
         The cost follows what changed since the last commit, not the number of series.
         """
         self._collected_s = now_s
-        self._begin_packs()
+        self.begin_packs()
         created_s = now_s if self._committed_s is None else self._committed_s
         for family in (*self.families_in_use, *more):
             family.pass_time(now_s)
@@ -129,7 +129,8 @@ class Store:
             self._collect_series(family, changed, batch)
             _collect_guard(family, batch)
 
-    def _begin_packs(self) -> None:
+    def begin_packs(self) -> None:
+        """Packs of which something was counted are in use from now on."""
         used = [pack for pack, families in self._unused.items() if any(family.series for family in families)]
         for pack in used:
             for family in self._unused.pop(pack):
@@ -248,9 +249,9 @@ def _restore_guard(family: Family, state: StateReader) -> None:
         family.newcomers.restore(tracked, Summary(*summary[0][1:]))
 
 
-def _target(family: Family, count_only: bool) -> Callable[[Any], Any]:
+def target_of(spec: MetricSpec, *, count_only: bool) -> Callable[[Any], Any]:
     """From a series to what the hot path calls or changes."""
-    kind = family.spec.type
+    kind = spec.type
     if kind == "counter" and count_only:
         return lambda series: series
     if kind in ("counter", "histogram"):

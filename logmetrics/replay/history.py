@@ -1,0 +1,328 @@
+"""All logs together: the reduce of the replay. What came out of spans goes into one store and one spool, by the order of
+logs, so that the number of processes and the places of cuts make no difference.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from logmetrics.replay.log_run import LogRun, PairNames, is_pair_row
+from logmetrics.replay.logs import FoundLogs
+from logmetrics.replay.pool import Batch, Pool
+from logmetrics.replay.reader import PART_BYTES
+from logmetrics.replay.span import Job, Outcome, PastLog, Span, StateRow, Tally
+from logmetrics.replay.spool import Spool
+from logmetrics.rules.compile import compiled
+from logmetrics.rules.program import Program
+from logmetrics.sources.reader import SourceReader
+from logmetrics.store.series import Labels
+from logmetrics.store.store import Store
+
+# Small logs are read several at a time.
+_BATCH_SPANS = 64
+# So many logs are read beside the one whose turn it is; what came out of them waits.
+_LOGS_AHEAD = 256
+EXAMPLES_MAX = 10
+SHAPES_MAX = 200
+
+
+class Show(Protocol):
+    """Shows how far it is."""
+
+    def __call__(self, bytes_read: int, bytes_total: int, lines: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Shape:
+    """Records that no rule matched and that look alike: how many of those looked at, and the first of them."""
+
+    count: int
+    where: str
+    text: str
+
+
+@dataclass(slots=True)
+class ReadLog:
+    """What is told of a log that was read."""
+
+    log: PastLog
+    packs: dict[str, int]
+    keys: tuple[str, ...]
+    was_read: bool
+    rest_bytes: int
+    # Up to where each segment was read: the starts of what was not.
+    ends: list[int] = field(default_factory=list)
+
+
+class History:
+    """Everything that came out of all logs."""
+
+    def __init__(self, job: Job, spool: Spool) -> None:
+        self.job = job
+        self.spool = spool
+        config = job.config
+        self.store = Store(config.rule_set.metrics, config.limits)
+        for family in self.store.families.values():
+            family.heavy = False  # who came first stays, or what was written already would be wrong
+        self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
+        self.metrics = list(config.rule_set.metrics)
+        self.tally = Tally()
+        self.logs: list[ReadLog] = []
+        self.shapes: dict[str, Shape] = {}
+        self.judged = 0
+        self.unparsable: list[tuple[str, str]] = []
+        self.problems: list[str] = []
+        self.least_s: int | None = None
+        self.greatest_s: int | None = None
+        # Gauges: metric -> label set -> tick, value and log of the last time that it was set.
+        self.last: dict[int, dict[Labels, tuple[int, int | float, int]]] = {}
+        # Open starts, by source.
+        self.open_rows: dict[int, tuple[StateRow, ...]] = {}
+        self.re_read = 0
+
+    @property
+    def programs(self) -> list[Program]:
+        return [reader.program for reader in self.readers]
+
+
+class Gatherer:
+    """Has all spans read, and brings what comes out of them in order."""
+
+    def __init__(
+        self, job: Job, found: FoundLogs, pool: Pool, history: History, show: Show, part_bytes: int = PART_BYTES
+    ) -> None:
+        self.job = job
+        self.pool = pool
+        self.history = history
+        self.show = show
+        self._names = [_pair_names(program) for program in history.programs]
+        self._waiting = deque(found.logs)
+        self._runs: dict[int, LogRun] = {}
+        self._turn: deque[int] = deque(log.number for log in found.logs)
+        self._part_bytes = part_bytes
+        self._queue: deque[Batch] = deque()
+        self._in_flight = 0
+        self._bytes_total, self._bytes_read, self._lines = found.size_bytes, 0, 0
+        self._first_turn: set[int] = set()
+        # Cells from before any time of a log.
+        self._untimed: dict[int, list[bytes]] = {}
+        self._first_seen: dict[int, int] = {}
+        self._segment_lines: dict[tuple[int, int], int] = {}
+
+    def run(self) -> None:
+        """Read everything. Raises ReplayError."""
+        while self._turn:
+            self._fill()
+            if self._in_flight:
+                batch, results = self.pool.next()
+                self._in_flight -= 1
+                for span, result in zip(batch, results, strict=True):
+                    run = self._runs.get(span.log.number)
+                    if run is not None:
+                        run.take(span, result)
+                        if span.before is None and not isinstance(result, str):
+                            self._progress(span, result)
+            self._join_those_done()
+        self.show(self._bytes_total, self._bytes_total, self._lines)
+
+    def _progress(self, span: Span, result: list[Outcome]) -> None:
+        segment = span.log.segments[span.segment]
+        compressed = span.stop is None and span.start == 0
+        self._bytes_read += segment.size_bytes if compressed else sum(outcome.tally.bytes for outcome in result)
+        self._lines += sum(outcome.tally.lines for outcome in result)
+        self.show(min(self._bytes_read, self._bytes_total), self._bytes_total, self._lines)
+
+    # -- what is read next
+
+    def _fill(self) -> None:
+        for run in self._runs.values():
+            wanted = run.wanted()
+            if wanted is not None:
+                self.pool.submit([wanted])
+                self._in_flight += 1
+        while self._in_flight < self.pool.wanted:
+            batch = self._next_batch()
+            if batch is None:
+                return
+            self.pool.submit(batch)
+            self._in_flight += 1
+
+    def _next_batch(self) -> Batch | None:
+        while True:
+            if not self._queue and not self._take_up_logs():
+                return None
+            batch = [span for span in self._queue.popleft() if self._runs[span.log.number].is_wanted()]
+            if batch:
+                return batch
+
+    def _take_up_logs(self) -> bool:
+        """Queue the spans of the next log, or of the next small ones together; False when there is none for now."""
+        batch: list[Span] = []
+        size = 0
+        while self._waiting and len(self._runs) < _LOGS_AHEAD:
+            log = self._waiting[0]
+            if batch and (size + log.size_bytes > PART_BYTES or len(batch) >= _BATCH_SPANS):
+                break
+            self._waiting.popleft()
+            run = LogRun(log, self._names[log.source], self._accept, self._part_bytes)
+            self._runs[log.number] = run
+            spans = run.speculative()
+            if log.size_bytes > PART_BYTES or self._part_bytes < PART_BYTES:
+                self._queue.extend([span] for span in spans)
+                break
+            batch += spans
+            size += log.size_bytes
+        if batch:
+            self._queue.append(batch)
+        return bool(self._queue)
+
+    # -- what came out
+
+    def _accept(self, run: LogRun, outcome: Outcome, segment: int) -> None:
+        """Keep the cells of *outcome*, which is found right as far as its own log goes."""
+        number, spool = run.log.number, self.history.spool
+        if number not in self._first_seen and outcome.first_s is not None:
+            self._first_seen[number] = outcome.first_s
+            self._place_untimed(run, self._untimed.pop(number, []), outcome.first_s)
+        for window, data in outcome.cells.items():
+            spool.add(window, number, data)
+        outcome.cells = {}
+        if outcome.untimed:
+            last_s = run.last_s if run.last_s is not None else self._first_seen.get(number)
+            if last_s is None:
+                self._untimed.setdefault(number, []).append(outcome.untimed)
+            else:
+                self._place_untimed(run, [outcome.untimed], last_s)
+            outcome.untimed = b""
+        line = self._segment_lines.get((number, segment), 0)
+        self._segment_lines[number, segment] = line + outcome.tally.lines
+        examples = outcome.examples
+        examples.unparsable = [(line + place, text) for place, text in examples.unparsable]
+        examples.shapes = {
+            shape: (count, line + first, text) for shape, (count, first, text) in examples.shapes.items()
+        }
+        outcome.segment = segment
+
+    def _place_untimed(self, run: LogRun, blobs: Iterable[bytes], second: int) -> None:
+        tick = self.job.tick_of(second)
+        if self.job.wants(tick):
+            for data in blobs:
+                self.history.spool.add(tick // self.job.window_ticks, run.log.number, data, tick)
+
+    def _join_those_done(self) -> None:
+        """Bring the logs that are read, as long as all before them are."""
+        while self._turn:
+            run = self._runs.get(self._turn[0])
+            if run is None or not run.done:
+                return
+            source = run.log.source
+            if run.log.number not in self._first_turn:
+                self._first_turn.add(run.log.number)
+                if not run.begins_after(self.history.open_rows.get(source, ())):
+                    self._begin_again(run)
+                    return
+            self._turn.popleft()
+            del self._runs[run.log.number]
+            self._join(run)
+
+    def _begin_again(self, run: LogRun) -> None:
+        number = run.log.number
+        self.history.spool.forget(number)
+        self.history.re_read += 1
+        self._untimed.pop(number, None)
+        self._first_seen.pop(number, None)
+        for key in [key for key in self._segment_lines if key[0] == number]:
+            del self._segment_lines[key]
+
+    def _join(self, run: LogRun) -> None:
+        history, number = self.history, run.log.number
+        if run.problem is not None:
+            history.problems.append(run.problem)
+        blobs = self._untimed.pop(number, [])
+        if blobs:
+            self._place_untimed(run, blobs, run.log.segments[-1].written_s)
+        self._first_seen.pop(number, None)
+        packs: dict[str, int] = {}
+        keys: dict[str, None] = {}
+        ends = [0] * len(run.log.segments)
+        for outcome in run.outcomes:
+            self._join_outcome(run, outcome)
+            for pack, count in outcome.tally.packs.items():
+                packs[pack] = packs.get(pack, 0) + count
+            keys.update(dict.fromkeys(outcome.keys))
+            ends[outcome.segment] = outcome.ended.offset
+        rest = sum(outcome.rest_bytes for outcome in run.outcomes if outcome.rows is not None)
+        was_read = any(outcome.was_read for outcome in run.outcomes)
+        history.logs.append(ReadLog(run.log, packs, tuple(keys), was_read, rest, ends))
+        memories = [row for row in run.rows if not is_pair_row(row[2])]
+        history.open_rows[run.log.source] = tuple(row for row in run.rows if is_pair_row(row[2]))
+        history.programs[run.log.source].adopt(memories)
+
+    def _join_outcome(self, run: LogRun, outcome: Outcome) -> None:
+        history, source = self.history, run.log.source
+        history.tally.add(outcome.tally)
+        _add_to_reader(history.readers[source], outcome.tally)
+        families = history.store.families
+        for metric, label_sets in outcome.labels.items():
+            family = families[history.metrics[metric]]
+            for labels in label_sets:
+                family.get(labels, 0)
+        for metric, last in outcome.last.items():
+            known = history.last.setdefault(metric, {})
+            for labels, (tick, value) in last.items():
+                tick = tick or 0
+                if labels not in known or known[labels][0] <= tick or run.log.number == known[labels][2]:
+                    known[labels] = (tick, value, run.log.number)
+        for name, pick in (("least_s", min), ("greatest_s", max)):
+            told = [second for second in (getattr(history, name), getattr(outcome, name)) if second is not None]
+            setattr(history, name, pick(told) if told else None)
+        self._join_examples(run, outcome)
+
+    def _join_examples(self, run: LogRun, outcome: Outcome) -> None:
+        history, examples = self.history, outcome.examples
+        path = run.log.segments[outcome.segment].path
+        history.judged += examples.judged
+        for line, text in examples.unparsable:
+            if len(history.unparsable) < EXAMPLES_MAX:
+                history.unparsable.append((f"{path}:{line + 1}", text))
+        for shape, (count, line, text) in examples.shapes.items():
+            if shape in history.shapes:
+                history.shapes[shape].count += count
+            elif len(history.shapes) < SHAPES_MAX:
+                history.shapes[shape] = Shape(count, f"{path}:{line + 1}", text)
+
+
+def _pair_names(program: Program) -> PairNames:
+    names = {}
+    for number, rule in enumerate(program.rules):
+        if rule.open_pairs is not None:
+            name, _ = next(iter(rule.states))
+            names[number] = (name, rule.open_pairs.timeout_s is not None)
+    return PairNames(names)
+
+
+def _add_to_reader(reader: SourceReader, tally: Tally) -> None:
+    """Count in the source's own tallies, from which self-metrics are made."""
+    program = reader.program
+    reader.lines += tally.lines
+    reader.bytes += tally.bytes
+    reader.oversize += tally.oversize
+    reader.nul_bytes += tally.nul_bytes
+    program.unmatched += tally.unmatched
+    program.unparsable += tally.unparsable
+    program.continued += tally.continued
+    program.excluded += tally.excluded
+    for number, count in tally.matches.items():
+        program.rules[number].matches += count
+    for (number, reason), count in tally.skipped.items():
+        skipped = program.rules[number].skipped
+        skipped[reason] = skipped.get(reason, 0) + count
+    for (number, reason), count in tally.broken.items():
+        pairs = program.rules[number].open_pairs
+        assert pairs is not None
+        pairs.broken[reason] += count
+    for (number, name), count in tally.forgotten.items():
+        program.rules[number].memories[name].forgotten += count

@@ -1,0 +1,183 @@
+"""One log on its way through the replay: spans that were read out of order, put back into it.
+
+Spans are read on the assumption that nothing before them matters: that no rule remembers anything they ask for, no
+start is open that they close, no record goes over their border, and no time needs a zone that was told before. Here
+that is held against what did come before. Where it was wrong the rest of the log is read in order, each span with what
+the one before it left; so the result is that of reading the log from its start to its end, however it is cut.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from logmetrics.replay.logs import spans_of
+from logmetrics.replay.reader import PART_BYTES
+from logmetrics.replay.span import Before, Outcome, PastLog, Place, Span, StateRow
+from logmetrics.rules.pairs import OpenPairs
+
+# So much of a log that must be read in order is read in one go.
+_IN_ORDER_BYTES = 4 * PART_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class PairNames:
+    """The rules of a source that have pairs: number of the rule -> its name in rows, and whether it has a timeout."""
+
+    by_rule: dict[int, tuple[str, bool]]
+
+    def conflict(self, outcome: Outcome, rows: Iterable[StateRow]) -> bool:
+        """Whether any start that is open in *rows* would have mattered to what *outcome* came from."""
+        if not outcome.pair_keys:
+            return False
+        open_keys: dict[str, set[str]] = {}
+        for _, name, key, _, _ in rows:
+            if is_pair_row(key):
+                open_keys.setdefault(name, set()).add(json.loads(key))
+        for number, keys in outcome.pair_keys.items():
+            name, timed = self.by_rule[number]
+            before = open_keys.get(name)
+            if before and (
+                timed
+                or keys is None
+                or not keys.isdisjoint(before)
+                or len(before) + outcome.most_open[number] > OpenPairs.OPEN_MAX
+            ):
+                return True
+        return False
+
+
+def is_pair_row(key: str) -> bool:
+    """Whether the row with this key is of an open start; what logs remember has the log in its key."""
+    return not key.startswith("[")
+
+
+class LogRun:
+    """What was read of one log so far. ``take`` brings what came out of a span, ``wanted`` tells what to read next."""
+
+    def __init__(
+        self,
+        log: PastLog,
+        pairs: PairNames,
+        accept: Callable[[LogRun, Outcome, int], None],
+        part_bytes: int = PART_BYTES,
+    ) -> None:
+        self.log = log
+        self.pairs = pairs
+        # Told of each outcome that is found right, in the order of the log, with the number of its segment.
+        self.accept = accept
+        self.part_bytes = part_bytes
+        # Starts that logs before this one left open; known when these are done.
+        self.others: tuple[StateRow, ...] = ()
+        self.restarts = 0
+        self.problem: str | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self.spans = spans_of(self.log, self.part_bytes)
+        self.outcomes: list[Outcome] = []
+        self.done = not self.spans
+        self._index = 0
+        self._numbers = {(span.segment, span.start): number for number, span in enumerate(self.spans)}
+        self._results: dict[int, list[Outcome]] = {}
+        self._place = Place()
+        self._segment = 0
+        self._before = Before(rows=self.others)
+        self._in_order = False
+        self._asked_for: Span | None = None
+
+    @property
+    def rows(self) -> tuple[StateRow, ...]:
+        """What rules remember when the log is read, starts of other logs that are still open among it."""
+        return self._before.rows
+
+    def speculative(self) -> Sequence[Span]:
+        """All spans, to be read in any order."""
+        return self.spans
+
+    def is_wanted(self) -> bool:
+        """Whether a span that was not begun yet may still be of use."""
+        return not self._in_order and not self.done
+
+    def wanted(self) -> Span | None:
+        """The span that must be read next, if it is known and nobody reads it."""
+        if not self._in_order or self.done or self._asked_for is not None:
+            return None
+        segment = self.log.segments[self._segment]
+        stop = None if segment.compressed else self._place.offset + _IN_ORDER_BYTES
+        end = segment.size_bytes if segment.end is None else segment.end
+        if stop is not None and stop >= end:
+            stop = None
+        start = self._place.offset
+        self._asked_for = Span(self.log, self._segment, start, stop, self._place, self._before)
+        return self._asked_for
+
+    def take(self, span: Span, result: list[Outcome] | str) -> None:
+        """What came out of *span*, or why it could not be read."""
+        if isinstance(result, str):
+            if span is self._asked_for or not self._in_order:
+                self.problem = f"{self.log.segments[span.segment].path}: {result}"
+                self.done = True
+            return
+        if span is self._asked_for:
+            self._asked_for = None
+            self._go_on(span, result)
+            return
+        if self._in_order or self.done:
+            return
+        self._results[self._numbers[span.segment, span.start]] = result
+        while not self._in_order and self._index in self._results:
+            span, outcomes = self.spans[self._index], self._results.pop(self._index)
+            if self._is_right(span, outcomes):
+                self._index += 1
+                self._go_on(span, outcomes)
+            else:
+                self._in_order = True
+                self._results.clear()
+
+    def _is_right(self, span: Span, outcomes: list[Outcome]) -> bool:
+        """Whether what came before *span* would have made no difference."""
+        before, last = self._before, outcomes[-1]
+        if span.segment != self._segment or outcomes[0].began != self._place:
+            return False
+        if last.asked_memory and any(not is_pair_row(key) for _, _, key, _, _ in before.rows):
+            return False
+        if last.asked_zone and before.zone is not None:
+            return False
+        return not self.pairs.conflict(last, before.rows)
+
+    def _go_on(self, span: Span, outcomes: list[Outcome]) -> None:
+        before, last = self._before, outcomes[-1]
+        for outcome in outcomes:
+            self.accept(self, outcome, span.segment)
+            self.outcomes.append(outcome)
+        assert last.rows is not None
+        self._before = Before(
+            before.last_s if last.last_s is None else last.last_s,
+            before.zone if last.zone is None else last.zone,
+            last.rows if span.before is not None else (*before.rows, *last.rows),
+        )
+        self._place = last.ended
+        if span.stop is None:
+            self._segment += 1
+            self._place = Place()
+        self.done = self._segment >= len(self.log.segments)
+
+    @property
+    def last_s(self) -> int | None:
+        """The last time that was told up to here."""
+        return self._before.last_s
+
+    def begins_after(self, others: tuple[StateRow, ...]) -> bool:
+        """All logs before this one are read, and left *others* open. False: it must be read anew for that."""
+        self.others = others
+        if not others:
+            return True
+        if any(self.pairs.conflict(outcome, others) for outcome in self.outcomes):
+            self.restarts += 1
+            self._start()
+            self._in_order = True
+            return False
+        self._before = replace(self._before, rows=(*others, *self._before.rows))
+        return True

@@ -1,0 +1,99 @@
+"""A replay from its start to its end: logs are found, read, and put together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timezone, tzinfo
+
+from logmetrics.config.specs import Config
+from logmetrics.replay.history import Gatherer, History, Show
+from logmetrics.replay.logs import FoundLogs, find_logs
+from logmetrics.replay.pool import Pool, Processes, ThisProcess
+from logmetrics.replay.reader import PART_BYTES, first_second
+from logmetrics.replay.samples import WINDOW_S
+from logmetrics.replay.span import Job
+from logmetrics.replay.spool import Spool
+
+# Less is read sooner than processes are started.
+_WORTH_PROCESSES_BYTES = 2 * PART_BYTES
+# Without samples nobody sees a finer time than this share of the whole.
+_STEPS_OF_REPORT = 200
+_NICE_STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of a replay. Times are Unix times; *step_s* is None when no samples are wanted."""
+
+    config: Config
+    step_s: int | None = None
+    since_s: int | None = None
+    until_s: int | None = None
+    jobs: int = 1
+    zone: tzinfo | None = None
+    # Path -> up to where the file is read.
+    ends: Mapping[str, int] = field(default_factory=dict)
+    part_bytes: int = PART_BYTES
+    spool_directory: str | None = None
+
+
+def job_of(plan: Plan, found: FoundLogs, now_s: int) -> Job:
+    """What all processes need to know."""
+    zones = tuple(plan.zone or timezone.utc for _ in plan.config.sources)
+    step_s = plan.step_s or _step_of_report(found, zones, now_s)
+
+    def tick(second: int | None) -> int | None:
+        # The first sample that shows what was from that second on.
+        return None if second is None else second // step_s + 1
+
+    window_ticks = max(WINDOW_S // step_s, 1)
+    return Job(plan.config, zones, step_s, window_ticks, now_s, tick(plan.since_s), tick(plan.until_s))
+
+
+def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> int:
+    """A step for a replay of which no samples are wanted, by the first record of each log and the last change."""
+    if not found.logs:
+        return _NICE_STEPS_S[0]
+    firsts = [second for log in found.logs if (second := first_second(log, zones[log.source], now_s)) is not None]
+    last = max(segment.written_s for log in found.logs for segment in log.segments)
+    range_s = max(last - min(firsts, default=last), 0)
+    nice = next((step for step in _NICE_STEPS_S if step * _STEPS_OF_REPORT >= range_s), None)
+    return nice or -(-range_s // _STEPS_OF_REPORT // 7200) * 7200
+
+
+def read_history(
+    plan: Plan, found: FoundLogs, show: Show, now_s: int, pool_of: Callable[[Job], Pool] | None = None
+) -> History:
+    """Read all logs of *plan*. Raises ReplayError."""
+    job = job_of(plan, found, now_s)
+    history = History(job, Spool(plan.spool_directory))
+    for path, what in found.problems.items():
+        history.problems.append(f"{path}: {what}")
+    with closing(pool_of(job) if pool_of else _pool(plan, found, job)) as pool:
+        Gatherer(job, found, pool, history, show, plan.part_bytes).run()
+    return history
+
+
+def _pool(plan: Plan, found: FoundLogs, job: Job) -> Pool:
+    if plan.jobs == 1 or found.size_bytes < _WORTH_PROCESSES_BYTES:
+        return ThisProcess(job)
+    return Processes(job, plan.jobs)
+
+
+def logs_of(plan: Plan) -> FoundLogs:
+    """The logs of *plan*."""
+    return find_logs(plan.config.sources, plan.ends)
+
+
+def default_jobs() -> int:
+    """As many processes as there are processors that this one may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def now() -> int:
+    """The time at which a replay begins."""
+    return int(time.time())

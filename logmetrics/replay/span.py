@@ -1,0 +1,181 @@
+"""What is read of a log in one go, and what came out of it: the values that travel between processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from logmetrics.config.specs import Config
+from logmetrics.store.series import Labels
+
+StateRow = tuple[str, str, str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of a log. ``size_bytes`` are those on the disk, ``end`` is where its log is cut off, if anywhere."""
+
+    path: str
+    size_bytes: int
+    written_s: int
+    compressed: bool
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastLog:
+    """A log: its files, the oldest first. ``path`` is the name that labels are made of."""
+
+    number: int
+    source: int
+    path: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all spans have in common: config, zone of times without one, ticks, and which of them are wanted."""
+
+    config: Config
+    zones: tuple[tzinfo, ...]
+    step_s: int
+    window_ticks: int
+    # What is later than this is a mistake.
+    now_s: int
+    # The first tick that is wanted, and the first one behind those.
+    since_tick: int | None = None
+    until_tick: int | None = None
+
+    def tick_of(self, second: int) -> int:
+        """The tick of what happened in *second*; a sample at ``tick * step_s`` is the first that shows it."""
+        return second // self.step_s + 1
+
+    def wants(self, tick: int) -> bool:
+        """Whether what happened in *tick* is wanted."""
+        return (self.since_tick is None or tick >= self.since_tick) and (
+            self.until_tick is None or tick < self.until_tick
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a segment is read; see ``Position`` for its three parts."""
+
+    offset: int = 0
+    skipping: bool = False
+    ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """All that matters of what came before a place in a log: the last time, the zone of times without one, what rules
+    remember of this log, and which starts are open.
+    """
+
+    last_s: int | None = None
+    zone: tzinfo | None = None
+    rows: tuple[StateRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a segment: lines that begin in ``[start, stop)``, or from ``place`` on. Without ``before`` nothing is
+    known of what comes before, and nothing is assumed to matter.
+    """
+
+    log: PastLog
+    segment: int
+    start: int
+    stop: int | None
+    place: Place | None = None
+    before: Before | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that add up. Rules are known by their numbers."""
+
+    lines: int = 0
+    bytes: int = 0
+    oversize: int = 0
+    nul_bytes: int = 0
+    unmatched: int = 0
+    unparsable: int = 0
+    continued: int = 0
+    excluded: int = 0
+    records: int = 0
+    untimed: int = 0
+    future: int = 0
+    absurd: int = 0
+    outside: int = 0
+    matches: Counter[int] = field(default_factory=Counter)
+    skipped: Counter[tuple[int, str]] = field(default_factory=Counter)
+    broken: Counter[tuple[int, str]] = field(default_factory=Counter)
+    forgotten: Counter[tuple[int, str]] = field(default_factory=Counter)
+    packs: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        """Count what *other* has, too."""
+        for name in self.__slots__:
+            mine, more = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(more)
+            else:
+                setattr(self, name, mine + more)
+
+
+@dataclass(slots=True)
+class Examples:
+    """Lines that nobody counted: a sample of those that no rule matched, by shape, and the first that are no record.
+
+    Lines are told by their number in what was read, from 0.
+    """
+
+    judged: int = 0
+    # Shape -> how many of those judged, the first of them, its text.
+    shapes: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    unparsable: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came out of a span, or of a part of one.
+
+    ``cells`` are bytes by window, ``untimed`` the cells of which nobody knows the time; see ``cells.packed``. The
+    ``labels`` of each metric are in the order in which they were met; ``last`` are the last values of gauges, with
+    their ticks.
+    """
+
+    began: Place
+    ended: Place
+    tally: Tally
+    cells: dict[int, bytes]
+    untimed: bytes
+    labels: dict[int, list[Labels]]
+    last: dict[int, dict[Labels, tuple[int | None, int | float]]]
+    first_tick: int | None = None
+    least_s: int | None = None
+    greatest_s: int | None = None
+    # The first second that a record told, and whether all of the log before would have been needed to know better.
+    first_s: int | None = None
+    last_s: int | None = None
+    zone: tzinfo | None = None
+    asked_zone: bool = False
+    asked_memory: bool = False
+    # For each rule with pairs: its keys (None: too many), and how many were open at the most.
+    pair_keys: dict[int, frozenset[str] | None] = field(default_factory=dict)
+    most_open: dict[int, int] = field(default_factory=dict)
+    # Of the last part of a span: what rules remember.
+    rows: tuple[StateRow, ...] | None = None
+    # The keys that records of JSON have, for what is told of a log; whether anything in it was looked at.
+    keys: tuple[str, ...] = ()
+    was_read: bool = False
+    rest_bytes: int = 0
+    examples: Examples = field(default_factory=Examples)
+    # Filled in by whoever brings it in order.
+    segment: int = 0

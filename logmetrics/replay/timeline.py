@@ -1,0 +1,151 @@
+"""From cells to samples: each series' value at each tick, window by window, and the totals over all of them.
+
+Memory is that of the series and of the cells of one window, however long the history is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import fsum
+
+from logmetrics.config.specs import MetricSpec
+from logmetrics.replay.cells import Cell, measurements_of, unpacked
+from logmetrics.replay.history import History
+from logmetrics.replay.past import Row, past_of
+from logmetrics.replay.report import Timeline, is_error
+from logmetrics.replay.samples import Window
+from logmetrics.replay.windows import Track, WindowMaker
+from logmetrics.store.family import Family
+from logmetrics.store.series import GaugeSeries, Labels, Series
+
+# How finely a report shows time.
+_BUCKETS = 96
+# A series without samples for so long is shown no more.
+STALE_S = 300
+
+
+class Samples:
+    """Goes through the windows of a history, once; its totals are in the history's store when that is done."""
+
+    def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool, live_from_s: int | None) -> None:
+        """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made.
+
+        The last samples end their series, unless the live ones begin at *live_from_s*, within five minutes.
+        """
+        self.history = history
+        self.extra = tuple(extra.items())
+        self.wanted = wanted
+        self.job = history.job
+        self.families = [history.store.families[name] for name in history.metrics]
+        self._live_from_s = live_from_s
+        self._tracks: dict[tuple[Family, Labels], Track] = {}
+        self._by_family: dict[Family, list[Track]] = {}
+        step_s, least_s = self.job.step_s, history.least_s or 0
+        range_s = (history.greatest_s or 0) - least_s + 1
+        self._bucket_s = max(-(-range_s // (_BUCKETS * step_s)), 1) * step_s
+        self._start_s = least_s - least_s % step_s
+        self._counts: dict[str, list[float]] = {}
+        self._errors: dict[str, list[float]] = {}
+
+    # -- totals
+
+    def finish(self) -> None:
+        """Put the totals into the store."""
+        for (family, labels), track in self._tracks.items():
+            if family.spec.type not in ("gauge", "info"):
+                track.past.give(family.series[labels])
+        for metric, last in self.history.last.items():
+            family = self.families[metric]
+            for labels, (_, value, _) in last.items():
+                series = family.get(labels)
+                if isinstance(series, GaugeSeries):
+                    series.set(value)
+
+    def timeline(self) -> Timeline | None:
+        """Increments over time; None when nothing has a time."""
+        if self.history.least_s is None:
+            return None
+        return Timeline(self._start_s, self._bucket_s, self._counts, self._errors)
+
+    def _add_to_timeline(self, spec: MetricSpec, labels: Labels, row: Row) -> None:
+        if spec.type not in ("counter", "histogram"):
+            return
+        size = ((self.history.greatest_s or 0) - self._start_s) // self._bucket_s + 1
+        kept = [self._counts.setdefault(spec.name, [0.0] * size)]
+        if "status" in spec.labels:
+            kept.append(self._errors.setdefault(spec.name, [0.0] * size))
+            if not is_error(labels[spec.labels.index("status")]):
+                kept.pop()
+        for tick, cell in row:
+            bucket = ((tick - 1) * self.job.step_s - self._start_s) // self._bucket_s
+            for counts in kept:
+                counts[min(max(bucket, 0), size - 1)] += _amount(spec.type, cell)
+
+    # -- windows
+
+    def windows(self) -> Iterator[Window]:
+        """All windows in order; none when no samples are wanted."""
+        windows = self.history.spool.windows
+        if not self.wanted:
+            for window in windows:
+                for track, row in self._rows_of(window).items():
+                    track.past.absorb(row)
+            return
+        if not windows:
+            return
+        ticks, end_tick = self.job.window_ticks, self.end_tick
+        before = WindowMaker((windows[0] - 1) * ticks, windows[0] * ticks, self.job.step_s, self.extra)
+        for window in range(windows[0], (end_tick - 1) // ticks + 1):
+            making = WindowMaker(window * ticks, min((window + 1) * ticks, end_tick), self.job.step_s, self.extra)
+            rows = self._rows_of(window)
+            for family in self.families:
+                making.make(self._by_family.get(family, ()), family.idle_s, rows, before)
+            if before.has_samples:
+                yield before.window()
+            before = making
+        if self._live_from_s is None or self._live_from_s > end_tick * self.job.step_s + STALE_S:
+            before.end_all()
+        yield before.window()
+
+    @property
+    def end_tick(self) -> int:
+        """The tick behind the last one that there are samples of."""
+        if self.job.until_tick is not None:
+            return min(self.job.until_tick, self.job.tick_of(self.job.now_s))
+        [*_, last] = self.history.spool.windows
+        greatest = 0
+        for data, override in self.history.spool.cells(last):
+            for _, _, ticks, _ in unpacked(data):
+                greatest = max(greatest, *(ticks if override is None else (override,)))
+        return greatest + 1
+
+    def _rows_of(self, window: int) -> dict[Track, Row]:
+        """The cells of each series in *window*, by tick."""
+        found: dict[Track, Row] = {}
+        for data, override in self.history.spool.cells(window):
+            for number, labels, ticks, cells in unpacked(data):
+                track = self._track(self.families[number], labels, cells)
+                if override is not None:
+                    ticks = [override] * len(cells)
+                found.setdefault(track, []).extend(zip(ticks, cells, strict=True))
+        for track, row in found.items():
+            row.sort(key=lambda entry: entry[0])
+            self._add_to_timeline(track.spec, track.labels, row)
+        return found
+
+    def _track(self, family: Family, labels: Labels, cells: list[Cell]) -> Track:
+        if family.spec.type != "info":  # of which the store has the last one only
+            series: Series = family.get(labels, measurements_of(family.spec.type, cells))
+            labels = series.labels
+        key = family, labels
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = Track(family.spec, labels, past_of(family.spec, self.job.step_s))
+            self._by_family.setdefault(family, []).append(track)
+        return track
+
+
+def _amount(kind: str, cell: Cell) -> float:
+    if kind == "histogram":
+        return float(sum(cell[0]))
+    return float(cell) if cell.__class__ is int else fsum([cell[1], *cell[2]])
