@@ -267,7 +267,7 @@ class Engine:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
         started_s = self.monotonic()
         if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
-            self._discover()
+            self.discover()
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
         more = False
         turns_s, looking_s = 0.0, self.monotonic()
@@ -299,7 +299,8 @@ class Engine:
                 self._progress_due()
         return more
 
-    def _discover(self) -> None:
+    def discover(self) -> None:
+        """Look through the directories of all sources, and bring the files that are followed in line."""
         pace, watch = self.pace, self.pace.watch
         # Files that had to wait are no news.
         told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False

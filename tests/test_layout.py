@@ -21,11 +21,11 @@ LEVELS = {
     "packs": 2,
     "sources": 3,
     "serve": 3,
-    "replay": 3,
+    "replay": 5,
     "authoring": 3,
     "engine": 4,
-    "cli": 5,
-    "__main__": 6,
+    "cli": 6,
+    "__main__": 7,
 }
 SIDEWAYS = {("rules", "formats"), ("rules", "store")}
 MODULE_LINES_MAX = 400

@@ -1,5 +1,5 @@
-"""All logs together: the reduce of the replay. What came out of spans goes into one store and one spool, by the order of
-logs, so that the number of processes and the places of cuts make no difference.
+"""All logs together: the reduce of the replay. What came out of spans goes into one store and one spool, by the order
+of logs, so that the number of processes and the places of cuts make no difference.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from logmetrics.replay.log_run import LogRun, PairNames, is_pair_row
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Batch, Pool
 from logmetrics.replay.reader import PART_BYTES
-from logmetrics.replay.span import Job, Outcome, PastLog, Span, StateRow, Tally
+from logmetrics.replay.span import Job, Outcome, PastLog, Place, Span, StateRow, Tally
 from logmetrics.replay.spool import Spool
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.program import Program
@@ -53,8 +53,8 @@ class ReadLog:
     keys: tuple[str, ...]
     was_read: bool
     rest_bytes: int
-    # Up to where each segment was read: the starts of what was not.
-    ends: list[int] = field(default_factory=list)
+    # Up to where each segment was read.
+    places: list[Place] = field(default_factory=list)
 
 
 class History:
@@ -69,7 +69,8 @@ class History:
             family.heavy = False  # who came first stays, or what was written already would be wrong
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.metrics = list(config.rule_set.metrics)
-        self.tally = Tally()
+        # What became of the lines of each source.
+        self.tallies = [Tally() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.shapes: dict[str, Shape] = {}
         self.judged = 0
@@ -247,24 +248,24 @@ class Gatherer:
         self._first_seen.pop(number, None)
         packs: dict[str, int] = {}
         keys: dict[str, None] = {}
-        ends = [0] * len(run.log.segments)
+        places = [Place()] * len(run.log.segments)
         for outcome in run.outcomes:
             self._join_outcome(run, outcome)
             for pack, count in outcome.tally.packs.items():
                 packs[pack] = packs.get(pack, 0) + count
             keys.update(dict.fromkeys(outcome.keys))
-            ends[outcome.segment] = outcome.ended.offset
+            places[outcome.segment] = outcome.ended
         rest = sum(outcome.rest_bytes for outcome in run.outcomes if outcome.rows is not None)
         was_read = any(outcome.was_read for outcome in run.outcomes)
-        history.logs.append(ReadLog(run.log, packs, tuple(keys), was_read, rest, ends))
+        history.logs.append(ReadLog(run.log, packs, tuple(keys), was_read, rest, places))
         memories = [row for row in run.rows if not is_pair_row(row[2])]
         history.open_rows[run.log.source] = tuple(row for row in run.rows if is_pair_row(row[2]))
         history.programs[run.log.source].adopt(memories)
 
     def _join_outcome(self, run: LogRun, outcome: Outcome) -> None:
         history, source = self.history, run.log.source
-        history.tally.add(outcome.tally)
-        _add_to_reader(history.readers[source], outcome.tally)
+        history.tallies[source].add(outcome.tally)
+        add_to_reader(history.readers[source], outcome.tally)
         families = history.store.families
         for metric, label_sets in outcome.labels.items():
             family = families[history.metrics[metric]]
@@ -304,7 +305,7 @@ def _pair_names(program: Program) -> PairNames:
     return PairNames(names)
 
 
-def _add_to_reader(reader: SourceReader, tally: Tally) -> None:
+def add_to_reader(reader: SourceReader, tally: Tally) -> None:
     """Count in the source's own tallies, from which self-metrics are made."""
     program = reader.program
     reader.lines += tally.lines

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logmetrics.config.specs import SourceSpec
 from logmetrics.replay.reader import PART_BYTES
+from logmetrics.replay.remote_files import find_remote, is_remote, open_anywhere
 from logmetrics.replay.span import PastLog, Segment, Span
-from logmetrics.sources.content import open_content
-from logmetrics.sources.discovery import FoundFile, discover
+from logmetrics.sources.discovery import FileId, FoundFile, discover
 from logmetrics.sources.names import COMPRESSED, log_path
 
 _NUMBER = re.compile(r"\.([0-9]{1,4})$")
@@ -34,28 +34,25 @@ class FoundLogs:
         return sum(log.size_bytes for log in self.logs)
 
 
-class _NeverStops:
-    stopping = False
-
-
-def find_logs(sources: Iterable[SourceSpec], ends: Mapping[str, int] | None = None) -> FoundLogs:
-    """All logs of *sources*. *ends* says up to where files are read, by path; 0 leaves one out."""
+def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None = None) -> FoundLogs:
+    """All logs of *sources*. With *ends* only those files that it names are read, and up to there."""
     found = FoundLogs()
     seen: set[tuple[int, int]] = set()
     for number, source in enumerate(sources):
-        discovery = discover(source)
+        discovery = discover(replace(source, paths=tuple(path for path in source.paths if not is_remote(path))))
         found.problems.update(discovery.problems)
+        remote = [file for path in source.paths if is_remote(path) for file in find_remote(path)]
         files = []
-        for file in discovery.files.values():
+        for file in (*discovery.files.values(), *remote):
             if file.file_id in seen or file.role == "excluded":
                 continue
-            if file.role == "generation" and not os.path.isdir(os.path.expanduser(file.root)):
+            if file.role == "generation" and not _is_directory(file.root):
                 found.left_out.append(file.path)
                 continue
             seen.add(file.file_id)
             files.append(file)
         for path, generations in _by_log(files, found).items():
-            segments = _segments(generations, ends or {}, found)
+            segments = _segments(generations, ends, found)
             if segments:
                 found.logs.append(PastLog(len(found.logs), number, path, segments))
     return found
@@ -71,9 +68,13 @@ def _by_log(files: list[FoundFile], found: FoundLogs) -> dict[str, list[FoundFil
             found.left_out.append(file.path)  # the same in both forms, as gzip --keep leaves it
             continue
         log = log_path(file.path)
-        is_generation = log in paths and os.path.isdir(os.path.expanduser(file.root))
+        is_generation = log in paths and _is_directory(file.root)
         logs.setdefault(log if is_generation else plain, []).append(file)
     return {log: _oldest_first(log, members) for log, members in logs.items()}
+
+
+def _is_directory(root: str) -> bool:
+    return is_remote(root) or os.path.isdir(os.path.expanduser(root))
 
 
 def _plain(path: str) -> str:
@@ -95,17 +96,17 @@ def _oldest_first(log: str, files: list[FoundFile]) -> list[FoundFile]:
     return older + [file for file in files if file.path == log]
 
 
-def _segments(files: list[FoundFile], ends: Mapping[str, int], found: FoundLogs) -> tuple[Segment, ...]:
+def _segments(files: list[FoundFile], ends: Mapping[FileId, int] | None, found: FoundLogs) -> tuple[Segment, ...]:
     segments = []
     for file in files:
         size_bytes, time_ns = file.signature
-        end = ends.get(file.path)
+        end = None if ends is None else ends.get(file.file_id, 0)
         if end == 0 or not size_bytes:
             continue
         compressed = False
         if size_bytes > PART_BYTES:  # smaller ones are not cut
             try:
-                content = open_content(file.path, _NeverStops())
+                content = open_anywhere(file.path)
             except OSError as error:
                 found.problems[file.path] = error.strerror or str(error)
                 continue

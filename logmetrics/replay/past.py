@@ -42,6 +42,8 @@ class PastSeries:
 
 
 class PastCounter(PastSeries):
+    """Adds up."""
+
     def __init__(self) -> None:
         super().__init__()
         self.sum = CounterSum()
@@ -50,7 +52,7 @@ class PastCounter(PastSeries):
         for _, cell in row:
             self.sum.add(cell)
 
-    def changes(self, row: Row, first: int, end: int) -> list[Change]:
+    def changes(self, row: Row, first: int, end: int) -> list[Change]:  # noqa: ARG002
         changes = []
         for tick, cells in groupby(row, _tick):
             self.absorb(list(cells))
@@ -65,6 +67,8 @@ class PastCounter(PastSeries):
 
 
 class PastHistogram(PastSeries):
+    """Adds up, bucket by bucket."""
+
     def __init__(self, buckets: int) -> None:
         super().__init__()
         self.sum = HistogramSum(buckets)
@@ -74,7 +78,7 @@ class PastHistogram(PastSeries):
         for _, cell in row:
             self.sum.add(cell)
 
-    def changes(self, row: Row, first: int, end: int) -> list[Change]:
+    def changes(self, row: Row, first: int, end: int) -> list[Change]:  # noqa: ARG002
         changes = []
         for tick, cells in groupby(row, _tick):
             self.absorb(list(cells))
@@ -96,7 +100,7 @@ class PastGauge(PastSeries):
         if row:
             self.value = row[-1][1]
 
-    def changes(self, row: Row, first: int, end: int) -> list[Change]:
+    def changes(self, row: Row, first: int, end: int) -> list[Change]:  # noqa: ARG002
         changes = []
         for tick, cells in groupby(row, _tick):
             [*_, (_, self.value)] = cells
@@ -109,19 +113,25 @@ class PastGauge(PastSeries):
 
 
 class PastActive(PastSeries):
-    """How many keys were seen within the last *window_ticks*; in the total are all that ever were."""
+    """How many keys were seen within the last *window_s*; in the total are all that ever were."""
 
-    def __init__(self, window_ticks: int) -> None:
+    def __init__(self, window_s: float, step_s: int) -> None:
         super().__init__()
-        self.window_ticks = window_ticks
+        self.step_s = step_s
+        self.window_ticks = max(round(window_s / step_s), 1)
         # Key -> the tick in which it was last seen, in that order.
         self._seen: dict[str, int] = {}
-        self._ever: dict[str, None] = {}
+        # The same of all time.
+        self._ever: dict[str, int] = {}
 
     def absorb(self, row: Row) -> None:
-        for _, keys in row:
-            if len(self._ever) < ActiveSeries.KEYS_MAX:
-                self._ever.update(dict.fromkeys(keys))
+        for tick, keys in row:
+            for key in keys:
+                self._ever[key] = max(tick, self._ever.get(key, tick))
+        surplus = len(self._ever) - ActiveSeries.KEYS_MAX
+        if surplus > 0:
+            for key in sorted(self._ever, key=self._ever.__getitem__)[:surplus]:
+                del self._ever[key]
 
     def changes(self, row: Row, first: int, end: int) -> list[Change]:
         self.absorb(row)
@@ -142,7 +152,7 @@ class PastActive(PastSeries):
 
     def give(self, series: Series) -> None:
         assert isinstance(series, ActiveSeries)
-        series.seen = dict.fromkeys(self._ever, float("inf"))
+        series.seen = {key: float(tick * self.step_s) for key, tick in self._ever.items()}
 
 
 def past_of(spec: MetricSpec, step_s: int) -> PastSeries:
@@ -151,4 +161,4 @@ def past_of(spec: MetricSpec, step_s: int) -> PastSeries:
         return PastCounter()
     if spec.type == "histogram":
         return PastHistogram(len(spec.buckets))
-    return PastActive(max(round(spec.window_s / step_s), 1)) if spec.type == "active" else PastGauge()
+    return PastActive(spec.window_s, step_s) if spec.type == "active" else PastGauge()

@@ -32,13 +32,14 @@ class Pool(Protocol):
 
 def read_batch(reader: SpanReader, batch: Batch) -> list[Result]:
     """The results of *batch*, one for each span."""
-    results: list[Result] = []
-    for span in batch:
-        try:
-            results.append(reader.read(span))
-        except OSError as error:
-            results.append(error.strerror or str(error))
-    return results
+    return [_result_of(reader, span) for span in batch]
+
+
+def _result_of(reader: SpanReader, span: Span) -> Result:
+    try:
+        return reader.read(span)
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 class ThisProcess:

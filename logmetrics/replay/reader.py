@@ -16,12 +16,13 @@ from logmetrics.replay.asked import KEEPERS, AskedMemory, AskedPairs
 from logmetrics.replay.cells import CellStore, packed
 from logmetrics.replay.examples import Judge
 from logmetrics.replay.moments import Moments
+from logmetrics.replay.remote_files import open_anywhere
 from logmetrics.replay.span import Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.functions import time
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
-from logmetrics.sources.content import Content, open_content
+from logmetrics.sources.content import Content
 from logmetrics.sources.discovery import FoundFile
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of
 from logmetrics.sources.reader import SourceReader
@@ -32,10 +33,6 @@ PART_BYTES = 8 * 1024 * 1024
 _SEARCH_BYTES = 64 * 1024
 # What is known of so many logs is kept at hand.
 _KNOWN_LOGS_MAX = 1_000
-
-
-class _NeverStops:
-    stopping = False
 
 
 class Part(Content):
@@ -125,7 +122,7 @@ class SpanReader:
         if number not in self._sources:
             self._sources[number] = _Source(self.job, number)
         segment = span.log.segments[span.segment]
-        content = open_content(segment.path, _NeverStops())
+        content = open_anywhere(segment.path)
         try:
             return list(_Reading(self.job, self._sources[number], span, segment, content).parts())
         finally:
@@ -291,6 +288,9 @@ class _Reading:
             setattr(tally, name, getattr(moments, name))
             setattr(moments, name, 0)
         tally.packs.update(self.log.packs)
+        self._count_rules(tally, program)
+
+    def _count_rules(self, tally: Tally, program: Program) -> None:
         for number, rule in enumerate(program.rules):
             if rule.matches:
                 tally.matches[number] = rule.matches
@@ -310,8 +310,7 @@ class _Reading:
 
 
 def _tail_at(content: Content, place: Place, span: Span, segment: Segment, reader: SourceReader) -> Tail:
-    status = content.status()
-    found = FoundFile(segment.path, (status.st_dev, status.st_ino), (0, 0), "log", "")
+    found = FoundFile(segment.path, (0, 0), (0, 0), "log", "")
     position = Position(0, reader.spec.name, segment.path, span.log.path, found.file_id)
     position.offset = position.read_to = place.offset
     position.skipping, position.ahead = place.skipping, place.ahead
@@ -342,7 +341,7 @@ def first_second(log: PastLog, zone: tzinfo, now_s: int) -> int | None:
     """When the first record of *log* was that has a time, as far as its first bytes tell."""
     segment = log.segments[0]
     try:
-        content = open_content(segment.path, _NeverStops())
+        content = open_anywhere(segment.path)
         try:
             first = content.read(0, _SEARCH_BYTES)
         finally:

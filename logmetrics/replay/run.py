@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timezone, tzinfo
 
 from logmetrics.config.specs import Config
@@ -17,6 +17,7 @@ from logmetrics.replay.reader import PART_BYTES, first_second
 from logmetrics.replay.samples import WINDOW_S
 from logmetrics.replay.span import Job
 from logmetrics.replay.spool import Spool
+from logmetrics.sources.discovery import FileId
 
 # Less is read sooner than processes are started.
 _WORTH_PROCESSES_BYTES = 2 * PART_BYTES
@@ -26,7 +27,7 @@ _NICE_STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Reading:
     """What is asked of a replay. Times are Unix times; *step_s* is None when no samples are wanted."""
 
     config: Config
@@ -35,23 +36,23 @@ class Plan:
     until_s: int | None = None
     jobs: int = 1
     zone: tzinfo | None = None
-    # Path -> up to where the file is read.
-    ends: Mapping[str, int] = field(default_factory=dict)
+    # Only these files are read, and up to there; None: all there are.
+    ends: Mapping[FileId, int] | None = None
     part_bytes: int = PART_BYTES
     spool_directory: str | None = None
 
 
-def job_of(plan: Plan, found: FoundLogs, now_s: int) -> Job:
+def job_of(reading: Reading, found: FoundLogs, now_s: int) -> Job:
     """What all processes need to know."""
-    zones = tuple(plan.zone or timezone.utc for _ in plan.config.sources)
-    step_s = plan.step_s or _step_of_report(found, zones, now_s)
+    zones = tuple(reading.zone or timezone.utc for _ in reading.config.sources)
+    step_s = reading.step_s or _step_of_report(found, zones, now_s)
 
     def tick(second: int | None) -> int | None:
         # The first sample that shows what was from that second on.
         return None if second is None else second // step_s + 1
 
     window_ticks = max(WINDOW_S // step_s, 1)
-    return Job(plan.config, zones, step_s, window_ticks, now_s, tick(plan.since_s), tick(plan.until_s))
+    return Job(reading.config, zones, step_s, window_ticks, now_s, tick(reading.since_s), tick(reading.until_s))
 
 
 def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> int:
@@ -66,27 +67,27 @@ def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> 
 
 
 def read_history(
-    plan: Plan, found: FoundLogs, show: Show, now_s: int, pool_of: Callable[[Job], Pool] | None = None
+    reading: Reading, found: FoundLogs, show: Show, now_s: int, pool_of: Callable[[Job], Pool] | None = None
 ) -> History:
-    """Read all logs of *plan*. Raises ReplayError."""
-    job = job_of(plan, found, now_s)
-    history = History(job, Spool(plan.spool_directory))
+    """Read all logs of *reading*. Raises ReplayError."""
+    job = job_of(reading, found, now_s)
+    history = History(job, Spool(reading.spool_directory))
     for path, what in found.problems.items():
         history.problems.append(f"{path}: {what}")
-    with closing(pool_of(job) if pool_of else _pool(plan, found, job)) as pool:
-        Gatherer(job, found, pool, history, show, plan.part_bytes).run()
+    with closing(pool_of(job) if pool_of else _pool(reading, found, job)) as pool:
+        Gatherer(job, found, pool, history, show, reading.part_bytes).run()
     return history
 
 
-def _pool(plan: Plan, found: FoundLogs, job: Job) -> Pool:
-    if plan.jobs == 1 or found.size_bytes < _WORTH_PROCESSES_BYTES:
+def _pool(reading: Reading, found: FoundLogs, job: Job) -> Pool:
+    if reading.jobs == 1 or found.size_bytes < _WORTH_PROCESSES_BYTES:
         return ThisProcess(job)
-    return Processes(job, plan.jobs)
+    return Processes(job, reading.jobs)
 
 
-def logs_of(plan: Plan) -> FoundLogs:
-    """The logs of *plan*."""
-    return find_logs(plan.config.sources, plan.ends)
+def logs_of(reading: Reading) -> FoundLogs:
+    """The logs of *reading*."""
+    return find_logs(reading.config.sources, reading.ends)
 
 
 def default_jobs() -> int:

@@ -23,6 +23,10 @@ class Keepers(NamedTuple):
     pairs: Callable[[tuple[str, ...], float | None], OpenPairs] = OpenPairs
 
 
+# Those of the daemon.
+LIVE = Keepers()
+
+
 def _tally(rule: RuleSpec, keepers: Keepers) -> RuleTally:
     """All that *rule* will know is there from the start, for what an earlier run saved of it."""
     calls = (part for part in rule.parts() if isinstance(part, Call) and part.name in STATEFUL)

@@ -26,7 +26,7 @@ from logmetrics.formats.json_lines import JsonFormat, can_be_known
 from logmetrics.formats.kinds import ABSENT
 from logmetrics.formats.routing import split_formats
 from logmetrics.formats.text_fields import TextFieldsFormat, logfmt_format, pattern_format
-from logmetrics.rules.bindings import Bindings, Keepers, Sites
+from logmetrics.rules.bindings import LIVE, Bindings, Keepers, Sites
 from logmetrics.rules.emit import BREAK, Emitter
 from logmetrics.rules.kinds import ANYTHING, Fields
 from logmetrics.rules.pack_rules import NumberedRule, PackRules, by_pack
@@ -46,7 +46,7 @@ def compile_rules(
     agent: Expr | None = None,
     *,
     pattern: str = "",
-    keepers: Keepers = Keepers(),
+    keepers: Keepers = LIVE,
 ) -> Program:
     """Compile *rule_set* for the lines of one source, writing into *store*.
 
@@ -64,7 +64,7 @@ def compile_rules(
     return program
 
 
-def compiled(config: Config, source: SourceSpec, store: Sites, keepers: Keepers = Keepers()) -> Program:
+def compiled(config: Config, source: SourceSpec, store: Sites, keepers: Keepers = LIVE) -> Program:
     """The rules of *config* for *source*. Raises ConfigError when they are nested too deeply for Python."""
     program = compile_rules(
         config.rule_set, source.name, source.format, store, source.agent, pattern=source.pattern, keepers=keepers

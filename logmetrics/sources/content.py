@@ -10,10 +10,11 @@ from typing import IO, Any, Protocol, cast
 from logmetrics.sources.discovery import FileId, Signature, signature_of
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
+# How compressed files begin.
+MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 # A frame's header has no more (RFC 8878, 3.1.1.1).
 _ZSTD_HEADER_BYTES = 18
-_MAGIC_BYTES = max(map(len, _MAGIC))
+MAGIC_BYTES = max(map(len, MAGIC))
 # Decompressed so much at a time while skipping to a place: bounds memory, whatever the file holds.
 _SKIP_BYTES = 1024 * 1024
 
@@ -222,11 +223,11 @@ def with_its_kind(content: Content, stop: StopFlag) -> Content | None:
 
     Names do not tell: a file with any name may be compressed, and one that was empty when it was opened, too.
     """
-    first = content.read(0, _MAGIC_BYTES)
-    for magic, kind in _MAGIC.items():
+    first = content.read(0, MAGIC_BYTES)
+    for magic, kind in MAGIC.items():
         if first.startswith(magic):
             return CompressedContent(content.fd, kind, stop)
-    return None if any(magic.startswith(first) for magic in _MAGIC) else content
+    return None if any(magic.startswith(first) for magic in MAGIC) else content
 
 
 def file_id_of(status: os.stat_result) -> FileId:

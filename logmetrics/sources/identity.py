@@ -293,6 +293,7 @@ class Identity:
         position.end = position.signature[0]
         size = min(WINDOW_BYTES, position.end)
         position.raw = True
+        position.begun = position.end
         position.grow_head(raw.read(0, HEAD_BYTES))
         position.advance(position.end, raw.read(position.end - size, size))
         tail.first = position.head

@@ -58,6 +58,8 @@ class Position:
     raw: bool = False
     # True when its unread rest was given up and stands in the loss ledger.
     told_lost: bool = False
+    # Where counting began: what stands before was there before the first start, and is for `logmetrics replay`.
+    begun: int = 0
     head: bytes = b""
     marks: list[tuple[int, bytes]] = field(default_factory=list)
     # True when head or marks are not yet in state.db as they are here.
@@ -227,6 +229,7 @@ def file_row(position: Position) -> FileRow:
         position.read_to,
         position.raw,
         position.told_lost,
+        position.begun,
     )
 
 
@@ -239,7 +242,7 @@ def fingerprint_row(position: Position) -> FingerprintRow:
 def position_of(row: FileRow, fingerprint: FingerprintRow | None) -> Position:
     """What the rows of one file tell. Raises ValueError or TypeError for rows that are not of this shape."""
     key, source, path, met_path, device, inode, offset, window_bytes, window_hash, skipping, ahead, *rest = row
-    size_bytes, mtime_ns, end, read_to, raw, told_lost = rest
+    size_bytes, mtime_ns, end, read_to, raw, told_lost, begun = rest
     _, head, marks = fingerprint or (key, b"", "[]")
     return Position(
         key,
@@ -257,6 +260,7 @@ def position_of(row: FileRow, fingerprint: FingerprintRow | None) -> Position:
         read_to,
         bool(raw),
         bool(told_lost),
+        begun,
         head,
         [(place, bytes.fromhex(digest)) for place, digest in json.loads(marks)],
         fingerprint_changed=False,

@@ -145,12 +145,18 @@ class Tail:
     def start_at_end(self) -> None:
         """Begin behind the last newline that is there, so that a line being written counts when it is complete."""
         assert self.content is not None
-        end = self.content.end(_BEYOND_ANY_END)
-        start = line_start(self.content, end)
-        self.position.grow_head(self.content.read(0, min(HEAD_BYTES, start)))
-        size = min(WINDOW_BYTES, start)
-        self.position.advance(start, self.content.read(start - size, size))
-        self.position.end = end
+        self.start_at(line_start(self.content, self.content.end(_BEYOND_ANY_END)))
+
+    def start_at(self, offset: int, *, skipping: bool = False, ahead: int = 0) -> None:
+        """Begin at *offset*; see Position. What stands before it is not read."""
+        assert self.content is not None
+        position = self.position
+        position.begun = offset
+        position.skipping, position.ahead = skipping, ahead
+        position.grow_head(self.content.read(0, min(HEAD_BYTES, offset)))
+        size = min(WINDOW_BYTES, offset)
+        position.advance(offset, self.content.read(offset - size, size))
+        position.end = self.content.end(_BEYOND_ANY_END)
         self.resume()
 
     def cut(self, offset: int) -> None:

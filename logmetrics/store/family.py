@@ -319,6 +319,13 @@ class Family:
         self.newcomers.committed()
         return born
 
+    def adopt(self, series: Series) -> None:
+        """Take over the value of *series*, which is of a family like this one."""
+        mine = self.series.get(series.labels) or self._add(series.labels, overflow=series.overflow)
+        series.present()
+        mine.resume(series.save())
+        self._touch(mine)
+
     def restore(self, row: SeriesRow) -> None:
         """Bring back a series as the last commit of an earlier run left it. Raises ValueError or TypeError."""
         series = self.series.get(row.labels) or self._add(row.labels, overflow=row.overflow)

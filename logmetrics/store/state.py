@@ -15,7 +15,7 @@ from typing import Any
 
 from logmetrics.errors import StateError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x6C6F676D  # "logm"
 FILE_NAME = "state.db"
 LOCK_NAME = "lock"
@@ -49,7 +49,8 @@ CREATE TABLE files (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, path BLOB NOT NULL, met_path BLOB NOT NULL, device TEXT NOT NULL,
   inode TEXT NOT NULL, offset INTEGER NOT NULL, window_bytes INTEGER NOT NULL, window_hash BLOB NOT NULL,
   skipping INTEGER NOT NULL, ahead INTEGER NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-  log_end INTEGER NOT NULL, read_to INTEGER NOT NULL, raw INTEGER NOT NULL, told_lost INTEGER NOT NULL
+  log_end INTEGER NOT NULL, read_to INTEGER NOT NULL, raw INTEGER NOT NULL, told_lost INTEGER NOT NULL,
+  begun INTEGER NOT NULL
 );
 CREATE TABLE fingerprints (file INTEGER PRIMARY KEY, head BLOB NOT NULL, marks TEXT NOT NULL);
 CREATE TABLE pairs (
@@ -67,7 +68,7 @@ STATEMENTS: Mapping[str, str] = {
     "newcomers_gone": "DELETE FROM newcomers WHERE family = ? AND slot = ?",
     "newcomers": "INSERT OR REPLACE INTO newcomers VALUES (?, ?, ?, ?, ?, ?)",
     "refusals": "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?)",
-    "files": "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "files": "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "files_gone": "DELETE FROM files WHERE id = ?",
     "fingerprints": "INSERT OR REPLACE INTO fingerprints (file, head, marks) VALUES (?, ?, ?)",
     "fingerprints_gone": "DELETE FROM fingerprints WHERE file = ?",
