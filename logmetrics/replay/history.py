@@ -155,9 +155,13 @@ class Gatherer:
         while True:
             if not self._queue and not self._take_up_logs():
                 return None
-            batch = [span for span in self._queue.popleft() if self._runs[span.log.number].is_wanted()]
+            batch = [span for span in self._queue.popleft() if self._is_wanted(span)]
             if batch:
                 return batch
+
+    def _is_wanted(self, span: Span) -> bool:
+        run = self._runs.get(span.log.number)
+        return run is not None and run.is_wanted()
 
     def _take_up_logs(self) -> bool:
         """Queue the spans of the next log, or of the next small ones together; False when there is none for now."""

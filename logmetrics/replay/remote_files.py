@@ -29,7 +29,7 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def open_anywhere(path: str, stop: StopFlag = _NeverStops) -> Content:  # type: ignore[assignment]
+def open_anywhere(path: str, stop: StopFlag = _NeverStops) -> Content:
     """Open the log at *path*, a name or a URL. Raises OSError."""
     if not is_remote(path):
         return open_content(path, stop)
