@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 
 from logmetrics.replay.own_time import KEYED, of_keyed
-from logmetrics.replay.time_forms import DAY_S, EARLIEST_S, OFFSETS, WITHIN_HOUR
+from logmetrics.replay.time_forms import EARLIEST_S, OFFSETS, WITHIN_HOUR
 from logmetrics.replay.zones import offset_within_hour
 
 _TIME_END_MAX = 128
@@ -27,7 +27,7 @@ _BEHIND = re.compile(rb"([.,]?)([0-9]*)(.*)", re.DOTALL)
 class _Heads(dict[bytes, int]):
     """What lines begin with, up to the hour or to the last three digits of their seconds -> Unix time of that.
 
-    A KeyError is raised for what is of another form, absurd or nearly so, or of an hour in which clocks were changed.
+    A KeyError is raised for what is of another form, absurd, or of an hour in which clocks were changed.
     """
 
     ENTRIES_MAX = 2_048
@@ -44,7 +44,7 @@ class _Heads(dict[bytes, int]):
         _, seconds, _ = of_keyed(found)
         zone = self._zone
         offset_s = zone if isinstance(zone, int) else offset_within_hour(seconds // 3_600, zone)
-        if offset_s is None or seconds < EARLIEST_S + 2 * DAY_S:
+        if offset_s is None or seconds - offset_s < EARLIEST_S:
             raise KeyError(head)
         if len(self) >= self.ENTRIES_MAX:
             self.clear()

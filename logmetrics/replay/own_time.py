@@ -175,11 +175,13 @@ _further = msgspec.json.Decoder(_struct("Further", (*_FURTHER_KEYS, *_HOLDERS)))
 # A time counts only where a logger puts it: so near to the start,
 _NEAR_BYTES = 64
 _TIME_BYTES_MAX = 48
+_PREFIX_BYTES = 256
 # and behind nothing but levels, names, attributes and brackets; not within a sentence.
 # Runs of blanks and marks are taken whole: else there would be too many ways to share them out.
 _LEAD = rb"""(?:
       [A-Z]{1,8}(?::|[ ]+(?![ ])(?:[A-Za-z_][\w.]{0,40}[ ]+(?![ ]))?)       # INFO, INFO app.module, INFO:
-    | [a-z][\w.]{0,40}:(?=[0-9])                                            # INFO:root:
+    | [a-z][\w.]{0,40}:(?=[0-9{])                                           # INFO:root:
+    | [A-Za-z_]\w{0,30}(?:\.\w{1,30}){1,4}[ ]+(?![ ])                       # app.module
     | (?:\[[^\[\]]{1,40}\]|\([^()]{1,40}\))[ ]*(?![ ])
     | [A-Za-z_][\w.-]{0,40}[ ]+(?:\||-)[ ]+(?![ ])                          # name |, name -
     | [a-z@][\w.]{0,20}=[^ "=]{1,40}[ ]+(?![ ])                             # level=info
@@ -196,6 +198,7 @@ _PLAIN = re.compile(rb"\[?" + ISO + _END)
 # What stands behind a collector's time, so that a better one may follow.
 _MORE = re.compile(rb"\]?[ ]+(?:[\w.-]{1,60}[ ]+\|[ ]|\{|time=)")
 _LED = re.compile(_LEAD + b"(?:" + _KEY + b")?" + _OPEN + ISO + _END, re.VERBOSE)
+_KEYED_EPOCH = re.compile(rb'="?[1-9][0-9]{9}')
 _LED_EPOCH = re.compile(_LEAD + _KEY + rb'"?' + EPOCH + rb'(?:[ "]|\Z)', re.VERBOSE)
 _LED_YEARLESS = re.compile(
     _LEAD
@@ -209,7 +212,7 @@ _LED_YEARLESS = re.compile(
     re.VERBOSE,
 )
 _LED_OBJECT = re.compile(_LEAD + rb'(?=\{[ ]?")', re.VERBOSE)
-_CLOCK = re.compile(rb"[0-9]:[0-9]{2}:[0-9]{2}")
+_CLOCK = re.compile(rb":[0-9]{2}:[0-9]{2}")
 _EPOCH = re.compile(rb"\[?" + EPOCH + rb"(?:[ \t\]|,:]|\Z)")
 # llama.cpp of 2024 put it among the attributes, at the end.
 _ATTRIBUTE = re.compile(rb"(?:DEBUG|VERB|INFO|WARN|ERR|ERROR) +\[.* timestamp=([0-9]{10})(?![0-9])", re.DOTALL)
@@ -219,15 +222,14 @@ _ANY_ISO = re.compile(rb"(?<![0-9])" + ISO + _END)
 
 def own_time(line: bytes) -> Told:
     """The time that *line* tells of itself."""
-    start = line[:5]
-    if start[:1] == b"{":
+    if line[:1] == b"{":
         if (found := KEYED.match(line)) and (told := of_keyed(found))[0] > ABSURD:
             return told
         return json_time(line)
-    if start == b"time=":
+    if line[:5] == b"time=":
         if found := _SLOG.match(line):
             return _of_slog(found)
-    elif start == b"[GIN]":
+    elif line[:6] == b"[GIN] ":
         if found := _GIN.match(line):
             return of_iso(found[1], found[2], None, LOCAL)
     elif (found := _PLAIN.match(line)) and (found[3] is not None or not _MORE.match(line, found.end())):
@@ -253,6 +255,9 @@ def _decorated(line: bytes) -> Told:
     better than one without a year, and what the program wrote better than what a collector did.
     """
     line = bare(line)
+    # No prefix is without one of these, which are found faster.
+    if not (_CLOCK.search(line, 0, _PREFIX_BYTES) or line.find(b"| ", 0, _PREFIX_BYTES) >= 0 or line[:1] == b"<"):
+        return _text_time(line)
     prefix = PREFIX.match(line)
     if prefix is None:
         return _text_time(line)
@@ -284,8 +289,10 @@ def _text_time(line: bytes) -> Told:
         if found := _LED_YEARLESS.match(line, 0, near):
             month, day, clock = filter(None, found.groups())
             return of_yearless(MONTHS.get(month) or int(month), int(day), clock)
-    if found := _EPOCH.match(line) or _ATTRIBUTE.match(line) or _LED_EPOCH.match(line, 0, near):
+    if found := _EPOCH.match(line) or _ATTRIBUTE.match(line):
         return of_epoch(int(found[1]))
-    if (found := _LED_OBJECT.match(line, 0, near)) and found.end():
+    if _KEYED_EPOCH.search(line, 0, near) and (found := _LED_EPOCH.match(line, 0, near)):
+        return of_epoch(int(found[1]))
+    if line.find(b"{", 0, near) > 0 and (found := _LED_OBJECT.match(line, 0, near)) and found.end():
         return own_time(line[found.end() :])
     return NOTHING

@@ -104,6 +104,7 @@ def of_epoch(seconds: int) -> Told:
 # -- values of JSON
 
 _VALUE_BYTES_MAX = 100
+_USUAL = re.compile(rb'"%b"|%b' % (ISO, EPOCH))
 _TEXT = re.compile(
     rb'"[ ]?([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}(?:[Tt ]| - )[0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]{1,12})?)?'
     rb'[ ]?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"'
@@ -124,6 +125,9 @@ def of_value(raw: bytes) -> Told:
     """The time that a value of JSON tells, as it stands in the line."""
     if len(raw) > _VALUE_BYTES_MAX:
         return NOTHING
+    if usual := _USUAL.fullmatch(raw):
+        hour, within, zone, epoch = usual.groups()
+        return of_iso(hour, within, zone, NAIVE) if epoch is None else of_epoch(int(epoch))
     if raw[:1] == b'"' and (text := _TEXT.fullmatch(raw)):
         within = text[2] + b":" + (text[3] or b"00")
         return of_iso(text[1], within, text[4], NAIVE)
