@@ -12,7 +12,7 @@ from datetime import tzinfo
 from functools import lru_cache
 from operator import itemgetter
 
-from logmetrics.replay.own_time import KEYED, of_keyed
+from logmetrics.replay.json_time import KEYED, of_keyed
 from logmetrics.replay.time_forms import EARLIEST_S, OFFSETS, WITHIN_HOUR
 from logmetrics.replay.zones import offset_within_hour
 

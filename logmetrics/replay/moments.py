@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from logmetrics.replay.layout import layout_of
 from logmetrics.replay.own_time import own_time
-from logmetrics.replay.time_forms import ABSURD, EARLIEST_S, NAIVE, NONE, YEARLESS, ZONED
+from logmetrics.replay.time_forms import ABSURD, EARLIEST_S, NAIVE, NONE, YEARLESS, ZONED, Told
 from logmetrics.replay.zones import fixed_zone, instant_s, yearless_s
 
 # Clocks of two machines differ by less.
@@ -56,10 +56,19 @@ class Moments:
                 self.last_s = seconds[-1]
                 # Lists of int are lists of int or None that nobody changes.
                 return seconds  # type: ignore[return-value]
-        return [self._second_of(record, envelope_s, latest_s) for record in records]
+        times: list[int | None] = []
+        for told in map(own_time, records):
+            kind, told_s, offset_s = told
+            if kind == ZONED and offset_s is None and told_s <= latest_s:
+                self.last_s = told_s
+                times.append(told_s)
+            else:
+                times.append(self._settled(told, envelope_s, latest_s))
+        return times
 
-    def _second_of(self, record: bytes, envelope_s: int | None, latest_s: int) -> int | None:
-        kind, told_s, offset_s = own_time(record)
+    def _settled(self, told: Told, envelope_s: int | None, latest_s: int) -> int | None:
+        """The time of a record that tells that of itself."""
+        kind, told_s, offset_s = told
         if offset_s is not None:
             self.learned_zone = fixed_zone(offset_s)
         if kind == ZONED:

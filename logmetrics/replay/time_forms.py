@@ -26,6 +26,8 @@ ISO = (
     rb"([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T\x20][0-9]{2}):([0-9]{2}:[0-9]{2})"
     rb"(?:[.,][0-9]{1,12})?(?:\x20?(Z|[+-][0-9]{2}:?[0-9]{2}))?"
 )
+# The same where anything may stand for the digits: to look them up tells soon enough what is no date.
+LOOSE_ISO = rb"(.{13}):(.{5})(?:[.,][0-9]{1,12})?(?:\x20?(Z|[+-][0-9]{2}:?[0-9]{2}))?"
 # Seconds since 1970, with as many digits of ms, us or ns as a number of this century has.
 EPOCH = rb"([1-9][0-9]{9})(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:\.[0-9]{1,12})?"
 MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
@@ -104,7 +106,7 @@ def of_epoch(seconds: int) -> Told:
 # -- values of JSON
 
 _VALUE_BYTES_MAX = 100
-_USUAL = re.compile(rb'"%b"|%b' % (ISO, EPOCH))
+_USUAL = re.compile(rb'"%b"|%b' % (LOOSE_ISO, EPOCH))
 _TEXT = re.compile(
     rb'"[ ]?([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}(?:[Tt ]| - )[0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]{1,12})?)?'
     rb'[ ]?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"'
@@ -127,7 +129,9 @@ def of_value(raw: bytes) -> Told:
         return NOTHING
     if usual := _USUAL.fullmatch(raw):
         hour, within, zone, epoch = usual.groups()
-        return of_iso(hour, within, zone, NAIVE) if epoch is None else of_epoch(int(epoch))
+        told = of_iso(hour, within, zone, NAIVE) if epoch is None else of_epoch(int(epoch))
+        if told[0] > ABSURD:
+            return told
     if raw[:1] == b'"' and (text := _TEXT.fullmatch(raw)):
         within = text[2] + b":" + (text[3] or b"00")
         return of_iso(text[1], within, text[4], NAIVE)
