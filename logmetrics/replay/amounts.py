@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from math import isfinite
 
 THIN = ("", "k", "M", "G", "T", "P")
 DAY_S = 86_400
@@ -12,7 +13,7 @@ EXCERPT_CHARACTERS = 120
 
 def count(value: float) -> str:
     """A number of things: 1,234. What is no whole number has at most three decimals."""
-    if abs(value) >= 1e15:
+    if not isfinite(value) or abs(value) >= 1e15:
         return f"{value:.3g}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
 
@@ -56,6 +57,14 @@ def seconds(value: float) -> str:
     return f"{value / 3600:.1f} h" if value < 2 * DAY_S else f"{value / DAY_S:.1f} d"
 
 
+def step(value: float) -> str:
+    """The length of a step in time, which is mostly a whole number of something: 5 min."""
+    for unit_s, unit in ((DAY_S, "d"), (3600, "h"), (60, "min")):
+        if value >= unit_s and value % unit_s == 0:
+            return f"{value / unit_s:.0f} {unit}"
+    return f"{value:.0f} s" if value >= 1 and value == int(value) else seconds(value)
+
+
 def percent(ratio: float) -> str:
     """A share: 3.4 %. Only nothing is 0 %, and only everything 100 %."""
     if 0 < ratio < 0.001:
@@ -93,13 +102,20 @@ def ends(first_s: float, last_s: float) -> tuple[str, str]:
 def amount_of(metric: str, value: float) -> str:
     """A value of *metric* in the unit that its name tells."""
     stem = metric.removesuffix("_total")
+    if value < 0 or not isfinite(value):
+        return count(value)
     if stem.endswith("_seconds"):
-        return seconds(value) if value >= 0 else count(value)
+        return seconds(value)
     if stem.endswith("_bytes"):
-        return size(value) if value >= 0 else count(value)
+        return size(value)
     if "token" in stem:
         return short(value)
-    return percent(value) if stem.endswith("_ratio") and 0 <= value <= 1 else count(value)
+    return percent(value) if stem.endswith("_ratio") and value <= 1 else count(value)
+
+
+def bound_of(metric: str, value: float) -> str:
+    """A bound of a bucket, which is mostly a whole number of something."""
+    return amount_of(metric, value).replace(".0 ", " ")
 
 
 def harmless(text: str, encoding: str = "utf-8") -> str:

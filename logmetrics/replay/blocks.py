@@ -39,11 +39,12 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. ``wide``: it may be left out where there is no room."""
+    """A column of a table. ``wide``: it may be left out where there is no room; ``detail`` is said if there is."""
 
     title: str
     kind: Literal["text", "number", "picture"] = "number"
     wide: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from logmetrics.replay.blocks import Bar, Chart, Share, Spread
 from logmetrics.replay.report import coarser
 
 # A chart over time has at most so many points.
-POINTS_MAX = 120
+POINTS_MAX = 72
 HEIGHT = 100
 # Colours of the parts of a whole that say nothing by themselves, in turn: classes c1, c2, ...
 COLOURS = 5
@@ -25,7 +25,7 @@ def chart_svg(chart: Chart, ident: str) -> str:
     """A line over time with what went wrong as bars; each step tells its numbers when it is pointed at."""
     step, counts = coarser(chart.counts, POINTS_MAX)
     errors = coarser(chart.errors, POINTS_MAX)[1] if chart.errors else []
-    highest = max(counts)
+    highest = max((*counts, *errors))
     heights = [value / highest * (HEIGHT - 4) for value in counts]
     line = " ".join(f"{index + 0.5:g},{_place(HEIGHT - height)}" for index, height in enumerate(heights))
     last = len(counts) - 0.5
@@ -58,7 +58,7 @@ def bar_svg(bar: Bar) -> str:
 
 
 def spread_svg(spread: Spread) -> str:
-    """How measurements are spread over the buckets of a histogram."""
+    """How measurements are spread over the buckets of a histogram, all of the same width."""
     highest = max(spread.counts, default=0)
     if not highest:
         return ""
@@ -73,7 +73,8 @@ def shares_svg(shares: Sequence[Share], colours: Sequence[str]) -> str:
     parts, start = [], 0.0
     for share, colour in zip(shares, colours, strict=True):
         width = share.value / whole * 1000 if whole else 0
-        parts.append(_rect(start, 0, max(width - 3, 1), 10, colour))
+        gap = 0 if share is shares[-1] else 3
+        parts.append(_rect(start, 0, max(width - gap, 1), 10, colour))
         start += width
     return _picture("stack", 1000, 10, "".join(parts))
 
@@ -103,7 +104,7 @@ def _described(chart: Chart, lasts_s: float, counts: Sequence[float], errors: Se
     most = max(counts)
     told = (
         f"{amounts.amount_of(chart.metric, sum(counts))} from {amounts.span(chart.start_s, end_s)}; at most "
-        f"{amounts.amount_of(chart.metric, most)} in {amounts.seconds(lasts_s)}, "
+        f"{amounts.amount_of(chart.metric, most)} in {amounts.step(lasts_s)}, "
         f"at {amounts.moment(chart.start_s + counts.index(most) * lasts_s)}"
     )
     return f"{told}; {amounts.count(sum(errors))} failed" if errors else told

@@ -12,12 +12,6 @@ from logmetrics.replay.report import Histogram, Key, Report, Tally, histograms, 
 
 # A share of errors from here on is looked at twice.
 MANY_ERRORS = 0.05
-LATENCY_COLUMNS = (
-    Column("P50"),
-    Column("P95"),
-    Column("P99"),
-    Column("distribution", "picture", wide=True),
-)
 Row = tuple[Cell | Bar | Spread, ...]
 Value = TypeVar("Value")
 
@@ -74,7 +68,7 @@ class Figures:
             )
             rows.append((*row, *latency_cells((latencies or {}).get(key))) if latencies else row)
         if latencies:
-            columns += LATENCY_COLUMNS
+            columns += latency_columns("_seconds", next(iter(latencies.values())).bounds)
         return [table(title, columns, rows, rest=self.rest(found))] if rows else []
 
     def latencies(self, title: str, metric: str, names: Sequence[str]) -> list[Table]:
@@ -92,7 +86,7 @@ class Figures:
             *(Column(name, "text") for name in names or ("",)),
             Column("count"),
             Column("mean"),
-            *LATENCY_COLUMNS,
+            *latency_columns(metric, self.views[metric][0].buckets),
         ]
         left = len(parts) - self.most
         return [table(title, columns, rows, rest=f"and {left:,} more" if left > 0 else "")]
@@ -134,11 +128,17 @@ def quantile_text(metric: str, histogram: Histogram, q: float) -> str:
     found = histogram.quantile(q)
     if found is None:
         return ""
-    return ("> " if found.beyond else "") + amounts.amount_of(metric, found.value)
+    return f"> {amounts.bound_of(metric, found.value)}" if found.beyond else amounts.amount_of(metric, found.value)
+
+
+def latency_columns(metric: str, bounds: Sequence[float]) -> tuple[Column, ...]:
+    """The columns of what ``latency_cells`` gives."""
+    detail = f"{amounts.bound_of(metric, bounds[0])} to over {amounts.bound_of(metric, bounds[-1])}" if bounds else ""
+    return (*map(Column, ("P50", "P95", "P99")), Column("distribution", "picture", wide=True, detail=detail))
 
 
 def latency_cells(histogram: Histogram | None, metric: str = "_seconds") -> Row:
-    """What stands in LATENCY_COLUMNS."""
+    """Three quantiles and the distribution."""
     if histogram is None:
         return (Cell(""), Cell(""), Cell(""), Spread(()))
     return (*(Cell(quantile_text(metric, histogram, q)) for q in (0.5, 0.95, 0.99)), Spread(tuple(histogram.counts)))

@@ -13,7 +13,7 @@ from logmetrics import __version__
 from logmetrics.replay import amounts
 from logmetrics.replay.accounts import headline
 from logmetrics.replay.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Shares, Spread, Table
-from logmetrics.replay.charts import COLOURS, bar_svg, chart_svg, safe, shares_svg, spread_svg
+from logmetrics.replay.charts import COLOURS, POINTS_MAX, bar_svg, chart_svg, safe, shares_svg, spread_svg
 from logmetrics.replay.report import Report, coarser, in_sum, is_shown
 from logmetrics.replay.report_style import STYLE
 from logmetrics.replay.sections import sections_of
@@ -79,11 +79,11 @@ def _charts(charts: Sequence[Chart]) -> str:
 
 
 def _figure(chart: Chart, ident: str) -> str:
-    step, counts = coarser(chart.counts, 120)
+    step, counts = coarser(chart.counts, POINTS_MAX)
     total, most = (amounts.amount_of(chart.metric, value) for value in (sum(counts), max(counts)))
     failed = f'<span class="alarm">{amounts.count(sum(chart.errors))} failed</span>' if chart.errors else ""
     first, last = amounts.ends(chart.start_s, chart.start_s + len(chart.counts) * chart.bucket_s)
-    lasts = amounts.seconds(step * chart.bucket_s)
+    lasts = amounts.step(step * chart.bucket_s)
     return (
         f'<figure><figcaption><span class="name">{_bdi(chart.title)}</span><span class="sum">{total}</span>{failed}'
         f"</figcaption>\n{chart_svg(chart, ident)}\n"
@@ -117,14 +117,16 @@ def _table(block: Table, ident: str) -> str:
         f'<th role="columnheader" scope="col" class="{column.kind}">{_head(column)}</th>' for column in block.columns
     )
     rows = "".join(f'<tr role="row">{"".join(_entries(block.columns, row))}</tr>\n' for row in block.rows)
+    plain = "" if len(block.columns) > 4 or block.columns[-1].kind != "number" else ' class="plain"'
     return (
-        f'{note}<table role="table"{named}>\n{caption}<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
-        f'<tbody role="rowgroup">\n{rows}</tbody>\n</table>\n{rest}'
+        f'<table role="table"{plain}{named}>\n{caption}<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
+        f'<tbody role="rowgroup">\n{rows}</tbody>\n</table>\n{rest}{note}'
     )
 
 
 def _head(column: Column) -> str:
-    return _bdi(column.title) if column.title else '<span class="vh">as a bar</span>'
+    title = _bdi(column.title) if column.title else '<span class="vh">as a bar</span>'
+    return f"{title}<br>{safe(column.detail)}" if column.detail else title
 
 
 def _entries(columns: Sequence[Column], row: Sequence[Cell | Bar | Spread]) -> Iterable[str]:
@@ -134,7 +136,8 @@ def _entries(columns: Sequence[Column], row: Sequence[Cell | Bar | Spread]) -> I
         if isinstance(entry, Bar):
             yield f'<td role="cell" class="picture">{bar_svg(entry)}</td>'
         elif isinstance(entry, Spread):
-            yield f'<td role="cell" class="picture">{spread_svg(entry)}</td>'
+            label = f"{column.title}, {column.detail}" if column.detail else column.title
+            yield f'<td role="cell" class="picture" data-label="{safe(label)}">{spread_svg(entry)}</td>'
         else:
             none = "" if entry.text else " none"
             exact = f' title="{safe(entry.exact)}"' if entry.exact and entry.exact != entry.text else ""

@@ -19,7 +19,7 @@ LIGHT = {
     "good": "#2f8a5b",
     "bad": "#cf4536",
     "warn": "#b27a10",
-    "grey": "#86909a",
+    "grey": "#7d8791",
 }
 DARK = {
     "paper": "#14171a",
@@ -57,6 +57,7 @@ h2 { font-size: 1.25rem; line-height: 1.3; margin: 3.25rem 0 1rem; padding-top: 
 h3, caption { font-size: 1rem; font-weight: 600; text-align: left; margin: 1.75rem 0 .4rem; }
 caption { padding: 0 0 .4rem; margin: 0; }
 p { margin: .25rem 0; max-width: 46rem; }
+section > p { margin: .75rem 0; }
 a { color: var(--link); }
 code, .name { overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
@@ -104,12 +105,14 @@ svg.swatch { width: .7rem; height: .7rem; border-radius: .15rem; flex: none; ali
 table { border-collapse: collapse; width: 100%; margin: 1.5rem 0 .25rem; }
 th, td { padding: .38rem 1.1rem .38rem 0; text-align: left; vertical-align: baseline;
   border-bottom: 1px solid var(--rule); }
+table.plain { max-width: 46rem; }
 thead th { font-size: .85rem; font-weight: 500; vertical-align: bottom; }
 tbody th { font-weight: 400; min-width: 7rem; }
 .number { text-align: right; white-space: nowrap; }
 .picture { width: 18%; vertical-align: middle; }
 .text { overflow-wrap: anywhere; }
 tr > :last-child { padding-right: 0; }
+tr > .number:first-child { text-align: left; width: 7rem; }
 tbody tr:hover { background: var(--card); }
 
 details { border-bottom: 1px solid var(--rule); }
@@ -130,14 +133,15 @@ footer { margin-top: 3.5rem; padding-top: .75rem; border-top: 1px solid var(--ru
   table, tbody { display: block; }
   caption { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.6rem, 1fr)); gap: .1rem .9rem;
+  tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(4.7rem, 1fr)); gap: .1rem .9rem;
     padding: .6rem 0; border-bottom: 1px solid var(--rule); }
   tbody th, tbody td { display: block; border: 0; padding: 0; min-width: 0; text-align: left; }
   tbody th { grid-column: 1 / -1; font-weight: 600; }
   tbody td.text { grid-column: 1 / -1; }
-  tbody td.picture { grid-column: 1 / -1; width: auto; padding: .2rem 0; }
-  tbody td.number::before { content: attr(data-label); display: block; color: var(--mute);
-    font-size: .8rem; line-height: 1.3; }
+  tbody td.picture { grid-column: 1 / -1; order: 1; width: auto; padding: .25rem 0; }
+  tbody td.number { text-align: left; }
+  tbody td.number::before, tbody td.picture[data-label]::before { content: attr(data-label); display: block;
+    color: var(--mute); font-size: .8rem; line-height: 1.3; }
   tbody td.none { display: none; }
   svg.spread { width: 100%; }
   summary .sum { float: none; padding: 0; display: block; }

@@ -128,12 +128,10 @@ class _Writer:
         """With *everything*, no column that holds what is told nowhere else is left out."""
         if block.title:
             self._line(self._text(block.title, "bold"))
-        if block.note:
-            self._line(self._text(block.note, "dim"))
         if block.rows:
             self._rows(block, everything=everything)
-        if block.rest:
-            self._line(self._text(block.rest, "dim"))
+        for sentence in filter(None, (block.rest, block.note)):
+            self._line(self._text(sentence, "dim"))
 
     def _rows(self, block: Table, *, everything: bool) -> None:
         shown = _fitting(block, self.console.width)
@@ -179,7 +177,7 @@ class _Writer:
         grid.add_column(overflow="fold", max_width=TITLE_WIDTH)
         grid.add_column("all", justify="right", no_wrap=True)
         grid.add_column(self._axis(first, len(counts)), no_wrap=True)
-        grid.add_column(f"most in {amounts.seconds(step * first.bucket_s)}", justify="right", no_wrap=True)
+        grid.add_column(f"most in {amounts.step(step * first.bucket_s)}", justify="right", no_wrap=True)
         for chart in charts:
             grid.add_row(*self._chart_row(chart.title, chart.metric, chart.counts, width, "blue"))
             if chart.errors:

@@ -153,7 +153,15 @@ def _charts(report: Report, figures: Figures) -> Iterable[Block]:
         drawn += 1
         errors = tuple(timeline.errors.get(metric, ()))
         title = OVER_TIME.get(metric, metric)
-        yield Chart(title, metric, timeline.start_s, timeline.bucket_s, counts, errors if any(errors) else ())
+        is_counter = metric in figures.views and figures.views[metric][0].type == "counter"
+        yield Chart(
+            title,
+            metric if is_counter else "",
+            timeline.start_s,
+            timeline.bucket_s,
+            counts,
+            errors if any(errors) else (),
+        )
 
 
 def _by_agent(figures: Figures) -> dict[str, dict[str, Tally]]:
@@ -168,7 +176,7 @@ def _by_agent(figures: Figures) -> dict[str, dict[str, Tally]]:
     ):
         for (agent,), tally in figures.tallies(metric, "agent").items():
             found[agent][metric] = tally
-    return dict(sorted(found.items(), key=lambda pair: (-_calls(pair[1]).count, -_weight(pair[1]), pair[0])))
+    return dict(sorted(found.items(), key=lambda pair: _place(*pair)))
 
 
 def _calls(told: Mapping[str, Tally]) -> Tally:
@@ -177,6 +185,10 @@ def _calls(told: Mapping[str, Tally]) -> Tally:
 
 def _weight(told: Mapping[str, Tally]) -> float:
     return in_all(told.values()).count
+
+
+def _place(agent: str, told: Mapping[str, Tally]) -> tuple[bool, float, float, str]:
+    return agent == OVERFLOW, -_calls(told).count, -_weight(told), agent
 
 
 def _agents(figures: Figures) -> Iterable[Block]:

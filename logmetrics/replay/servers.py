@@ -16,6 +16,7 @@ SERVERS = {
     "vllm_": "vLLM",
     "tgi_": "TGI",
 }
+ABBREVIATIONS = ("gpu", "kv")
 STATUS_TONES: Mapping[str, Tone] = {"2": "good", "3": "", "4": "warn", "5": "bad"}
 LEVEL_TONES: Mapping[str, Tone] = {"ERROR": "bad", "WARN": "warn", "INFO": "", "DEBUG": "mute", "TRACE": "mute"}
 
@@ -77,4 +78,6 @@ def _plain(metric: str, prefix: str) -> str:
     stem = metric.removeprefix(prefix)
     for end in ("_total", "_seconds", "_bytes", "_info"):
         stem = stem.removesuffix(end)
-    return stem.replace("_", " ").capitalize()
+    words = [word.upper() if word in ABBREVIATIONS else word for word in stem.split("_")]
+    words[0] = words[0][:1].upper() + words[0][1:]
+    return " ".join(words)
