@@ -57,6 +57,7 @@ h2 { font-size: 1.25rem; line-height: 1.3; margin: 3.25rem 0 1rem; padding-top: 
 h3, caption { font-size: 1rem; font-weight: 600; text-align: left; margin: 1.75rem 0 .4rem; }
 caption { padding: 0 0 .4rem; margin: 0; }
 p { margin: .25rem 0; max-width: 46rem; }
+section { overflow-x: auto; }
 section > p { margin: .75rem 0; }
 a { color: var(--link); }
 code, .name { overflow-wrap: anywhere; }
@@ -82,6 +83,7 @@ figcaption .name { font-weight: 600; }
 figure svg { display: block; width: 100%; height: 6.5rem; margin: .3rem 0 .2rem; }
 .axis { display: flex; justify-content: space-between; gap: .5rem; font-size: .85rem; }
 .axis span { white-space: nowrap; }
+.axis span:nth-child(2) { white-space: normal; text-align: center; }
 
 svg { overflow: hidden; }
 .area { fill: var(--c1); fill-opacity: .16; }
@@ -123,7 +125,13 @@ details table { margin-top: .5rem; font-size: .95rem; }
 footer { margin-top: 3.5rem; padding-top: .75rem; border-top: 1px solid var(--rule);
   color: var(--mute); font-size: .9rem; }
 
-@media (max-width: 44rem) {
+@media (max-width: 64rem) {
+  th, td { padding-right: .7rem; }
+  tbody th { min-width: 5rem; }
+  svg.bar { min-width: 3rem; }
+  svg.spread { width: 5rem; }
+}
+@media (max-width: 48rem) {
   .sheet { padding: 1.5rem 1rem 3rem; }
   .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
   .fact { padding: .65rem .75rem; }
@@ -149,9 +157,11 @@ footer { margin-top: 3.5rem; padding-top: .75rem; border-top: 1px solid var(--ru
 @media print {
   :root { color-scheme: light; LIGHT }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { background: none; }
   .sheet { max-width: none; padding: 0; }
+  section { overflow: visible; }
   nav { display: none; }
-  h2 { break-after: avoid; }
+  h2, h3, caption, thead { break-after: avoid; }
   tr, .fact { break-inside: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
