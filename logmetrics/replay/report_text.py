@@ -104,10 +104,12 @@ class _Writer:
         grid = RichTable.grid(padding=(0, 2, 0, 0))
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column()
-        grid.add_column(style="dim")
+        grid.add_column()
         for fact in block.facts:
             grid.add_row(
-                self._text(fact.value, "bold"), self._text(fact.name), self._text(fact.detail, STYLES[fact.tone])
+                self._text(fact.value, "bold"),
+                self._text(fact.name),
+                self._text(fact.detail, STYLES[fact.tone] or "dim"),
             )
         self._line(grid)
 
@@ -137,7 +139,12 @@ class _Writer:
         shown = _fitting(block, self.console.width)
         head = box.SIMPLE_HEAD if self.fancy else ASCII_HEAD
         table = RichTable(
-            box=head, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="" if everything else "dim"
+            box=head,
+            border_style="dim",
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="" if everything else "dim",
         )
         for index in shown:
             column = block.columns[index]
