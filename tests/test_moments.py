@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logmetrics.formats.framing import FIRST_BYTES, framing_of
-from logmetrics.replay.envelope import envelope_of
-from logmetrics.replay.moments import AHEAD_MAX_S, Moments
+from logmetrics.replay.times.envelope import envelope_of
+from logmetrics.replay.times.moments import AHEAD_MAX_S, Moments
 from tests.wrappers import cri, docker, journal_export, journal_json
 
 DATA = Path(__file__).parent / "data"

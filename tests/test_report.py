@@ -16,7 +16,7 @@ from rich.console import Console
 
 from logmetrics.config.specs import MetricSpec
 from logmetrics.replay import amounts
-from logmetrics.replay.report import (
+from logmetrics.replay.report.data import (
     BadLine,
     Histogram,
     Quantile,
@@ -32,9 +32,9 @@ from logmetrics.replay.report import (
     quantile,
     tallies,
 )
-from logmetrics.replay.report_page import render_report
-from logmetrics.replay.report_style import DARK, LIGHT
-from logmetrics.replay.report_text import ASCII_BLOCKS, sparkline, write_report
+from logmetrics.replay.report.page import render_report
+from logmetrics.replay.report.style import DARK, LIGHT
+from logmetrics.replay.report.text import ASCII_BLOCKS, sparkline, write_report
 from logmetrics.store.series import Frozen, Series
 from logmetrics.store.shown import Rows
 from logmetrics.store.store import FamilyView

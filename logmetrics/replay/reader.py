@@ -15,9 +15,9 @@ from logmetrics.formats.framing import FIRST_BYTES, Stamped, framing_of
 from logmetrics.replay.asked import KEEPERS, AskedMemory, AskedPairs
 from logmetrics.replay.cells import CellStore, packed
 from logmetrics.replay.examples import Judge
-from logmetrics.replay.moments import Moments
 from logmetrics.replay.remote_files import open_anywhere
 from logmetrics.replay.span import Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
+from logmetrics.replay.times.moments import Moments
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.functions import time
 from logmetrics.rules.log import Log

@@ -12,7 +12,7 @@ from logmetrics.config.specs import MetricSpec
 from logmetrics.replay.cells import Cell, measurements_of, unpacked
 from logmetrics.replay.history import History
 from logmetrics.replay.past import Row, past_of
-from logmetrics.replay.report import Timeline, is_error
+from logmetrics.replay.report.data import Timeline, is_error
 from logmetrics.replay.samples import Window
 from logmetrics.replay.windows import Track, WindowMaker
 from logmetrics.store.family import Family

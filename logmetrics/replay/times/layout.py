@@ -12,9 +12,9 @@ from datetime import tzinfo
 from functools import lru_cache
 from operator import itemgetter
 
-from logmetrics.replay.json_time import KEYED, of_keyed
-from logmetrics.replay.time_forms import EARLIEST_S, OFFSETS, WITHIN_HOUR
-from logmetrics.replay.zones import offset_within_hour
+from logmetrics.replay.times.json_time import KEYED, of_keyed
+from logmetrics.replay.times.time_forms import EARLIEST_S, OFFSETS, WITHIN_HOUR
+from logmetrics.replay.times.zones import offset_within_hour
 
 _TIME_END_MAX = 128
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")

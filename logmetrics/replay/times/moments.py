@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from logmetrics.replay.layout import layout_of
-from logmetrics.replay.own_time import own_time
-from logmetrics.replay.time_forms import ABSURD, EARLIEST_S, NAIVE, NONE, YEARLESS, ZONED, Told
-from logmetrics.replay.zones import fixed_zone, instant_s, yearless_s
+from logmetrics.replay.times.layout import layout_of
+from logmetrics.replay.times.own_time import own_time
+from logmetrics.replay.times.time_forms import ABSURD, EARLIEST_S, NAIVE, NONE, YEARLESS, ZONED, Told
+from logmetrics.replay.times.zones import fixed_zone, instant_s, yearless_s
 
 # Clocks of two machines differ by less.
 AHEAD_MAX_S = 300

@@ -10,8 +10,8 @@ import re
 from operator import itemgetter
 
 from logmetrics.formats.prefix import PREFIX, bare
-from logmetrics.replay.json_time import KEYED, json_time, of_keyed
-from logmetrics.replay.time_forms import (
+from logmetrics.replay.times.json_time import KEYED, json_time, of_keyed
+from logmetrics.replay.times.time_forms import (
     ABSURD,
     EARLIEST_S,
     EPOCH,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from logmetrics.replay.time_forms import ISO, NAIVE, ZONED, of_iso, of_value
+from logmetrics.replay.times.time_forms import ISO, NAIVE, ZONED, of_iso, of_value
 
 
 def envelope_of(framing: str) -> Callable[[bytes], int | None] | None:

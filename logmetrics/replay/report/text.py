@@ -11,11 +11,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from logmetrics.replay import amounts
-from logmetrics.replay.accounts import headline
-from logmetrics.replay.blocks import Bar, Block, Cell, Chart, Facts, Note, Section, Shares, Spread, Table
-from logmetrics.replay.report import Report, coarser, is_shown
-from logmetrics.replay.sections import sections_of
-from logmetrics.replay.totals import family_table
+from logmetrics.replay.report.accounts import headline
+from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Facts, Note, Section, Shares, Spread, Table
+from logmetrics.replay.report.data import Report, coarser, is_shown
+from logmetrics.replay.report.sections import sections_of
+from logmetrics.replay.report.totals import family_table
 
 # Rows of a ranking.
 MOST = 10

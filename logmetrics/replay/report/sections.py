@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from logmetrics.replay import amounts
-from logmetrics.replay.accounts import reading_section
-from logmetrics.replay.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Tone, table
-from logmetrics.replay.figures import Figures, Row, name_cell, quantile_text, ratio_cell
-from logmetrics.replay.report import Key, Report, Tally, in_all, in_sum
-from logmetrics.replay.servers import SERVERS, server_sections
+from logmetrics.replay.report.accounts import reading_section
+from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Tone, table
+from logmetrics.replay.report.data import Key, Report, Tally, in_all, in_sum
+from logmetrics.replay.report.figures import Figures, Row, name_cell, quantile_text, ratio_cell
+from logmetrics.replay.report.servers import SERVERS, server_sections
 from logmetrics.store.guard import OVERFLOW
 
 # What is drawn over time first, and how it is called; then the user's own metrics, up to so many charts.

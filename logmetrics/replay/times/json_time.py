@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from logmetrics.formats.json_lines import mended, one_after_another
-from logmetrics.replay.time_forms import ABSURD, EPOCH, LOOSE_ISO, NAIVE, NOTHING, Told, of_epoch, of_iso, of_value
+from logmetrics.replay.times.time_forms import (
+    ABSURD,
+    EPOCH,
+    LOOSE_ISO,
+    NAIVE,
+    NOTHING,
+    Told,
+    of_epoch,
+    of_iso,
+    of_value,
+)
 
 # A line that begins with one of these keys is not decoded.
 FIRST_KEYS = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-from logmetrics.replay.time_forms import DAY_S, year_given
+from logmetrics.replay.times.time_forms import DAY_S, year_given
 
 _EPOCH = datetime(1970, 1, 1)
 # So many years apart are two days of 29 February at most.

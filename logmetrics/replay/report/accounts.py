@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from logmetrics.replay import amounts
-from logmetrics.replay.blocks import Block, Cell, Column, Note, Section, Share, Shares, Tone, table
-from logmetrics.replay.figures import Row
-from logmetrics.replay.report import Report, SourceReading, in_sum
+from logmetrics.replay.report.blocks import Block, Cell, Column, Note, Section, Share, Shares, Tone, table
+from logmetrics.replay.report.data import Report, SourceReading, in_sum
+from logmetrics.replay.report.figures import Row
 
 # What can become of a line: the field, what it is called, and whether that is good.
 FATES: tuple[tuple[str, str, Tone], ...] = (

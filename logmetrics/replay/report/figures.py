@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TypeVar
 
 from logmetrics.replay import amounts
-from logmetrics.replay.blocks import Bar, Cell, Column, Share, Shares, Spread, Table, Tone, table
-from logmetrics.replay.report import Histogram, Key, Report, Tally, histograms, in_all, is_shown, tallies
+from logmetrics.replay.report.blocks import Bar, Cell, Column, Share, Shares, Spread, Table, Tone, table
+from logmetrics.replay.report.data import Histogram, Key, Report, Tally, histograms, in_all, is_shown, tallies
 
 # A share of errors from here on is looked at twice.
 MANY_ERRORS = 0.05

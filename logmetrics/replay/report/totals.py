@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from logmetrics.replay.blocks import Cell, Column, Table
-from logmetrics.replay.figures import Row, quantile_text
-from logmetrics.replay.report import Histogram
+from logmetrics.replay.report.blocks import Cell, Column, Table
+from logmetrics.replay.report.data import Histogram
+from logmetrics.replay.report.figures import Row, quantile_text
 from logmetrics.store.series import Frozen
 from logmetrics.store.store import FamilyView
 

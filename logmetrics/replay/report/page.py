@@ -11,13 +11,26 @@ from itertools import groupby
 
 from logmetrics import __version__
 from logmetrics.replay import amounts
-from logmetrics.replay.accounts import headline
-from logmetrics.replay.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Shares, Spread, Table
-from logmetrics.replay.charts import COLOURS, POINTS_MAX, bar_svg, chart_svg, safe, shares_svg, spread_svg
-from logmetrics.replay.report import Report, coarser, in_sum, is_shown
-from logmetrics.replay.report_style import STYLE
-from logmetrics.replay.sections import sections_of
-from logmetrics.replay.totals import family_table, total_text
+from logmetrics.replay.report.accounts import headline
+from logmetrics.replay.report.blocks import (
+    Bar,
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Fact,
+    Facts,
+    Note,
+    Section,
+    Shares,
+    Spread,
+    Table,
+)
+from logmetrics.replay.report.charts import COLOURS, POINTS_MAX, bar_svg, chart_svg, safe, shares_svg, spread_svg
+from logmetrics.replay.report.data import Report, coarser, in_sum, is_shown
+from logmetrics.replay.report.sections import sections_of
+from logmetrics.replay.report.style import STYLE
+from logmetrics.replay.report.totals import family_table, total_text
 from logmetrics.store.store import FamilyView
 
 # Rows of a ranking.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from logmetrics.replay import amounts
-from logmetrics.replay.blocks import Bar, Chart, Share, Spread
-from logmetrics.replay.report import coarser
+from logmetrics.replay.report.blocks import Bar, Chart, Share, Spread
+from logmetrics.replay.report.data import coarser
 
 # A chart over time has at most so many points.
 POINTS_MAX = 72

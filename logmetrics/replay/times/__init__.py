@@ -1,0 +1,1 @@
+"""When records were: the times that logs tell."""
