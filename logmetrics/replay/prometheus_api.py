@@ -7,7 +7,9 @@ selector, which all of them answer without interpolation.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -70,7 +72,7 @@ class PrometheusApi:
         if not isinstance(head, dict) or "minTime" not in head:
             return None
         oldest_ms = int(head["minTime"])
-        return float("inf") if oldest_ms >= _NEVER_MS else oldest_ms / 1000
+        return inf if oldest_ms >= _NEVER_MS else oldest_ms / 1000
 
     def retention_s(self) -> float | None:
         """For how long blocks are kept; None if that is not told, or goes by size only."""
@@ -108,9 +110,8 @@ class PrometheusApi:
         start_ms, end_ms = round(start_s * 1000), round(end_s * 1000)
         found: dict[SeriesKey, RawSamples] = {}
         for entry in self.query(f"{selector(matchers, names)}[{seconds}s]", end_s):
-            pairs = [
-                (ms, float(value)) for at, value in entry["values"] if start_ms <= (ms := round(at * 1000)) < end_ms
-            ]
+            pairs = [(round(at * 1000), float(value)) for at, value in entry["values"]]
+            pairs = pairs[bisect_left(pairs, (start_ms, -inf)) : bisect_left(pairs, (end_ms, -inf))]
             if pairs:
                 found[tuple(sorted(entry["metric"].items()))] = pairs
         return found
