@@ -33,6 +33,10 @@ _CONNECTION = re.compile(r"^(?:<[^>]*>|HTTPS?Connection\(.*?\)): ")
 _DURATION_PART = re.compile(r"(\d+)(ms|[smhdwy])")
 
 
+class NoAnswerError(ReplayError):
+    """The server does not answer, or is in trouble: it may be well again in a while."""
+
+
 class PrometheusApi:
     """Queries to the server at *url*, the part before /api/v1; a user and password may stand in it.
 
@@ -136,12 +140,13 @@ class PrometheusApi:
         try:
             answer = self._pool.request(method, url, headers=self._headers, **form)  # type: ignore[arg-type]
         except urllib3.exceptions.HTTPError as error:
-            raise ReplayError(
+            raise NoAnswerError(
                 f"{url}: no answer: {_reason(error)}; check that the server runs and that {self.url} is its address, "
                 "with the prefix under which it is served if there is one"
             ) from error
         if answer.status not in accepted:
-            raise ReplayError(f"{url}: HTTP status {answer.status}: {_said(answer)}{_remedy(answer.status)}")
+            kind = NoAnswerError if answer.status in (429, 502, 503, 504) else ReplayError
+            raise kind(f"{url}: HTTP status {answer.status}: {_said(answer)}{_remedy(answer.status)}")
         return answer.status, answer.data
 
     def _data(self, path: str, body: bytes) -> dict[str, Any]:

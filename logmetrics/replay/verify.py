@@ -18,8 +18,8 @@ from logmetrics.store.spelling import number
 
 # As many samples as one query asks for, unless one metric alone has more.
 _QUERY_SAMPLES = 500_000
-# VictoriaMetrics keeps decimal digits, not the very double.
-_VICTORIA_TOLERANCE = 1e-12
+# VictoriaMetrics keeps decimal digits, as many as the greatest of thousands of values near each other leaves.
+_VICTORIA_TOLERANCE = 1e-9
 # Blocks are looked for once a minute.
 PICK_UP_S = 90.0
 _ASK_EVERY_S = 2.0
@@ -169,13 +169,17 @@ def _compare_series(
     if not times_s:
         return None
     into.note("missing", f"{_shown((('__name__', series.name), *series.labels))} at {utc(times_s[0])}")
-    return series if len(times_s) == len(series.times_s) else replace(series, times_s=times_s, values=values)
+    if len(times_s) == len(series.times_s):
+        return series
+    # The mark of an end is sent together with the last sample: where the one is, there is the other.
+    ends = series.ends and times_s[-1] == series.times_s[-1]
+    return replace(series, times_s=times_s, values=values, ends=ends)
 
 
 def _close(shown: float, value: float, tolerance: float) -> bool:
     if math.isnan(shown) or math.isnan(value):
         return math.isnan(shown) and math.isnan(value)
-    return shown == float(value) or math.isclose(shown, value, rel_tol=tolerance, abs_tol=0)
+    return shown == float(value) or math.isclose(shown, value, rel_tol=tolerance, abs_tol=1000 * tolerance)
 
 
 def _parts(window: Window) -> Iterator[Window]:
