@@ -41,6 +41,8 @@ class Patience:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = random.random
+    # What is told about each pause.
+    tell: Callable[[str], object] = lambda _: None
     # Of the failures in a row: how many, and when the first was.
     _failures: int = field(default=0, init=False)
     _since: float = field(default=0, init=False)
@@ -61,6 +63,7 @@ class Patience:
         if failing_s + wait_s > self.limit_s:
             tries = f"{self._failures} {'try' if self._failures == 1 else 'tries'} in {failing_s:.0f} s"
             raise ReplayError(f"{what}; given up after {tries}; the same command goes on from there")
+        self.tell(f"{what}; next try in {wait_s:.1f} s")
         self.sleep(wait_s)
 
 
