@@ -23,7 +23,7 @@ from logmetrics.store.spelling import escape
 
 _GZIP = 16 + zlib.MAX_WBITS
 _DAY_S = 86_400
-_UNITS_S = {"h": 3600, "d": _DAY_S, "w": 7 * _DAY_S, "y": 365 * _DAY_S, "": 31 * _DAY_S}
+_UNITS_S = {"h": 3600, "d": _DAY_S, "w": 7 * _DAY_S, "y": 365 * _DAY_S, "M": 31 * _DAY_S, "": 31 * _DAY_S}
 
 
 class VictoriaMetrics:
@@ -82,7 +82,7 @@ class AskingVictoria(Asking):
     def retention_s(self) -> float | None:
         """For how long it keeps samples, which a single node tells."""
         status, flags = self._page("flags")
-        found = re.search(r'^-retentionPeriod="?(\d+(?:\.\d+)?)([hdwy]?)"?$', flags, re.MULTILINE)
+        found = re.search(r'^-retentionPeriod="?(\d+(?:\.\d+)?)([hdwMy]?)"?$', flags, re.MULTILINE)
         return float(found[1]) * _UNITS_S[found[2]] if status == 200 and found else None
 
     def _page(self, path: str) -> tuple[int, str]:
