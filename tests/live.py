@@ -62,7 +62,11 @@ class Live:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._target = ThreadingHTTPServer(("127.0.0.1", 0), Target)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """A Prometheus that is stopped hangs up on us."""
+
+        self._target = Server(("127.0.0.1", 0), Target)
         threading.Thread(target=self._target.serve_forever, daemon=True).start()
         self.start()
         return self

@@ -49,7 +49,7 @@ class PrometheusApi:
         self.url, credentials = split_credentials(url)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "logmetrics"}
         if credentials:
-            self._headers |= urllib3.make_headers(basic_auth=credentials)
+            self._headers["Authorization"] = urllib3.make_headers(basic_auth=credentials)["authorization"]
         self._headers |= dict(headers or {})
         # Longer than the two minutes after which Prometheus gives up a query, so that its reason arrives.
         self._pool = urllib3.PoolManager(
