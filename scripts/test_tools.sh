@@ -10,6 +10,7 @@ missing() {
 
 packages=()
 if missing prometheus || missing promtool; then packages+=(prometheus); fi
+if missing victoria-metrics; then packages+=(victoria-metrics); fi
 if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
 if missing logrotate && [ ! -x /usr/sbin/logrotate ]; then packages+=(logrotate); fi
 for program in strace bzip2 zstd; do

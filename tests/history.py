@@ -16,11 +16,11 @@ class History:
 
     def __init__(self, start_s: int, end_s: int, step_s: int = 15, agents: int = 5, seed: int = 1) -> None:
         self.start_s, self.end_s, self.step_s = start_s, end_s, step_s
-        draw = random.Random(seed)
         self.times_s = range(start_s, end_s, step_s)
         # Of each agent the calls before each time: 0 at the first.
         self.calls: dict[str, list[int]] = {}
         for agent in range(agents):
+            draw = random.Random(f"{seed} {agent}")
             total, totals, pace = 0, [], draw.random() / 4
             for _ in self.times_s:
                 totals.append(total)

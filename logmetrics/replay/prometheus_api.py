@@ -7,7 +7,9 @@ selector, which all of them answer without interpolation.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -31,6 +33,10 @@ _CONNECTION = re.compile(r"^(?:<[^>]*>|HTTPS?Connection\(.*?\)): ")
 _DURATION_PART = re.compile(r"(\d+)(ms|[smhdwy])")
 
 
+class NoAnswerError(ReplayError):
+    """The server does not answer, or is in trouble: it may be well again in a while."""
+
+
 class PrometheusApi:
     """Queries to the server at *url*, the part before /api/v1; a user and password may stand in it.
 
@@ -43,7 +49,7 @@ class PrometheusApi:
         self.url, credentials = split_credentials(url)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "logmetrics"}
         if credentials:
-            self._headers |= urllib3.make_headers(basic_auth=credentials)
+            self._headers["Authorization"] = urllib3.make_headers(basic_auth=credentials)["authorization"]
         self._headers |= dict(headers or {})
         # Longer than the two minutes after which Prometheus gives up a query, so that its reason arrives.
         self._pool = urllib3.PoolManager(
@@ -70,7 +76,7 @@ class PrometheusApi:
         if not isinstance(head, dict) or "minTime" not in head:
             return None
         oldest_ms = int(head["minTime"])
-        return float("inf") if oldest_ms >= _NEVER_MS else oldest_ms / 1000
+        return inf if oldest_ms >= _NEVER_MS else oldest_ms / 1000
 
     def retention_s(self) -> float | None:
         """For how long blocks are kept; None if that is not told, or goes by size only."""
@@ -108,9 +114,8 @@ class PrometheusApi:
         start_ms, end_ms = round(start_s * 1000), round(end_s * 1000)
         found: dict[SeriesKey, RawSamples] = {}
         for entry in self.query(f"{selector(matchers, names)}[{seconds}s]", end_s):
-            pairs = [
-                (ms, float(value)) for at, value in entry["values"] if start_ms <= (ms := round(at * 1000)) < end_ms
-            ]
+            pairs = [(round(at * 1000), float(value)) for at, value in entry["values"]]
+            pairs = pairs[bisect_left(pairs, (start_ms, -inf)) : bisect_left(pairs, (end_ms, -inf))]
             if pairs:
                 found[tuple(sorted(entry["metric"].items()))] = pairs
         return found
@@ -135,12 +140,13 @@ class PrometheusApi:
         try:
             answer = self._pool.request(method, url, headers=self._headers, **form)  # type: ignore[arg-type]
         except urllib3.exceptions.HTTPError as error:
-            raise ReplayError(
+            raise NoAnswerError(
                 f"{url}: no answer: {_reason(error)}; check that the server runs and that {self.url} is its address, "
                 "with the prefix under which it is served if there is one"
             ) from error
         if answer.status not in accepted:
-            raise ReplayError(f"{url}: HTTP status {answer.status}: {_said(answer)}{_remedy(answer.status)}")
+            kind = NoAnswerError if answer.status in (429, 502, 503, 504) else ReplayError
+            raise kind(f"{url}: HTTP status {answer.status}: {_said(answer)}{_remedy(answer.status)}")
         return answer.status, answer.data
 
     def _data(self, path: str, body: bytes) -> dict[str, Any]:
