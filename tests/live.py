@@ -13,7 +13,7 @@ from types import TracebackType
 import pytest
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.prometheus_api import PrometheusApi
+from logmetrics.replay.targets.prometheus_api import PrometheusApi
 from tests.daemon import free_port, wait_until
 from tests.history import TARGET
 

@@ -16,10 +16,10 @@ import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from logmetrics.replay.posting import Poster
-from logmetrics.replay.remote_write import RemoteWrite
 from logmetrics.replay.samples import WINDOW_S, FamilySamples, SampleSeries, Window
-from logmetrics.replay.victoria import VictoriaMetrics
+from logmetrics.replay.targets.posting import Poster
+from logmetrics.replay.targets.remote_write import RemoteWrite
+from logmetrics.replay.targets.victoria import VictoriaMetrics
 
 STEP_S = 15
 SERIES = 20

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.blocks import STAGING, TsdbBlocks
-from logmetrics.replay.promtool import Promtool
 from logmetrics.replay.samples import Window
-from logmetrics.replay.verify import Comparison, compare_found, span_of, verify
+from logmetrics.replay.targets.blocks import STAGING, TsdbBlocks
+from logmetrics.replay.targets.promtool import Promtool
+from logmetrics.replay.targets.verify import Comparison, compare_found, span_of, verify
 from tests.daemon import ROOT, wait_until
 from tests.history import History
 from tests.live import Live
@@ -146,7 +146,7 @@ def test_compacted_blocks_are_known(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from logmetrics.replay.blocks import TsdbBlocks
+from logmetrics.replay.targets.blocks import TsdbBlocks
 from tests.history import History
 start_s, now_s = int(sys.argv[2]), int(sys.argv[3])
 with TsdbBlocks(Path(sys.argv[1]), None, now_s) as blocks:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.openmetrics import OpenMetricsFiles, texts
 from logmetrics.replay.samples import FamilySamples, SampleSeries, Window
+from logmetrics.replay.targets.openmetrics import OpenMetricsFiles, texts
 from logmetrics.serve.exposition import render
 from logmetrics.store.store import FamilyView
 from tests.history import History

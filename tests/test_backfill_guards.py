@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.blocks import TsdbBlocks
-from logmetrics.replay.guards import Plan, Violation, refuse, violations
-from logmetrics.replay.prometheus_api import PrometheusApi, RawSamples, SeriesKey
-from logmetrics.replay.promtool import Promtool
+from logmetrics.replay.targets.blocks import TsdbBlocks
+from logmetrics.replay.targets.guards import Plan, Violation, refuse, violations
+from logmetrics.replay.targets.prometheus_api import PrometheusApi, RawSamples, SeriesKey
+from logmetrics.replay.targets.promtool import Promtool
 from tests.daemon import wait_until
 from tests.history import TARGET, History
 from tests.live import Live

@@ -19,13 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logmetrics.errors import ReplayError, UsageError
-from logmetrics.replay import posting, refusals
-from logmetrics.replay.batches import batches, tails
-from logmetrics.replay.posting import Patience, Poster, UnsureError, retry_after_s, split_auth
-from logmetrics.replay.remote_write import RemoteWrite, query_url_of
 from logmetrics.replay.samples import WINDOW_S, FamilySamples, SampleSeries, Window
-from logmetrics.replay.victoria import VictoriaMetrics, gzip, text_of
-from logmetrics.replay.wire import Encoder, varint
+from logmetrics.replay.targets import posting, refusals
+from logmetrics.replay.targets.batches import batches, tails
+from logmetrics.replay.targets.posting import Patience, Poster, UnsureError, retry_after_s, split_auth
+from logmetrics.replay.targets.remote_write import RemoteWrite, query_url_of
+from logmetrics.replay.targets.victoria import VictoriaMetrics, gzip, text_of
+from logmetrics.replay.targets.wire import Encoder, varint
 from tests import remote_sender
 from tests.daemon import ROOT
 from tests.fake_store import FakeStore, decode, samples_of

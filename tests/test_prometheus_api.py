@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.prometheus_api import PrometheusApi, duration_s, selector, split_credentials
+from logmetrics.replay.targets.prometheus_api import PrometheusApi, duration_s, selector, split_credentials
 
 
 class Fake:

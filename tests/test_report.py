@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from logmetrics.config.specs import MetricSpec
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.data import (
     BadLine,
     Histogram,

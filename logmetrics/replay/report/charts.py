@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.blocks import Bar, Chart, Share, Spread
 from logmetrics.replay.report.data import coarser
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.blocks import Bar, Cell, Column, Share, Shares, Spread, Table, Tone, table
 from logmetrics.replay.report.data import Histogram, Key, Report, Tally, histograms, in_all, is_shown, tallies
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from logmetrics import __version__
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.accounts import headline
 from logmetrics.replay.report.blocks import (
     Bar,

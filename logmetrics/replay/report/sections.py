@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.accounts import reading_section
 from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Tone, table
 from logmetrics.replay.report.data import Key, Report, Tally, in_all, in_sum

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from logmetrics.replay import amounts
+from logmetrics.replay.report import amounts
 from logmetrics.replay.report.accounts import headline
 from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Facts, Note, Section, Shares, Spread, Table
 from logmetrics.replay.report.data import Report, coarser, is_shown

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.prometheus_api import PrometheusApi, selector
 from logmetrics.replay.samples import WINDOW_S
+from logmetrics.replay.targets.prometheus_api import PrometheusApi, selector
 
 # Without a server to ask, this much of the past is left to its head: it writes blocks that are up to three hours old.
 _HEAD_S = 3 * 3600

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.prometheus_api import RawSamples, SeriesKey
+from logmetrics.replay.targets.prometheus_api import RawSamples, SeriesKey
 
 _PAIR = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)=("(?:[^"\\]|\\.)*")')
 _VERSION = re.compile(r"version (\d+)\.")

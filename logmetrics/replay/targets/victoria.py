@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 
 import urllib3
 
-from logmetrics.replay import refusals
-from logmetrics.replay.batches import Batch, batches, tails
-from logmetrics.replay.delivery import Asking, Delivery
-from logmetrics.replay.posting import Patience, Poster, split_auth
-from logmetrics.replay.prometheus_api import NoAnswerError, PrometheusApi
-from logmetrics.replay.remote_write import SAMPLES_MAX, WriteRequests
 from logmetrics.replay.samples import SampleSeries, Window
+from logmetrics.replay.targets import refusals
+from logmetrics.replay.targets.batches import Batch, batches, tails
+from logmetrics.replay.targets.delivery import Asking, Delivery
+from logmetrics.replay.targets.posting import Patience, Poster, split_auth
+from logmetrics.replay.targets.prometheus_api import NoAnswerError, PrometheusApi
+from logmetrics.replay.targets.remote_write import SAMPLES_MAX, WriteRequests
 from logmetrics.store.spelling import escape
 
 _GZIP = 16 + zlib.MAX_WBITS

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from logmetrics.errors import ReplayError, UsageError
-from logmetrics.replay import refusals
-from logmetrics.replay.batches import batches
-from logmetrics.replay.delivery import Asking, Delivery
-from logmetrics.replay.posting import Patience, Poster
-from logmetrics.replay.prometheus_api import PrometheusApi
 from logmetrics.replay.samples import Window
-from logmetrics.replay.wire import Encoder
+from logmetrics.replay.targets import refusals
+from logmetrics.replay.targets.batches import batches
+from logmetrics.replay.targets.delivery import Asking, Delivery
+from logmetrics.replay.targets.posting import Patience, Poster
+from logmetrics.replay.targets.prometheus_api import PrometheusApi
+from logmetrics.replay.targets.wire import Encoder
 
 SAMPLES_MAX = 10_000
 _HEADERS = {
@@ -86,7 +86,7 @@ def query_url_of(url: str) -> str:
 
 
 def _asking(query_url: str, headers: Mapping[str, str]) -> Asking:
-    from logmetrics.replay.victoria import AskingVictoria
+    from logmetrics.replay.targets.victoria import AskingVictoria
 
     api = PrometheusApi(query_url, headers)
     try:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.prometheus_api import PrometheusApi, RawSamples, SeriesKey
 from logmetrics.replay.samples import FamilySamples, SampleSeries, Window
+from logmetrics.replay.targets.prometheus_api import PrometheusApi, RawSamples, SeriesKey
 from logmetrics.store.spelling import number
 
 # As many samples as one query asks for, unless one metric alone has more.

@@ -33,12 +33,21 @@ import msgspec
 import orjson
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.head import head_limit_s, safe_end_s
-from logmetrics.replay.openmetrics import sync_directory, texts, write_atomically
-from logmetrics.replay.prometheus_api import PrometheusApi
-from logmetrics.replay.promtool import Promtool
 from logmetrics.replay.samples import Window
-from logmetrics.replay.verify import PICK_UP_S, Comparison, compare_found, missing, shared_labels, span_of, utc, verify
+from logmetrics.replay.targets.head import head_limit_s, safe_end_s
+from logmetrics.replay.targets.openmetrics import sync_directory, texts, write_atomically
+from logmetrics.replay.targets.prometheus_api import PrometheusApi
+from logmetrics.replay.targets.promtool import Promtool
+from logmetrics.replay.targets.verify import (
+    PICK_UP_S,
+    Comparison,
+    compare_found,
+    missing,
+    shared_labels,
+    span_of,
+    utc,
+    verify,
+)
 
 STAGING = ".logmetrics-staging"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.posting import Patience, Poster, UnsureError
-from logmetrics.replay.prometheus_api import NoAnswerError, PrometheusApi
 from logmetrics.replay.samples import Window
-from logmetrics.replay.verify import missing, span_of, utc
+from logmetrics.replay.targets.posting import Patience, Poster, UnsureError
+from logmetrics.replay.targets.prometheus_api import NoAnswerError, PrometheusApi
+from logmetrics.replay.targets.verify import missing, span_of, utc
 
 # What was sent can be asked for at once in Prometheus, after half a minute in VictoriaMetrics.
 _HIDDEN_S = 31

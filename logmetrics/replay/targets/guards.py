@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.head import safe_end_s
-from logmetrics.replay.prometheus_api import PrometheusApi, selector
-from logmetrics.replay.promtool import Promtool
 from logmetrics.replay.samples import WINDOW_S
-from logmetrics.replay.verify import utc
+from logmetrics.replay.targets.head import safe_end_s
+from logmetrics.replay.targets.prometheus_api import PrometheusApi, selector
+from logmetrics.replay.targets.promtool import Promtool
+from logmetrics.replay.targets.verify import utc
 
 Target = Literal["files", "blocks", "remote-write", "victoriametrics"]
 # After so long without a sample a series is gone from instant queries.

@@ -14,8 +14,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.batches import Part
 from logmetrics.replay.samples import WINDOW_S, SampleSeries
+from logmetrics.replay.targets.batches import Part
 
 # What Prometheus takes for the end of a series: a NaN of its own.
 STALE = struct.pack("<Q", 0x7FF0000000000002)

@@ -1,0 +1,1 @@
+"""Where samples of the past go: files, blocks of Prometheus, servers."""
