@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
@@ -16,6 +15,7 @@ from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.pace import Pace
+from logmetrics.sources.progress import Progress
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
@@ -33,15 +33,6 @@ PROGRESS_INTERVAL_S = 0.25
 SAY_PROGRESS_INTERVAL_S = 5.0
 # After a commit that failed so much time passes before the next one is tried.
 COMMIT_RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the reading of what was there at the start has come."""
-
-    bytes_read: int
-    bytes_total: int
-    lines: int
 
 
 class Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,12 +53,12 @@ def resolve_config(paths: list[str] | None, config_file: str | None, pack_names:
     return config
 
 
-def require_paths(config: Config) -> None:
-    """Raise UsageError unless every plain path exists: a run over what is there has nothing to wait for."""
+def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: True) -> None:
+    """Raise UsageError unless every path that is local exists: a run over what is there has nothing to wait for."""
     from glob import glob, has_magic
 
     for source in config.sources:
-        for path in source.paths:
+        for path in filter(is_local, source.paths):
             plain = os.path.expanduser(path)
             if not os.path.exists(plain) and not (has_magic(plain) and glob(plain, recursive=True)):
                 what = "no file matches" if has_magic(plain) else "no such file or directory:"

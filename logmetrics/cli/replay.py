@@ -1,38 +1,63 @@
-"""`logmetrics replay`: what logs of the past amount to."""
+"""`logmetrics replay`: what logs of the past amount to, and their history for Prometheus."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
-
-from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config
-from logmetrics.errors import UsageError
+from logmetrics.cli import replay_options as opt
+from logmetrics.cli.options import ConfigFile, PackNames, Paths
 
 if TYPE_CHECKING:
+    from logmetrics.replay.report.data import Report
     from logmetrics.store.store import FamilyView
-
-FORMATS = ("table", "prometheus", "json")
 
 
 def replay(
     paths: Paths = None,
     config_file: ConfigFile = None,
     pack: PackNames = None,
-    totals: Annotated[  # noqa: ARG001 - says what happens anyhow, until there are other outputs
-        bool, typer.Option("--totals", help="Print totals over all times taken together (the default).")
-    ] = True,
-    format_: Annotated[
-        str, typer.Option("--format", metavar="|".join(FORMATS), help="How totals are printed.")
-    ] = "table",
+    totals: opt.Totals = False,
+    format_: opt.Format = "table",
+    report: opt.ReportFile = None,
+    openmetrics: opt.OpenMetricsDir = None,
+    tsdb: opt.TsdbDir = None,
+    remote_write: opt.RemoteWriteUrl = None,
+    victoriametrics: opt.VictoriaUrl = None,
+    prometheus: opt.PrometheusUrl = None,
+    query_url: opt.QueryUrl = None,
+    header: opt.Headers = None,
+    send_anyway: opt.SendAnyway = False,
+    label: opt.Labels = None,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    step: opt.Step = "15s",
+    zone: opt.Zone = None,
+    jobs: opt.Jobs = None,
+    dask: opt.Dask = None,
+    journal: opt.Journals = None,
+    journal_dir: opt.JournalDir = None,
+    seed_state: opt.SeedState = False,
+    seed_offsets: opt.SeedOffsets = False,
+    state_dir: opt.StateDir = None,
+    before_state: opt.BeforeState = None,
+    skip_unreadable: opt.SkipUnreadable = False,
+    dry_run: opt.DryRun = False,
 ) -> None:
-    """Read logs from their start to their end and print what they amount to."""
-    if format_ not in FORMATS:
-        raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {format_!r}")
-    from logmetrics.cli.totals import read_all
+    """Read logs of the past: print what they amount to, or hand their history to Prometheus."""
+    options = opt.ReplayOptions(**locals())
+    options.check()
+    from logmetrics.cli.backfill import carry_out
 
-    families = read_all(resolve_config(paths, config_file, pack))
+    families, told = carry_out(options)
+    if report is not None:
+        _write_page(report, told)
+    if totals or not options.wants_samples:
+        _print(families, told, format_)
+
+
+def _print(families: list[FamilyView], report: Report, format_: str) -> None:
     if format_ == "prometheus":
         from logmetrics.serve.exposition import render
 
@@ -40,7 +65,25 @@ def replay(
     elif format_ == "json":
         _print_json(families)
     else:
-        _print_table(families)
+        _print_report(report)
+
+
+def _write_page(page: Path, report: Report) -> None:
+    from logmetrics.cli.messages import say
+    from logmetrics.replay.report.page import render_report
+    from logmetrics.replay.targets.openmetrics import write_atomically
+
+    write_atomically(page, iter([render_report(report).encode("utf-8", "replace")]))
+    say(f"the report is in {page}")
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+
+    from logmetrics.replay.report.text import write_report
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    write_report(report, console)
 
 
 def _print_json(families: list[FamilyView]) -> None:
@@ -60,34 +103,3 @@ def _print_json(families: list[FamilyView]) -> None:
             series.append(entry)
         document.append({"name": spec.name, "type": spec.type, "help": spec.help, "series": series})
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
-
-
-def _print_table(families: list[FamilyView]) -> None:
-    """One table a family; of the self-metrics only the counts that are not zero."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    for spec, rows in families:
-        about_itself = spec.name.startswith("logmetrics_")
-        shown = [(row, frozen) for row, frozen in rows if frozen or not about_itself]
-        if not shown or (about_itself and spec.type != "counter"):
-            continue
-        values = ("count", "sum", "mean") if spec.type == "histogram" else ("value",)
-        table = Table(title=spec.name, title_justify="left", title_style="bold", caption=None)
-        for label in spec.labels:
-            table.add_column(label)
-        for value in values:
-            table.add_column(value, justify="right")
-        for row, frozen in sorted(shown, key=lambda pair: pair[0].labels):
-            cells = [_amount(frozen)]
-            if isinstance(frozen, tuple):
-                _, total, count = frozen
-                cells = [_amount(count), _amount(total), _amount(total / count) if count else "-"]
-            table.add_row(*map(escape, row.labels), *cells)
-        console.print(table)
-
-
-def _amount(value: object) -> str:
-    return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else ""

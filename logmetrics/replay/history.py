@@ -13,7 +13,7 @@ from logmetrics.replay.log_run import LogRun, PairNames, is_pair_row
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Batch, Pool
 from logmetrics.replay.reader import PART_BYTES
-from logmetrics.replay.span import Job, Outcome, PastLog, Place, Span, StateRow, Tally
+from logmetrics.replay.span import OUTSIDE, Job, Outcome, PastLog, Place, Span, StateRow, Tally
 from logmetrics.replay.spool import Spool
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.program import Program
@@ -57,6 +57,27 @@ class ReadLog:
     places: list[Place] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class ReadSource:
+    """What became of the lines of one source, and when they were."""
+
+    tally: Tally = field(default_factory=Tally)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    # Unmatched records that were looked at for their shapes.
+    judged: int = 0
+    # Places and excerpts of the first lines that are no record.
+    unparsable: list[tuple[str, str]] = field(default_factory=list)
+    least_s: int | None = None
+    greatest_s: int | None = None
+
+    def saw(self, least_s: int | None, greatest_s: int | None) -> None:
+        """There were records between these times."""
+        if least_s is not None:
+            self.least_s = least_s if self.least_s is None else min(self.least_s, least_s)
+        if greatest_s is not None:
+            self.greatest_s = greatest_s if self.greatest_s is None else max(self.greatest_s, greatest_s)
+
+
 class History:
     """Everything that came out of all logs."""
 
@@ -69,20 +90,21 @@ class History:
             family.heavy = False  # who came first stays, or what was written already would be wrong
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.metrics = list(config.rule_set.metrics)
-        # What became of the lines of each source.
-        self.tallies = [Tally() for _ in config.sources]
+        self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
-        self.shapes: dict[str, Shape] = {}
-        self.judged = 0
-        self.unparsable: list[tuple[str, str]] = []
         self.problems: list[str] = []
-        self.least_s: int | None = None
-        self.greatest_s: int | None = None
         # Gauges: metric -> label set -> tick, value and log of the last time that it was set.
         self.last: dict[int, dict[Labels, tuple[int, int | float, int]]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
         self.re_read = 0
+
+    @property
+    def range_s(self) -> tuple[int, int] | None:
+        """The times of the earliest and the latest record; None when no record has one."""
+        firsts = [source.least_s for source in self.sources if source.least_s is not None]
+        lasts = [source.greatest_s for source in self.sources if source.greatest_s is not None]
+        return (min(firsts), max(lasts)) if firsts else None
 
     @property
     def programs(self) -> list[Program]:
@@ -213,7 +235,7 @@ class Gatherer:
 
     def _place_untimed(self, run: LogRun, blobs: Iterable[bytes], second: int) -> None:
         tick = self.job.tick_of(second)
-        if self.job.wants(tick):
+        if tick != OUTSIDE:
             for data in blobs:
                 self.history.spool.add(tick // self.job.window_ticks, run.log.number, data, tick)
 
@@ -268,7 +290,8 @@ class Gatherer:
 
     def _join_outcome(self, run: LogRun, outcome: Outcome) -> None:
         history, source = self.history, run.log.source
-        history.tallies[source].add(outcome.tally)
+        history.sources[source].tally.add(outcome.tally)
+        history.sources[source].saw(outcome.least_s, outcome.greatest_s)
         add_to_reader(history.readers[source], outcome.tally)
         families = history.store.families
         for metric, label_sets in outcome.labels.items():
@@ -281,23 +304,20 @@ class Gatherer:
                 tick = tick or 0
                 if labels not in known or known[labels][0] <= tick or run.log.number == known[labels][2]:
                     known[labels] = (tick, value, run.log.number)
-        for name, pick in (("least_s", min), ("greatest_s", max)):
-            told = [second for second in (getattr(history, name), getattr(outcome, name)) if second is not None]
-            setattr(history, name, pick(told) if told else None)
         self._join_examples(run, outcome)
 
     def _join_examples(self, run: LogRun, outcome: Outcome) -> None:
-        history, examples = self.history, outcome.examples
+        source, examples = self.history.sources[run.log.source], outcome.examples
         path = run.log.segments[outcome.segment].path
-        history.judged += examples.judged
+        source.judged += examples.judged
         for line, text in examples.unparsable:
-            if len(history.unparsable) < EXAMPLES_MAX:
-                history.unparsable.append((f"{path}:{line + 1}", text))
+            if len(source.unparsable) < EXAMPLES_MAX:
+                source.unparsable.append((f"{path}:{line + 1}", text))
         for shape, (count, line, text) in examples.shapes.items():
-            if shape in history.shapes:
-                history.shapes[shape].count += count
-            elif len(history.shapes) < SHAPES_MAX:
-                history.shapes[shape] = Shape(count, f"{path}:{line + 1}", text)
+            if shape in source.shapes:
+                source.shapes[shape].count += count
+            elif len(source.shapes) < SHAPES_MAX:
+                source.shapes[shape] = Shape(count, f"{path}:{line + 1}", text)
 
 
 def _pair_names(program: Program) -> PairNames:

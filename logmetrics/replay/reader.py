@@ -16,7 +16,7 @@ from logmetrics.replay.asked import KEEPERS, AskedMemory, AskedPairs
 from logmetrics.replay.cells import CellStore, packed
 from logmetrics.replay.examples import Judge
 from logmetrics.replay.remote_files import open_anywhere
-from logmetrics.replay.span import Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
+from logmetrics.replay.span import OUTSIDE, Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
 from logmetrics.replay.times.moments import Moments
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.functions import time
@@ -205,7 +205,7 @@ class _Reading:
     def _runs(self, seconds: list[int | None]) -> Iterator[tuple[int | None, int, int]]:
         """Ticks, and which records in a row are of each."""
         tick_of = self.job.tick_of
-        if None not in seconds and tick_of(min(seconds)) == (tick := tick_of(max(seconds))):  # type: ignore[type-var, arg-type]
+        if None not in seconds and self.job.wants_all and tick_of(min(seconds)) == (tick := tick_of(max(seconds))):  # type: ignore[type-var, arg-type]
             yield tick, 0, len(seconds)
             return
         ticks = [None if second is None else tick_of(second) for second in seconds]
@@ -218,7 +218,7 @@ class _Reading:
 
     def _apply_run(self, tick: int | None, records: list[bytes], line: int) -> None:
         job, cells, program = self.job, self.source.cells, self.source.program
-        wanted = tick is None or job.wants(tick)
+        wanted = tick != OUTSIDE
         if tick != cells.tick or wanted is not cells.keeps:
             cells.turn(tick, keeps=wanted)
         self.tally.outside += 0 if wanted else len(records)
@@ -337,22 +337,28 @@ def _place_of(tail: Tail) -> Place:
     return Place(tail.offset, tail._skipping, tail._ahead)
 
 
-def first_second(log: PastLog, zone: tzinfo, now_s: int) -> int | None:
-    """When the first record of *log* was that has a time, as far as its first bytes tell."""
-    segment = log.segments[0]
+def range_of(log: PastLog, zone: tzinfo, now_s: int) -> tuple[int, int] | None:
+    """About when the first and the last record of *log* were, as far as its first and last bytes tell."""
+    first, last = log.segments[0], log.segments[-1]
     try:
-        content = open_anywhere(segment.path)
-        try:
-            first = content.read(0, _SEARCH_BYTES)
-        finally:
-            content.close()
+        begin = _seconds_in(first, 0, zone, now_s)
+        end = [last.written_s] if last.compressed else _seconds_in(last, last.size_bytes - _SEARCH_BYTES, zone, now_s)
     except OSError:
         return None
-    framed = framing_of(first).take(first, b"")
+    return (min(begin), max(end)) if begin and end else None
+
+
+def _seconds_in(segment: Segment, place: int, zone: tzinfo, now_s: int) -> list[int]:
+    """The times of the records in the piece of *segment* from *place* on."""
+    content = open_anywhere(segment.path)
+    try:
+        place = line_border(content, place, segment.size_bytes)
+        data = content.read(place, _SEARCH_BYTES)
+        framing = framing_of(content.read(0, FIRST_BYTES))
+    finally:
+        content.close()
     moments = Moments(zone, segment.written_s, now_s)
-    for record in framed.records:
-        stamp = _envelope_s(record.time) if isinstance(record, Stamped) else None
-        [second] = moments.seconds_of([record], stamp)
-        if second is not None:
-            return second
-    return None
+    found: list[int | None] = []
+    for record in framing.take(data, b"").records:
+        found += moments.seconds_of([record], _envelope_s(record.time) if isinstance(record, Stamped) else None)
+    return [second for second in found if second is not None]

@@ -13,7 +13,7 @@ from logmetrics.config.specs import Config
 from logmetrics.replay.history import Gatherer, History, Show
 from logmetrics.replay.logs import FoundLogs, find_logs
 from logmetrics.replay.pool import Pool, Processes, ThisProcess
-from logmetrics.replay.reader import PART_BYTES, first_second
+from logmetrics.replay.reader import PART_BYTES, range_of
 from logmetrics.replay.samples import WINDOW_S
 from logmetrics.replay.span import Job
 from logmetrics.replay.spool import Spool
@@ -28,7 +28,9 @@ _NICE_STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is asked of a replay. Times are Unix times; *step_s* is None when no samples are wanted."""
+    """What is asked of a replay. Times are Unix times: those of samples, and of what happened where no samples are
+    wanted and ``step_s`` is None.
+    """
 
     config: Config
     step_s: int | None = None
@@ -45,23 +47,24 @@ class Reading:
 def job_of(reading: Reading, found: FoundLogs, now_s: int) -> Job:
     """What all processes need to know."""
     zones = tuple(reading.zone or timezone.utc for _ in reading.config.sources)
-    step_s = reading.step_s or _step_of_report(found, zones, now_s)
-
-    def tick(second: int | None) -> int | None:
-        # The first sample that shows what was from that second on.
-        return None if second is None else second // step_s + 1
-
+    step_s, since_s, until_s = reading.step_s, reading.since_s, reading.until_s
+    if step_s is None:
+        step_s = _step_of_report(found, zones, now_s)
+    else:
+        # A sample shows what happened in the step before it; those from the one time on are wanted, before the other.
+        since_s, until_s = (
+            None if time_s is None else (-(-time_s // step_s) - 1) * step_s for time_s in (since_s, until_s)
+        )
     window_ticks = max(WINDOW_S // step_s, 1)
-    return Job(reading.config, zones, step_s, window_ticks, now_s, tick(reading.since_s), tick(reading.until_s))
+    return Job(reading.config, zones, step_s, window_ticks, now_s, since_s, until_s)
 
 
 def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> int:
-    """A step for a replay of which no samples are wanted, by the first record of each log and the last change."""
-    if not found.logs:
+    """A step for a replay of which no samples are wanted, by the first and the last records of each log."""
+    ranges = [known for log in found.logs if (known := range_of(log, zones[log.source], now_s)) is not None]
+    if not ranges:
         return _NICE_STEPS_S[0]
-    firsts = [second for log in found.logs if (second := first_second(log, zones[log.source], now_s)) is not None]
-    last = max(segment.written_s for log in found.logs for segment in log.segments)
-    range_s = max(last - min(firsts, default=last), 0)
+    range_s = max(last for _, last in ranges) - min(first for first, _ in ranges)
     nice = next((step for step in _NICE_STEPS_S if step * _STEPS_OF_REPORT >= range_s), None)
     return nice or -(-range_s // _STEPS_OF_REPORT // 7200) * 7200
 

@@ -84,8 +84,8 @@ def _hand_over(engine: Engine, history: History) -> None:
         mine = engine.store.families[name]
         for series in family.series.values():
             mine.adopt(series)
-    for reader, tally in zip(engine.readers, history.tallies, strict=True):
-        add_to_reader(reader, tally)
+    for reader, source in zip(engine.readers, history.sources, strict=True):
+        add_to_reader(reader, source.tally)
     for reader, program in zip(engine.readers, history.programs, strict=True):
         reader.program.adopt(_rows_of(program.rows(reader.spec.name)))
 

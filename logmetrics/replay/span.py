@@ -10,6 +10,8 @@ from logmetrics.config.specs import Config
 from logmetrics.store.series import Labels
 
 StateRow = tuple[str, str, str, int, str]
+# The tick of all times that are not wanted.
+OUTSIDE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,24 @@ class Job:
     window_ticks: int
     # What is later than this is a mistake.
     now_s: int
-    # The first tick that is wanted, and the first one behind those.
-    since_tick: int | None = None
-    until_tick: int | None = None
+    # What happened from the one second on, and before the other, is wanted.
+    since_s: int | None = None
+    until_s: int | None = None
+
+    @property
+    def wants_all(self) -> bool:
+        return self.since_s is None and self.until_s is None
 
     def tick_of(self, second: int) -> int:
-        """The tick of what happened in *second*; a sample at ``tick * step_s`` is the first that shows it."""
-        return second // self.step_s + 1
+        """The tick of what happened in *second*, OUTSIDE of what is wanted or not.
 
-    def wants(self, tick: int) -> bool:
-        """Whether what happened in *tick* is wanted."""
-        return (self.since_tick is None or tick >= self.since_tick) and (
-            self.until_tick is None or tick < self.until_tick
-        )
+        A sample at ``tick * step_s`` is the first that shows it.
+        """
+        if self.since_s is not None and second < self.since_s:
+            return OUTSIDE
+        if self.until_s is not None and second >= self.until_s:
+            return OUTSIDE
+        return second // self.step_s + 1
 
 
 @dataclass(frozen=True, slots=True)

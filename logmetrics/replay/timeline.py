@@ -6,6 +6,7 @@ Memory is that of the series and of the cells of one window, however long the hi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import fsum
 
 from logmetrics.config.specs import MetricSpec
@@ -30,7 +31,7 @@ class Samples:
     def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool, live_from_s: int | None) -> None:
         """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made.
 
-        The last samples end their series, unless the live ones begin at *live_from_s*, within five minutes.
+        The last samples end their series, unless live ones begin at *live_from_s*, less than five minutes later.
         """
         self.history = history
         self.extra = tuple(extra.items())
@@ -40,10 +41,11 @@ class Samples:
         self._live_from_s = live_from_s
         self._tracks: dict[tuple[Family, Labels], Track] = {}
         self._by_family: dict[Family, list[Track]] = {}
-        step_s, least_s = self.job.step_s, history.least_s or 0
-        range_s = (history.greatest_s or 0) - least_s + 1
-        self._bucket_s = max(-(-range_s // (_BUCKETS * step_s)), 1) * step_s
+        step_s = self.job.step_s
+        least_s, greatest_s = history.range_s or (0, 0)
+        self._bucket_s = max(-(-(greatest_s - least_s + 1) // (_BUCKETS * step_s)), 1) * step_s
         self._start_s = least_s - least_s % step_s
+        self._buckets = (greatest_s - self._start_s) // self._bucket_s + 1
         self._counts: dict[str, list[float]] = {}
         self._errors: dict[str, list[float]] = {}
 
@@ -63,14 +65,14 @@ class Samples:
 
     def timeline(self) -> Timeline | None:
         """Increments over time; None when nothing has a time."""
-        if self.history.least_s is None:
+        if self.history.range_s is None:
             return None
         return Timeline(self._start_s, self._bucket_s, self._counts, self._errors)
 
     def _add_to_timeline(self, spec: MetricSpec, labels: Labels, row: Row) -> None:
         if spec.type not in ("counter", "histogram"):
             return
-        size = ((self.history.greatest_s or 0) - self._start_s) // self._bucket_s + 1
+        size = self._buckets
         kept = [self._counts.setdefault(spec.name, [0.0] * size)]
         if "status" in spec.labels:
             kept.append(self._errors.setdefault(spec.name, [0.0] * size))
@@ -108,16 +110,39 @@ class Samples:
         yield before.window()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all series that there are samples of."""
+        names: list[str] = []
+        for family in self.families:
+            if family.series and family.spec.type == "histogram":
+                names += (f"{family.spec.name}{suffix}" for suffix in ("_bucket", "_sum", "_count"))
+            elif family.series:
+                names.append(family.spec.name)
+        return tuple(names)
+
+    def span_s(self) -> tuple[int, int] | None:
+        """The time of the first sample, and the one behind the last; None when there is nothing to show."""
+        windows = self.history.spool.windows
+        if not windows:
+            return None
+        return (min(self._ticks(windows[0])) - 1) * self.job.step_s, self.end_tick * self.job.step_s
+
+    @cached_property
     def end_tick(self) -> int:
         """The tick behind the last one that there are samples of."""
-        if self.job.until_tick is not None:
-            return min(self.job.until_tick, self.job.tick_of(self.job.now_s))
-        [*_, last] = self.history.spool.windows
-        greatest = 0
-        for data, override in self.history.spool.cells(last):
-            for _, _, ticks, _ in unpacked(data):
-                greatest = max(greatest, *(ticks if override is None else (override,)))
-        return greatest + 1
+        if self.job.until_s is not None:
+            return min(self.job.until_s, self.job.now_s) // self.job.step_s + 1
+        return max(self._ticks(self.history.spool.windows[-1])) + 1
+
+    def _ticks(self, window: int) -> set[int]:
+        found: set[int] = set()
+        for data, override in self.history.spool.cells(window):
+            if override is not None:
+                found.add(override)
+            else:
+                for _, _, ticks, _ in unpacked(data):
+                    found.update(ticks)
+        return found
 
     def _rows_of(self, window: int) -> dict[Track, Row]:
         """The cells of each series in *window*, by tick."""

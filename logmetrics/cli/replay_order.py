@@ -1,0 +1,163 @@
+"""What the options of `logmetrics replay` amount to."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone, tzinfo
+
+from logmetrics.cli.options import require_paths, state_directory
+from logmetrics.cli.replay_options import ReplayOptions
+from logmetrics.config.specs import Config
+from logmetrics.config.units import parse_duration
+from logmetrics.errors import ReplayError, UsageError
+from logmetrics.replay.handing_over import Destinations
+from logmetrics.replay.remote_files import is_remote
+from logmetrics.replay.run import Reading, default_jobs
+from logmetrics.replay.seam import ends_before
+
+_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
+# Two hours have so many steps exactly.
+_WINDOW_S = 7200
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A replay as it was asked for."""
+
+    reading: Reading
+    to: Destinations
+    labels: dict[str, str]
+    # The state to seed.
+    seed_directory: str | None
+
+
+def order_of(options: ReplayOptions, config: Config) -> Order:
+    """What *options* ask for with *config*. Raises UsageError and StateError."""
+    require_paths(config, lambda path: not is_remote(path))
+    now_s = time.time()
+    since_s, until_s = _time(options.since, "--since", now_s), _time(options.until, "--until", now_s)
+    if since_s is not None and until_s is not None and since_s >= until_s:
+        raise UsageError("--since is not before --until")
+    to = Destinations(
+        options.openmetrics,
+        options.tsdb,
+        options.remote_write,
+        options.victoriametrics,
+        options.prometheus,
+        options.query_url,
+        _headers(options.header or ()),
+        options.send_anyway,
+    )
+    reading = Reading(
+        config,
+        _step(options.step) if options.wants_samples else None,
+        since_s,
+        until_s,
+        options.jobs or default_jobs(),
+        _zone(options.zone),
+        None if options.before_state is None else ends_before(options.before_state),
+    )
+    seed_directory = None
+    if options.seed_state or options.seed_offsets:
+        seed_directory = options.state_dir or state_directory(config, options.paths, options.config_file)
+    return Order(reading, to, _labels(options.label or (), config), seed_directory)
+
+
+def _time(text: str | None, option: str, now_s: float) -> int | None:
+    """A moment, or a duration before now."""
+    if text is None:
+        return None
+    try:
+        return int(now_s - parse_duration(text.removesuffix("ago").strip()))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        what = f"{option} is a time such as 2026-01-31, 2026-01-31T12:00:00Z, or 7d for seven days ago, not {text!r}"
+        raise UsageError(what) from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def _step(text: str) -> int:
+    try:
+        step_s = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--step: {error}") from error
+    if step_s != int(step_s) or step_s < 1 or _WINDOW_S % step_s:
+        near = min((n for n in range(1, _WINDOW_S + 1) if _WINDOW_S % n == 0), key=lambda n: abs(n - step_s))
+        raise UsageError(f"--step must divide two hours, so that windows begin with a sample: try --step {near}s")
+    return int(step_s)
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"--timezone: there is no time zone {name!r}; names are like Europe/Berlin or UTC") from error
+
+
+def _labels(texts: Sequence[str], config: Config) -> dict[str, str]:
+    labels = {}
+    for text in texts:
+        found = _LABEL.fullmatch(text)
+        if found is None or found[1].startswith("__"):
+            raise UsageError(f"--label is NAME=VALUE, not {text!r}")
+        labels[found[1]] = found[2]
+    for metric in config.rule_set.metrics.values():
+        both = labels.keys() & {*metric.labels, *(["le"] if metric.type == "histogram" else [])}
+        if both:
+            raise UsageError(f"--label {min(both)}: {metric.name} has a label of that name")
+    return labels
+
+
+def _headers(texts: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for text in texts:
+        found = _HEADER.fullmatch(text)
+        if found is None:
+            raise UsageError(f"--header is 'NAME: VALUE', not {text!r}")
+        headers[found[1]] = found[2]
+    return headers
+
+
+@contextmanager
+def journals_in(units: Sequence[str], journal_directory: str | None) -> Iterator[list[str]]:
+    """The journals of *units* as files, which are gone afterwards. Raises UsageError and ReplayError."""
+    if not units:
+        yield []
+        return
+    if shutil.which("journalctl") is None:
+        raise UsageError("--journal needs journalctl, which comes with systemd; it is not on this machine's PATH")
+    with tempfile.TemporaryDirectory(prefix="logmetrics-journal-") as directory:
+        yield [_export(unit, directory, journal_directory) for unit in units]
+
+
+def _export(unit: str, directory: str, journal_directory: str | None) -> str:
+    """The journal of *unit* in journald's export format, in a file of the unit's name."""
+    path = os.path.join(directory, unit.replace("/", "_"))
+    command = ["journalctl", "--unit", unit, "--output", "export", "--no-pager", "--quiet", "--merge"]
+    if journal_directory is not None:
+        command += ["--directory", journal_directory]
+    with open(path, "wb") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)  # noqa: S603
+    told = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode:
+        raise ReplayError(f"journalctl --unit {unit} failed: {told or f'exit code {done.returncode}'}")
+    if not os.path.getsize(path):
+        more = f" ({told})" if told else "; members of the group systemd-journal see those of all units"
+        raise UsageError(f"the journal has nothing of {unit}{more}")
+    return path
