@@ -240,7 +240,9 @@ def _lock(staging: Path, directory: Path) -> int:
             staging.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise ReplayError(f"{directory}: cannot write there: {error.strerror}") from error
+            raise ReplayError(
+                f"{staging}: cannot be used: {error.strerror}; if another user's replay left it there, remove it"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
