@@ -109,6 +109,22 @@ def test_later_history_goes_on(tmp_path: Path) -> None:
         assert "are of series that were not expected, such as calls_total" in "".join(verify(window, live.api))
 
 
+def test_another_directory(tmp_path: Path) -> None:
+    """Blocks that the server does not find are missed, with a hint at why."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Live(tmp_path, flags=("--storage.tsdb.retention.time=10y",)) as live:
+        with TsdbBlocks(elsewhere, live.api, NOW_S) as blocks:
+            wait_until(lambda: (live.api.head_min_s() or 0) < float("inf"))
+            for window in History(START_S + 7170, START_S + 7230, agents=1).windows():
+                assert blocks.write(window)
+            waited: list[float] = []
+            problems = blocks.verify(waited.append, 4)
+        assert [": 16 samples are missing" in problem for problem in problems] == [True, True, False]
+        assert f"is {elsewhere} what {live.url} has as --storage.tsdb.path" in problems[2]
+        assert sum(waited) == 4  # once for all
+
+
 def test_without_a_server(tmp_path: Path) -> None:
     """Blocks are read back by promtool, are there once however often they are written, and keep away from the head."""
     history = History(START_S + 3600, START_S + 6 * 3600)

@@ -248,3 +248,20 @@ def test_a_real_server(tmp_path: Path) -> None:
             "live samples",
             "blocks up to",
         ]
+        # So the rest goes in too, and nothing that was scraped is lost by that.
+        with TsdbBlocks(live.data, live.api, time.time()) as blocks:
+            assert [bool(blocks.write(window)) for window in windows] == [number >= 2 for number in range(len(windows))]
+            seen_s = time.time()
+            scraped = f"count_over_time(up[{seen_s - end_s:.0f}s])"
+            before = live.value(scraped, seen_s)
+            live.restart()
+            assert blocks.verify(lambda _: None, 0) == []
+            assert live.value(scraped, seen_s) >= before > 3
+            assert live.api.head_min_s() == pytest.approx(end_s - 15, abs=1)
+        # Nor does a block go in that ends after the first scrape, whatever the guards were not asked.
+        [late_window] = History(end_s + 15, end_s + 30).windows()
+        with (
+            TsdbBlocks(live.data, live.api, time.time()) as blocks,
+            pytest.raises(ReplayError, match="at its next restart it would drop all of them before the block's end"),
+        ):
+            blocks.write(late_window)
