@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from logmetrics.formats.json_lines import mended, one_after_another
 from logmetrics.replay.times.time_forms import (
     ABSURD,
+    EARLIEST_S,
     EPOCH,
+    FAR_S,
+    HOURS,
     LOOSE_ISO,
     NAIVE,
     NOTHING,
+    WITHIN_HOUR,
     Told,
     of_epoch,
     of_iso,
@@ -71,6 +76,61 @@ def of_keyed(found: re.Match[bytes]) -> Told:
     """The time of a match of KEYED."""
     hour, within, zone, epoch = found.groups()
     return of_iso(hour, within, zone, NAIVE) if epoch is None else of_epoch(int(epoch))
+
+
+def usual_times(lines: list[bytes]) -> list[int | None] | None:
+    """Unix times of objects that have one of FIRST_KEYS, not at their beginning, with an instant as ISO 8601 in UTC; None
+    for others.
+
+    None altogether when a line is no object. It gives what a look at each line gives, at a third of the cost.
+    """
+    try:
+        objects = list(map(_usual, lines))
+    except _REFUSALS:
+        return None
+    place, seconds = 0, list[int | None]()
+    add, alone = seconds.append, len(FIRST_KEYS) - 1
+    for line, values in zip(lines, map(msgspec.structs.astuple, objects)):  # noqa: B905
+        if line[:2] != b'{"' or line.startswith(_BEGIN_WITH_TIME):
+            add(None)
+            continue
+        text = values[place]
+        if text is None or values.count(None) != alone:
+            place = next((number for number, value in enumerate(values) if value is not None), place)
+            text = values[place] if values.count(None) == alone else None
+        # A fraction does not matter, if it is one.
+        if (
+            text.__class__ is str
+            and text[-1:] == "Z"
+            and (
+                len(text) == 20 or (text[19] in ".," and len(text) <= 33 and _DIGITS.fullmatch(text, 20, len(text) - 1))
+            )
+        ):
+            add(_SECONDS[text[:19]])
+        else:
+            add(None)
+    return seconds
+
+
+_DIGITS = re.compile("[0-9]{1,12}")
+_BEGIN_WITH_TIME = tuple(b'{"%b"' % key.encode() for key in FIRST_KEYS)
+
+
+class _Seconds(dict[str, int | None]):
+    """Date and clock in UTC -> Unix time; None for what is none, or absurd."""
+
+    ENTRIES_MAX = 4_096
+
+    def __missing__(self, text: str) -> int | None:
+        told = text.encode("utf-8", "replace")
+        seconds = HOURS[told[:13]] + WITHIN_HOUR.get(told[14:], FAR_S) if told[13:14] == b":" else FAR_S
+        if len(self) >= self.ENTRIES_MAX:
+            self.clear()
+        self[text] = known = seconds if seconds >= EARLIEST_S else None
+        return known
+
+
+_SECONDS = _Seconds()
 
 
 def json_time(line: bytes) -> Told:
@@ -154,5 +214,13 @@ _HOLDERS: Mapping[str, Callable[[msgspec.Raw], Told]] = {
     "payload": _latest_created,
     "response": _at("created"),
 }
+_usual = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Usual",
+        [(f"f{number}", Any, None) for number in range(len(FIRST_KEYS))],
+        rename={f"f{number}": key for number, key in enumerate(FIRST_KEYS)},
+        gc=False,
+    )
+).decode
 _first = msgspec.json.Decoder(_struct("First", FIRST_KEYS)).decode
 _further = msgspec.json.Decoder(_struct("Further", (*_FURTHER_KEYS, *_HOLDERS))).decode

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import repeat
 
+from logmetrics.replay.times.json_time import usual_times
 from logmetrics.replay.times.layout import layout_of
 from logmetrics.replay.times.own_time import own_time
 from logmetrics.replay.times.time_forms import ABSURD, EARLIEST_S, NAIVE, NONE, YEARLESS, ZONED, Told
@@ -57,7 +59,14 @@ class Moments:
                 # Lists of int are lists of int or None that nobody changes.
                 return seconds  # type: ignore[return-value]
         times: list[int | None] = []
-        for told in map(own_time, records):
+        is_worth = len(records) >= _LAYOUT_LINES_MIN and records[0][:1] == b"{"
+        usual = usual_times(records) if is_worth else None
+        for record, second in zip(records, usual or repeat(None)):  # noqa: B905
+            if second is not None and second <= latest_s:
+                self.last_s = second
+                times.append(second)
+                continue
+            told = own_time(record)
             kind, told_s, offset_s = told
             if kind == ZONED and offset_s is None and told_s <= latest_s:
                 self.last_s = told_s

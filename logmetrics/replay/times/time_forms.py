@@ -19,7 +19,7 @@ DAY_S = 86_400
 # A zone is no farther from UTC than this.
 OFFSET_MAX_S = DAY_S
 # Added to any time it gives one that is absurd.
-_FAR_S = -(10**15)
+FAR_S = -(10**15)
 
 # Date and hour; minute and second; zone. A blank is \x20, so that this fits into verbose patterns.
 ISO = (
@@ -41,7 +41,7 @@ def date_s(year: int, month: int, day: int) -> int:
     try:
         return (date(year, month, day).toordinal() - _EPOCH_DAYS) * DAY_S
     except ValueError:
-        return _FAR_S
+        return FAR_S
 
 
 class _Hours(dict[bytes, int]):
@@ -51,7 +51,7 @@ class _Hours(dict[bytes, int]):
 
     def __missing__(self, text: bytes) -> int:
         found = _HOUR.fullmatch(text)
-        seconds = _FAR_S
+        seconds = FAR_S
         if found is not None and (hour := int(found[4])) < 24:
             seconds = date_s(int(found[1]), int(found[2]), int(found[3])) + hour * 3_600
         if len(self) >= self.ENTRIES_MAX:
@@ -60,14 +60,14 @@ class _Hours(dict[bytes, int]):
         return seconds
 
 
-_HOURS = _Hours()
+HOURS = _Hours()
 # A minute of 61 seconds is a leap second's.
 WITHIN_HOUR = {b"%02d:%02d" % (minute, second): minute * 60 + second for minute in range(60) for second in range(61)}
 
 
 def wall_s(hour: bytes, within: bytes) -> int:
     """Seconds since 1970 of a clock's time, as if in UTC."""
-    return _HOURS[hour] + WITHIN_HOUR.get(within, _FAR_S)
+    return HOURS[hour] + WITHIN_HOUR.get(within, FAR_S)
 
 
 class _Offsets(dict[bytes, int]):
@@ -79,7 +79,7 @@ class _Offsets(dict[bytes, int]):
         minutes = int(text[1:3]) * 60 + int(text[-2:] if len(text) > 3 else 0)
         seconds = minutes * 60 * (-1 if text[:1] == b"-" else 1)
         if minutes >= 24 * 60 or (len(text) > 3 and int(text[-2:]) > 59):
-            seconds = -_FAR_S
+            seconds = -FAR_S
         if len(self) >= self.ENTRIES_MAX:
             self.clear()
         self[text] = seconds
@@ -91,7 +91,7 @@ OFFSETS = _Offsets({b"Z": 0, b"z": 0, b"UTC": 0, b"GMT": 0, b"UT": 0})
 
 def of_iso(hour: bytes, within: bytes, zone: bytes | None, naive: int) -> Told:
     """What ISO's groups tell; *naive* is the kind of a time without a zone."""
-    seconds = _HOURS[hour] + WITHIN_HOUR.get(within, _FAR_S)
+    seconds = HOURS[hour] + WITHIN_HOUR.get(within, FAR_S)
     if zone is not None:
         seconds -= OFFSETS[zone]
         naive = ZONED
@@ -159,7 +159,7 @@ def _in_seconds(since: int) -> int:
 def clock_s(text: bytes) -> int:
     """Seconds since midnight of `12:34:56`; absurd when it is none."""
     hour = int(text[:2])
-    return hour * 3_600 + WITHIN_HOUR.get(text[3:], _FAR_S) if hour < 24 else _FAR_S
+    return hour * 3_600 + WITHIN_HOUR.get(text[3:], FAR_S) if hour < 24 else FAR_S
 
 
 def _of_parts(year: bytes, month: bytes, day: bytes, clock: bytes, zone: bytes | None) -> Told:
