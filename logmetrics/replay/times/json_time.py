@@ -79,7 +79,7 @@ def of_keyed(found: re.Match[bytes]) -> Told:
 
 
 def usual_times(lines: list[bytes]) -> list[int | None] | None:
-    """Unix times of objects that have one of FIRST_KEYS, not at their beginning, with an instant as ISO 8601 in UTC; None
+    """Unix times of objects that have one of FIRST_KEYS, not at the beginning, with an instant as ISO 8601 in UTC; None
     for others.
 
     None altogether when a line is no object. It gives what a look at each line gives, at a third of the cost.
