@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench import commit, curves, exposition, files, limits, live, machine, packs, report, soak, throughput
+from bench import commit, curves, exposition, files, limits, live, machine, packs, replay, report, soak, throughput
 from bench.model import SIZES
 
 # In the order of RESULTS.md. Each has `run` and `show`; see the package's docstring.
@@ -27,6 +27,7 @@ SECTIONS: dict[str, ModuleType] = {
     "exposition": exposition,
     "commit": commit,
     "soak": soak,
+    "replay": replay,
 }
 
 

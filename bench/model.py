@@ -37,6 +37,8 @@ class Size:
     quiet_files: int
     page_series: int
     soak_minutes: float
+    # Length of the log that is replayed; a day has 200 MB.
+    replay_days: int
 
 
 QUICK = Size(
@@ -58,6 +60,7 @@ QUICK = Size(
     quiet_files=1_000,
     page_series=10_000,
     soak_minutes=0.3,
+    replay_days=2,
 )
 FULL = Size(
     name="full",
@@ -78,6 +81,7 @@ FULL = Size(
     quiet_files=10_000,
     page_series=100_000,
     soak_minutes=2,
+    replay_days=11,
 )
 SIZES = {size.name: size for size in (QUICK, FULL)}
 

@@ -81,16 +81,20 @@ def _notes(history: History, found: FoundLogs) -> list[str]:
     notes = list(history.problems)
     if found.left_out:
         notes.append(
-            f"{len(found.left_out):,} rotated or compressed logs were not read, such as {found.left_out[0]}; "
-            "their directory has them read, or a path that names them"
+            f"not read: {_logs(len(found.left_out))} rotated or compressed, such as {found.left_out[0]}; "
+            "give their directory, or a path that names them"
         )
     rest = [read for read in history.logs if read.rest_bytes]
     if rest:
         notes.append(
-            f"{len(rest):,} logs end with a line that is not complete, such as {rest[0].log.segments[-1].path}; "
-            "it is not counted"
+            f"{_logs(len(rest))} with a last line that is not complete and not counted, such as "
+            f"{rest[0].log.segments[-1].path}"
         )
     return notes
+
+
+def _logs(number: int) -> str:
+    return "1 log" if number == 1 else f"{number:,} logs"
 
 
 def _hand_over(

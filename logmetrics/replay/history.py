@@ -26,6 +26,8 @@ _BATCH_SPANS = 64
 # So many logs are read beside the one whose turn it is; what came out of them waits.
 _LOGS_AHEAD = 256
 EXAMPLES_MAX = 10
+# Of one metric in one log so many are asked for a place; budgets are far smaller, unless somebody raised them.
+LABEL_SETS_MAX = 200_000
 SHAPES_MAX = 200
 
 
@@ -149,6 +151,8 @@ class Gatherer:
                         if span.before is None and not isinstance(result, str):
                             self._progress(span, result)
             self._join_those_done()
+        for family in self.history.store.families.values():
+            family.guard.closed = True
         self.show(self._bytes_total, self._bytes_total, self._lines)
 
     def _progress(self, span: Span, result: list[Outcome]) -> None:
@@ -217,6 +221,12 @@ class Gatherer:
         for window, data in outcome.cells.items():
             spool.add(window, number, data)
         outcome.cells = {}
+        for metric, label_sets in outcome.labels.items():
+            known = run.labels.setdefault(metric, {})
+            # Beyond so many there is no place for any; they go to overflow series when their cells are added up.
+            if len(known) < LABEL_SETS_MAX:
+                known.update(dict.fromkeys(label_sets))
+        outcome.labels = {}
         if outcome.untimed:
             last_s = run.last_s if run.last_s is not None else self._first_seen.get(number)
             if last_s is None:
@@ -272,6 +282,10 @@ class Gatherer:
         if blobs:
             self._place_untimed(run, blobs, run.log.segments[-1].written_s)
         self._first_seen.pop(number, None)
+        for metric, label_sets in run.labels.items():
+            family = history.store.families[history.metrics[metric]]
+            for labels in label_sets:
+                family.get(labels, 0)
         packs: dict[str, int] = {}
         keys: dict[str, None] = {}
         places = [Place()] * len(run.log.segments)
@@ -293,11 +307,6 @@ class Gatherer:
         history.sources[source].tally.add(outcome.tally)
         history.sources[source].saw(outcome.least_s, outcome.greatest_s)
         add_to_reader(history.readers[source], outcome.tally)
-        families = history.store.families
-        for metric, label_sets in outcome.labels.items():
-            family = families[history.metrics[metric]]
-            for labels in label_sets:
-                family.get(labels, 0)
         for metric, last in outcome.last.items():
             known = history.last.setdefault(metric, {})
             for labels, (tick, value) in last.items():

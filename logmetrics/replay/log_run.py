@@ -10,15 +10,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from logmetrics.replay.asked import AskedPairs
 from logmetrics.replay.logs import spans_of
 from logmetrics.replay.reader import PART_BYTES
 from logmetrics.replay.span import Before, Outcome, PastLog, Place, Span, StateRow
 from logmetrics.rules.pairs import OpenPairs
+from logmetrics.store.series import Labels
 
 # So much of a log that must be read in order is read in one go.
 _IN_ORDER_BYTES = 4 * PART_BYTES
+
+
+@dataclass(slots=True)
+class PairsAsked:
+    """What the rules with pairs opened or closed: for each its keys (None: too many), and how many were open at most."""
+
+    keys: dict[int, frozenset[str] | None] = field(default_factory=dict)
+    most_open: dict[int, int] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in what *outcome* tells of them."""
+        for number, keys in outcome.pair_keys.items():
+            known = self.keys.get(number, frozenset())
+            both = None if known is None or keys is None else known | keys
+            self.keys[number] = both if both is not None and len(both) <= AskedPairs.KEYS_MAX else None
+            self.most_open[number] = max(self.most_open.get(number, 0), outcome.most_open[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +45,22 @@ class PairNames:
 
     by_rule: dict[int, tuple[str, bool]]
 
-    def conflict(self, outcome: Outcome, rows: Iterable[StateRow]) -> bool:
-        """Whether any start that is open in *rows* would have mattered to what *outcome* came from."""
-        if not outcome.pair_keys:
+    def conflict(self, asked: PairsAsked, rows: Iterable[StateRow]) -> bool:
+        """Whether any start that is open in *rows* would have mattered to what was *asked*."""
+        if not asked.keys:
             return False
         open_keys: dict[str, set[str]] = {}
         for _, name, key, _, _ in rows:
             if is_pair_row(key):
                 open_keys.setdefault(name, set()).add(json.loads(key))
-        for number, keys in outcome.pair_keys.items():
+        for number, keys in asked.keys.items():
             name, timed = self.by_rule[number]
             before = open_keys.get(name)
             if before and (
                 timed
                 or keys is None
                 or not keys.isdisjoint(before)
-                or len(before) + outcome.most_open[number] > OpenPairs.OPEN_MAX
+                or len(before) + asked.most_open[number] > OpenPairs.OPEN_MAX
             ):
                 return True
         return False
@@ -68,6 +86,8 @@ class LogRun:
         # Told of each outcome that is found right, in the order of the log, with the number of its segment.
         self.accept = accept
         self.part_bytes = part_bytes
+        # The label sets of each metric, in the order in which they were met.
+        self.labels: dict[int, dict[Labels, None]] = {}
         # Starts that logs before this one left open; known when these are done.
         self.others: tuple[StateRow, ...] = ()
         self.restarts = 0
@@ -77,7 +97,9 @@ class LogRun:
     def _start(self) -> None:
         self.spans = spans_of(self.log, self.part_bytes)
         self.outcomes: list[Outcome] = []
+        self._pairs_asked = PairsAsked()
         self.done = not self.spans
+        self.labels.clear()
         self._index = 0
         self._numbers = {(span.segment, span.start): number for number, span in enumerate(self.spans)}
         self._results: dict[int, list[Outcome]] = {}
@@ -145,18 +167,24 @@ class LogRun:
             return False
         if last.asked_zone and before.zone is not None:
             return False
-        return not self.pairs.conflict(last, before.rows)
+        asked = PairsAsked()
+        asked.add(last)
+        return not self.pairs.conflict(asked, before.rows)
 
     def _go_on(self, span: Span, outcomes: list[Outcome]) -> None:
         before, last = self._before, outcomes[-1]
+        assert last.rows is not None
+        rows = last.rows
+        self._pairs_asked.add(last)
         for outcome in outcomes:
             self.accept(self, outcome, span.segment)
+            # Of a long log there are many; what is large is known elsewhere now.
+            outcome.pair_keys, outcome.rows = {}, () if outcome.rows is not None else None
             self.outcomes.append(outcome)
-        assert last.rows is not None
         self._before = Before(
             before.last_s if last.last_s is None else last.last_s,
             before.zone if last.zone is None else last.zone,
-            last.rows if span.before is not None else (*before.rows, *last.rows),
+            rows if span.before is not None else (*before.rows, *rows),
         )
         self._place = last.ended
         if span.stop is None:
@@ -174,7 +202,7 @@ class LogRun:
         self.others = others
         if not others:
             return True
-        if any(self.pairs.conflict(outcome, others) for outcome in self.outcomes):
+        if self.pairs.conflict(self._pairs_asked, others):
             self.restarts += 1
             self._start()
             self._in_order = True

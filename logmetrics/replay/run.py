@@ -14,7 +14,7 @@ from logmetrics.replay.history import Gatherer, History, Show
 from logmetrics.replay.logs import FoundLogs, find_logs
 from logmetrics.replay.pool import Pool, Processes, ThisProcess
 from logmetrics.replay.reader import PART_BYTES, range_of
-from logmetrics.replay.samples import WINDOW_S
+from logmetrics.replay.samples import WINDOW_S, nice_step_s
 from logmetrics.replay.span import Job
 from logmetrics.replay.spool import Spool
 from logmetrics.sources.discovery import FileId
@@ -23,7 +23,6 @@ from logmetrics.sources.discovery import FileId
 _WORTH_PROCESSES_BYTES = 2 * PART_BYTES
 # Without samples nobody sees a finer time than this share of the whole.
 _STEPS_OF_REPORT = 200
-_NICE_STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,9 @@ def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> 
     """A step for a replay of which no samples are wanted, by the first and the last records of each log."""
     ranges = [known for log in found.logs if (known := range_of(log, zones[log.source], now_s)) is not None]
     if not ranges:
-        return _NICE_STEPS_S[0]
+        return nice_step_s(1)
     range_s = max(last for _, last in ranges) - min(first for first, _ in ranges)
-    nice = next((step for step in _NICE_STEPS_S if step * _STEPS_OF_REPORT >= range_s), None)
-    return nice or -(-range_s // _STEPS_OF_REPORT // 7200) * 7200
+    return nice_step_s(range_s / _STEPS_OF_REPORT)
 
 
 def read_history(

@@ -10,6 +10,21 @@ from dataclasses import dataclass, field
 
 # Blocks of Prometheus are of this length and begin at multiples of it.
 WINDOW_S = 7200
+# Steps that people think in.
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
+_NICE_STEPS_S = (
+    *(15, 30),
+    *(_MINUTE_S * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(_HOUR_S * hours for hours in (1, 2, 3, 4, 6, 12)),
+    *(_DAY_S * days for days in (1, 2, 7)),
+)
+
+
+def nice_step_s(least_s: float, of_s: int = 1) -> int:
+    """A step of *least_s* or a bit more, a multiple of *of_s*, that people can read a time axis by."""
+    nice = (step for step in _NICE_STEPS_S if step >= least_s and step % of_s == 0)
+    whole = _NICE_STEPS_S[-1] * of_s
+    return next(nice, max(-int(-least_s // whole), 1) * whole)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from logmetrics.replay.cells import Cell, measurements_of, unpacked
 from logmetrics.replay.history import History
 from logmetrics.replay.past import Row, past_of
 from logmetrics.replay.report.data import Timeline, is_error
-from logmetrics.replay.samples import Window
+from logmetrics.replay.samples import Window, nice_step_s
 from logmetrics.replay.windows import Track, WindowMaker
 from logmetrics.store.family import Family
 from logmetrics.store.series import GaugeSeries, Labels, Series
@@ -43,7 +43,7 @@ class Samples:
         self._by_family: dict[Family, list[Track]] = {}
         step_s = self.job.step_s
         least_s, greatest_s = history.range_s or (0, 0)
-        self._bucket_s = max(-(-(greatest_s - least_s + 1) // (_BUCKETS * step_s)), 1) * step_s
+        self._bucket_s = nice_step_s((greatest_s - least_s + 1) / _BUCKETS, step_s)
         self._start_s = least_s - least_s % step_s
         self._buckets = (greatest_s - self._start_s) // self._bucket_s + 1
         self._counts: dict[str, list[float]] = {}

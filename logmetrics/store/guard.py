@@ -118,6 +118,8 @@ class Guard:
             for label in spec.labels
         )
         self.series = 0
+        # True: nobody new has a place, whatever the budgets say.
+        self.closed = False
         self.overflow_series = 0
         self._overflows = {"metric": 0, "process": 0}
         self.all_overflow: Labels = (OVERFLOW,) * len(self.labels)
@@ -152,7 +154,7 @@ class Guard:
         """The refusal of any new series, when the metric or the process is full. One without labels may always be."""
         if not self.labels:
             return []
-        if self.series >= self.series_max:
+        if self.closed or self.series >= self.series_max:
             return [(ALL, "metric", "")]
         return [] if self.has_room else [(ALL, "process", "")]
 
