@@ -43,6 +43,8 @@ class CellFamily:
     def __init__(self, number: int, spec: MetricSpec, limits: LimitsSpec, touched: dict[Series, CellFamily]) -> None:
         self.number = number
         self.spec = spec
+        # The last value counts.
+        self.is_gauge = spec.type in ("gauge", "info")
         self.sites: list[Site] = []
         self.cells: dict[Labels, list[Any]] = {}
         self._guard = Guard(spec, limits, ProcessBudget(limits))
@@ -106,7 +108,7 @@ class CellStore:
 
     def is_gauge(self, number: int) -> bool:
         """Whether of the metric *number* the last value counts."""
-        return self._by_number[number].spec.type in ("gauge", "info")
+        return self._by_number[number].is_gauge
 
     def turn(self, tick: int | None, *, keeps: bool) -> None:
         """What is measured from now on is of *tick*; None: nobody knows yet of which."""
@@ -124,8 +126,10 @@ class CellStore:
                 row = family.cells.get(series.labels)
                 if row is None:
                     family.cells[series.labels] = [tick, cell]
-                else:
-                    row += (tick, cell)
+                    continue
+                row += (tick, cell)
+                if family.is_gauge:  # the one that was set last is the last
+                    family.cells[series.labels] = family.cells.pop(series.labels)
         self._touched.clear()
         for site in self._sites:
             site.clear()

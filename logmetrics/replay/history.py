@@ -37,6 +37,10 @@ class Show(Protocol):
     def __call__(self, bytes_read: int, bytes_total: int, lines: int) -> None: ...
 
 
+# When a gauge was set, to what, and in which log.
+LastSet = tuple[int, int | float, int]
+
+
 @dataclass(slots=True)
 class Shape:
     """Records that no rule matched and that look alike: how many of those looked at, and the first of them."""
@@ -95,8 +99,8 @@ class History:
         self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.problems: list[str] = []
-        # Gauges: metric -> label set -> tick, value and log of the last time that it was set.
-        self.last: dict[int, dict[Labels, tuple[int, int | float, int]]] = {}
+        # Gauges: metric -> label set -> the last time that it was set; the youngest comes last.
+        self.last: dict[int, dict[Labels, LastSet]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
         self.re_read = 0
@@ -152,7 +156,7 @@ class Gatherer:
                             self._progress(span, result)
             self._join_those_done()
         for family in self.history.store.families.values():
-            family.guard.closed = True
+            family.guard.closed = family.spec.type != "info"
         self.show(self._bytes_total, self._bytes_total, self._lines)
 
     def _progress(self, span: Span, result: list[Outcome]) -> None:
@@ -311,8 +315,9 @@ class Gatherer:
             known = history.last.setdefault(metric, {})
             for labels, (tick, value) in last.items():
                 tick = tick or 0
-                if labels not in known or known[labels][0] <= tick or run.log.number == known[labels][2]:
-                    known[labels] = (tick, value, run.log.number)
+                before = known.pop(labels, (tick, value, run.log.number))  # the youngest comes last
+                is_newer = before[0] <= tick or run.log.number == before[2]
+                known[labels] = (tick, value, run.log.number) if is_newer else before
         self._join_examples(run, outcome)
 
     def _join_examples(self, run: LogRun, outcome: Outcome) -> None:

@@ -25,7 +25,7 @@ _IN_ORDER_BYTES = 4 * PART_BYTES
 
 @dataclass(slots=True)
 class PairsAsked:
-    """What the rules with pairs opened or closed: for each its keys (None: too many), and how many were open at most."""
+    """What rules with pairs opened or closed: for each its keys (None: too many), and how many were open at most."""
 
     keys: dict[int, frozenset[str] | None] = field(default_factory=dict)
     most_open: dict[int, int] = field(default_factory=dict)
