@@ -5,7 +5,8 @@ Memory is that of the series and of the cells of one window, however long the hi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import fsum
 
@@ -89,26 +90,38 @@ class Samples:
     def windows(self) -> Iterator[Window]:
         """All windows in order; none when no samples are wanted."""
         windows = self.history.spool.windows
-        if not self.wanted:
+        if self.wanted and windows:
+            yield from self._made(windows)
+        elif not self.wanted:
             for window in windows:
                 for track, row in self._rows_of(window).items():
                     track.past.absorb(row)
-            return
-        if not windows:
-            return
-        ticks, end_tick = self.job.window_ticks, self.end_tick
-        before = WindowMaker((windows[0] - 1) * ticks, windows[0] * ticks, self.job.step_s, self.extra)
-        for window in range(windows[0], (end_tick - 1) // ticks + 1):
-            making = WindowMaker(window * ticks, min((window + 1) * ticks, end_tick), self.job.step_s, self.extra)
+
+    def _made(self, with_cells: Sequence[int]) -> Iterator[Window]:
+        before, window = self._maker(with_cells[0] - 1), with_cells[0]
+        while window * self.job.window_ticks < self.end_tick:
+            making = self._maker(window)
             rows = self._rows_of(window)
             for family in self.families:
                 making.make(self._by_family.get(family, ()), family.idle_s, rows, before)
             if before.has_samples:
                 yield before.window()
-            before = making
-        if self._live_from_s is None or self._live_from_s > end_tick * self.job.step_s + STALE_S:
+            before, window = making, window + 1
+            if not making.has_samples:  # all series are idle: on to where something happens
+                place = bisect_left(with_cells, window)
+                if place == len(with_cells):
+                    return
+                window = with_cells[place]
+                before = self._maker(window - 1)
+        if self._live_from_s is None or self._live_from_s > self.end_tick * self.job.step_s + STALE_S:
             before.end_all()
-        yield before.window()
+        if before.has_samples:
+            yield before.window()
+
+    def _maker(self, window: int) -> WindowMaker:
+        first = window * self.job.window_ticks
+        end = min(first + self.job.window_ticks, self.end_tick)
+        return WindowMaker(first, end, self.job.step_s, self.extra)
 
     @property
     def names(self) -> tuple[str, ...]:
