@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logmetrics.errors import ReplayError
-from logmetrics.replay.targets import verify as module
 from logmetrics.replay.samples import Window
+from logmetrics.replay.targets import verify as module
 from logmetrics.replay.targets.prometheus_api import PrometheusApi, RawSamples, SeriesKey
 from logmetrics.replay.targets.verify import compare, missing, span_of, verify
 from tests.history import TARGET, History
