@@ -17,8 +17,9 @@ for program in strace bzip2 zstd; do
     if missing "$program"; then packages+=("$program"); fi
 done
 if missing xz; then packages+=(xz-utils); fi
+if [ ! -x /lib/systemd/systemd-journal-remote ]; then packages+=(systemd-journal-remote); fi
 # Any machine that runs systemd has it; containers do not.
-if [ "${CI:-}" = true ] && missing systemd-analyze; then packages+=(systemd); fi
+if [ "${CI:-}" = true ] && { missing systemd-analyze || missing journalctl; }; then packages+=(systemd); fi
 [ ${#packages[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

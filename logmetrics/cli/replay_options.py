@@ -128,6 +128,8 @@ class ReplayOptions:
             raise UsageError(
                 "--prometheus goes with --tsdb; what is sent is asked for at its own server, or --query-url"
             )
+        if self.journal_dir and not self.journal:
+            raise UsageError("--journal-dir goes with --journal UNIT")
         if self.seed_state and self.seed_offsets:
             raise UsageError("--seed-state has the offsets in it; give one of the two")
         if self.seed_state or self.seed_offsets:

@@ -16,6 +16,7 @@ from datetime import datetime, timezone, tzinfo
 from logmetrics.cli.options import require_paths, state_directory
 from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.config.specs import Config
+from logmetrics.config.time_zones import zone_of
 from logmetrics.config.units import parse_duration
 from logmetrics.errors import ReplayError, UsageError
 from logmetrics.replay.handing_over import Destinations
@@ -100,14 +101,10 @@ def _step(text: str) -> int:
 
 
 def _zone(name: str | None) -> tzinfo | None:
-    if name is None:
-        return None
-    from zoneinfo import ZoneInfo
-
     try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"--timezone: there is no time zone {name!r}; names are like Europe/Berlin or UTC") from error
+        return None if name is None else zone_of(name)
+    except ValueError as error:
+        raise UsageError(f"--timezone: {error}") from error
 
 
 def _labels(texts: Sequence[str], config: Config) -> dict[str, str]:
@@ -156,7 +153,10 @@ def _export(unit: str, directory: str, journal_directory: str | None) -> str:
         done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)  # noqa: S603
     told = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode:
-        raise ReplayError(f"journalctl --unit {unit} failed: {told or f'exit code {done.returncode}'}")
+        told = told or f"exit code {done.returncode}"
+        if "permission" in told:
+            told += " Members of the group systemd-journal may read it: sudo -g systemd-journal logmetrics replay ..."
+        raise ReplayError(f"journalctl --unit {unit} failed: {told}")
     if not os.path.getsize(path):
         more = f" ({told})" if told else "; members of the group systemd-journal see those of all units"
         raise UsageError(f"the journal has nothing of {unit}{more}")

@@ -21,6 +21,7 @@ from logmetrics.config.model import (
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
+from logmetrics.config.time_zones import zone_of
 from logmetrics.config.tree import Call, Context, Expr, Literal, has_memory, parts_of
 from logmetrics.errors import ConfigError, Problem
 
@@ -156,6 +157,7 @@ def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
         pattern=model.format[1],
         exclude_lines=tuple(model.exclude_lines),
         unwraps=model.framing == "auto",
+        timezone=model.timezone,
         max_line_bytes=model.max_line_bytes,
         start_at_end=model.from_ == "end",
         agent=agent,
@@ -175,6 +177,10 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
             if not text:
                 place = ("sources", index, "exclude_lines", number)
                 problems.append(document.problem(place, "an empty text is in every line"))
+        try:
+            zone_of(source.timezone)
+        except ValueError as error:
+            problems.append(document.problem(("sources", index, "timezone"), str(error)))
         if source.format[0] == "regex":
             try:
                 check_pattern(source.format[1])

@@ -107,6 +107,7 @@ class SourceModel(_Model):
     agent: Annotated[
         Expression | None, Field(description="name of agents whose logs do not tell it, such as path.stem")
     ] = None
+    timezone: Annotated[str, Field(description="zone of times that tell none, for replay: Europe/Berlin")] = "UTC"
     max_line_bytes: Annotated[Size, Field(ge=1024, description="longer lines are skipped and counted")] = 1024 * 1024
     from_: Annotated[
         Literal["start", "end"],

@@ -137,6 +137,8 @@ class SourceSpec:
     exclude_lines: tuple[str, ...] = ()
     # False: each line is a record as it stands.
     unwraps: bool = True
+    # Of times that tell none.
+    timezone: str = "UTC"
     max_line_bytes: int = 1024 * 1024
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.

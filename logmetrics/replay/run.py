@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timezone, tzinfo
+from datetime import tzinfo
 
 from logmetrics.config.specs import Config
+from logmetrics.config.time_zones import zone_of
 from logmetrics.replay.history import Gatherer, History, Show
 from logmetrics.replay.logs import FoundLogs, find_logs
 from logmetrics.replay.pool import Pool, Processes, ThisProcess
@@ -36,6 +37,7 @@ class Reading:
     since_s: int | None = None
     until_s: int | None = None
     jobs: int = 1
+    # In place of those of the sources.
     zone: tzinfo | None = None
     # Only these files are read, and up to there; None: all there are.
     ends: Mapping[FileId, int] | None = None
@@ -45,7 +47,7 @@ class Reading:
 
 def job_of(reading: Reading, found: FoundLogs, now_s: int) -> Job:
     """What all processes need to know."""
-    zones = tuple(reading.zone or timezone.utc for _ in reading.config.sources)
+    zones = tuple(reading.zone or zone_of(source.timezone) for source in reading.config.sources)
     step_s, since_s, until_s = reading.step_s, reading.since_s, reading.until_s
     if step_s is None:
         step_s = _step_of_report(found, zones, now_s)

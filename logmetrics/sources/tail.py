@@ -316,7 +316,7 @@ class Tail:
             records = records + framed.records
             rest = self._counted(rest, framed)
         self._keep(rest)
-        if at_start and records:
+        if at_start and records and records[0].startswith(_BOM):  # any other stays what it is, its time included
             records[0] = records[0].removeprefix(_BOM)
         return self._bounded(records)
 
