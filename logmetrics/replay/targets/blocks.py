@@ -138,12 +138,12 @@ class TsdbBlocks:
         if span[1] < self._end_s:
             return
         names = list(dict.fromkeys(each.name for each in series))
-        self._end_s = safe_end_s(self._api, self._now_s, span[1] + 1, shared_labels(series), names)
+        self._end_s = safe_end_s(self._api, self._now_s, span[1] + 0.001, shared_labels(series), names)
         if span[1] >= self._end_s:
             raise ReplayError(
                 f"the block of {utc(window.start_s)} would have samples up to {utc(span[1])}, but Prometheus may have "
                 f"live samples since {utc(self._end_s)} in no block: at its next restart it would drop all of them "
-                f"before the block's end; end with --until {utc(self._end_s // window.step_s * window.step_s)}"
+                f"before the block's end; end with --until {utc(-(-self._end_s // window.step_s) * window.step_s)}"
             )
 
     def _expect(self, window: Window) -> None:
