@@ -13,7 +13,7 @@ from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.cli.replay_order import Order, journals_in, order_of
 from logmetrics.errors import ReplayError
 from logmetrics.replay.account import report_of
-from logmetrics.replay.handing_over import Handed, hand_over
+from logmetrics.replay.handing_over import Delivered, Handed, hand_over
 from logmetrics.replay.history import History
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Pool
@@ -56,7 +56,7 @@ def _carry_out(
         say(note)
     if history.problems and order.to and not options.skip_unreadable and not options.dry_run:
         raise ReplayError("nothing was written, since some logs could not be read; mend that, or --skip-unreadable")
-    samples = Samples(history, order.labels, wanted=options.wants_samples, live_from_s=None)
+    samples = Samples(history, order.labels, wanted=options.wants_samples)
     handed = _hand_over(options, order, samples, clock, wait)
     samples.finish()
     if options.wants_samples:
@@ -116,12 +116,23 @@ def _tell(options: ReplayOptions, handed: Handed) -> None:
     for warning in handed.warnings:
         say(f"warning: {warning}")
     if not options.dry_run:
-        say(f"{what}: written, and found where they were asked for" if not options.openmetrics else f"{what}: written")
+        say(what)
+        for place in handed.delivered:
+            say(f"{place.where}: {_became(place, handed.samples)}")
         return
     sizes = f"{size(handed.text_bytes)} as OpenMetrics, about {size(handed.block_bytes)} as blocks"
     say(f"would write {what} in {handed.windows:,} windows: {sizes}")
     for refusal in handed.refusals:
         say(f"would be refused: {refusal}")
+
+
+def _became(place: Delivered, samples: int) -> str:
+    """What became of *samples* at *place*, in words."""
+    if place.samples == samples:
+        return "written, and all found there" if place.found else "written"
+    if not place.samples:
+        return "all of it was there already; nothing was written"
+    return f"{place.samples:,} samples written, the others were there already"
 
 
 def _seed(options: ReplayOptions, order: Order, history: History) -> None:

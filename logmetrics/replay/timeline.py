@@ -21,24 +21,20 @@ from logmetrics.store.series import GaugeSeries, Labels, Series
 
 # How finely a report shows time.
 _BUCKETS = 96
-# A series without samples for so long is shown no more.
-STALE_S = 300
 
 
 class Samples:
     """Goes through the windows of a history, once; its totals are in the history's store when that is done."""
 
-    def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool, live_from_s: int | None) -> None:
-        """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made.
-
-        The last samples end their series, unless live ones begin at *live_from_s*, less than five minutes later.
-        """
+    def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool) -> None:
+        """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made."""
         self.history = history
         self.extra = tuple(extra.items())
         self.wanted = wanted
         self.job = history.job
         self.families = [history.store.families[name] for name in history.metrics]
-        self._live_from_s = live_from_s
+        # Whether live samples follow before the series are forgotten; else the last samples end them.
+        self.go_on = False
         self._tracks: dict[tuple[Family, Labels], Track] = {}
         self._by_family: dict[Family, list[Track]] = {}
         step_s = self.job.step_s
@@ -105,7 +101,7 @@ class Samples:
             if before.has_samples:
                 yield before.window()
             before = making
-        if self._live_from_s is None or self._live_from_s > end_tick * self.job.step_s + STALE_S:
+        if not self.go_on:
             before.end_all()
         yield before.window()
 

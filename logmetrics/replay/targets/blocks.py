@@ -74,6 +74,8 @@ class TsdbBlocks:
         self._lock = _lock(self._staging, directory)
         for stale in self._staging.iterdir():
             _remove(stale)
+        # How many samples were missing, and are in blocks now.
+        self.samples = 0
         # The windows to look for when all are written, in files: they may be many.
         self._expected: list[Path] = []
 
@@ -108,6 +110,7 @@ class TsdbBlocks:
             return None
         block = self._make(rest, text)
         ulid = self._move_in(block, identity)
+        self.samples += rest.size
         _remove(block.parent)
         text.unlink()
         return ulid
