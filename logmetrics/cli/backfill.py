@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from logmetrics.cli import collect_garbage_from_now_on
@@ -20,6 +21,7 @@ from logmetrics.replay.pool import Pool
 from logmetrics.replay.report.amounts import moment, size
 from logmetrics.replay.report.data import Report
 from logmetrics.replay.run import logs_of, read_history
+from logmetrics.replay.seam import Seam, Seeding
 from logmetrics.replay.span import Job
 from logmetrics.replay.timeline import Samples
 from logmetrics.replay.view import view_of
@@ -51,20 +53,21 @@ def _carry_out(
 
         history = read_history(order.reading, found, progress, int(clock()), _pool_of(options))
     elapsed_s = time.monotonic() - started_s
-    notes = _notes(history, found)
-    for note in notes:
-        say(note)
-    if history.problems and order.to and not options.skip_unreadable and not options.dry_run:
-        raise ReplayError("nothing was written, since some logs could not be read; mend that, or --skip-unreadable")
-    samples = Samples(history, order.labels, wanted=options.wants_samples)
-    handed = _hand_over(options, order, samples, clock, wait)
-    samples.finish()
-    if options.wants_samples:
-        _tell(options, handed)
-    families = view_of(history)
-    if order.seed_directory is not None and not options.dry_run:
-        _seed(options, order, history)
-    history.spool.close()
+    with closing(history.spool):
+        notes = _notes(history, found, order)
+        for note in notes:
+            say(note)
+        if history.problems and order.to and not options.skip_unreadable and not options.dry_run:
+            raise ReplayError("nothing was written, since some logs could not be read; mend that, or --skip-unreadable")
+        samples = Samples(history, order.labels, wanted=options.wants_samples)
+        with closing(Seeding(order.seam or Seam(""), say)) as seeding:
+            handed = _hand_over(options, order, samples, seeding, clock, wait)
+            samples.finish()
+            if options.wants_samples:
+                _tell(options, handed)
+            families = view_of(history)
+            if order.seam is not None and not options.dry_run:
+                _seed(options, order.seam, seeding, history)
     return families, report_of(history, families, samples.timeline(), elapsed_s, notes)
 
 
@@ -77,7 +80,7 @@ def _pool_of(options: ReplayOptions) -> Callable[[Job], Pool] | None:
     return lambda job: DaskCluster(job, address)
 
 
-def _notes(history: History, found: FoundLogs) -> list[str]:
+def _notes(history: History, found: FoundLogs, order: Order) -> list[str]:
     notes = list(history.problems)
     if found.left_out:
         notes.append(
@@ -90,12 +93,24 @@ def _notes(history: History, found: FoundLogs) -> list[str]:
             f"{len(rest):,} logs end with a line that is not complete, such as {rest[0].log.segments[-1].path}; "
             "it is not counted"
         )
+    outside = sum(source.tally.outside for source in history.sources)
+    if outside and order.reading.since_s is None and order.reading.until_s is None:
+        notes.append(f"{outside:,} records of the step that is not over yet were left out")
     return notes
 
 
 def _hand_over(
-    options: ReplayOptions, order: Order, samples: Samples, clock: Callable[[], float], wait: Callable[[float], object]
+    options: ReplayOptions,
+    order: Order,
+    samples: Samples,
+    seeding: Seeding,
+    clock: Callable[[], float],
+    wait: Callable[[float], object],
 ) -> Handed:
+    def begin() -> None:
+        if order.seam is not None and not order.seam.has_values:
+            seeding.begin(samples.history)
+
     span = samples.span_s() if options.wants_samples else None
     if span is not None and not options.dry_run:
         ahead_s = span[1] - samples.job.step_s - clock()
@@ -103,7 +118,7 @@ def _hand_over(
             say(f"waiting for {ahead_s:.0f} s, until the last step is over")
             wait(ahead_s)
     with steps_line("writing" if order.to and not options.dry_run else "adding up") as show:
-        return hand_over(samples, order.to, clock(), dry_run=options.dry_run, show=show, wait=wait)
+        return hand_over(samples, order.to, clock(), dry_run=options.dry_run, begin=begin, show=show, wait=wait)
 
 
 def _tell(options: ReplayOptions, handed: Handed) -> None:
@@ -135,10 +150,12 @@ def _became(place: Delivered, samples: int) -> str:
     return f"{place.samples:,} samples written, the others were there already"
 
 
-def _seed(options: ReplayOptions, order: Order, history: History) -> None:
-    from logmetrics.replay.seam import seed
-
-    assert order.seed_directory is not None
-    files = seed(history, order.seed_directory, with_values=options.seed_state, say=say)
+def _seed(options: ReplayOptions, seam: Seam, seeding: Seeding, history: History) -> None:
+    if seam.has_values:
+        say(f"{seam.directory}: the daemon's next values are there already; nothing was changed")
+        return
+    if options.seed_state:
+        seeding.finish(history)
     values = "with the values at that place" if options.seed_state else "from zero"
-    say(f"{order.seed_directory}: the daemon goes on at the next byte of {files:,} files, {values}")
+    files = "1 file" if seeding.files == 1 else f"{seeding.files:,} files"
+    say(f"{seam.directory}: the daemon goes on at the next byte of {files}, {values}")

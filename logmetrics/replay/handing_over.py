@@ -130,16 +130,19 @@ def hand_over(
     now_s: float,
     *,
     dry_run: bool,
+    begin: Callable[[], None],
     show: Callable[[int, int], None],
     wait: Callable[[float], object],
 ) -> Handed:
     """Write all windows of *samples*, and make sure that they are there. Raises ReplayError.
 
-    With *dry_run* they are only counted.
+    With *dry_run* they are only counted, else *begin* is called when nothing stands against writing them.
     """
     handed = look_ahead(samples, to, now_s) if to else Handed()
     if handed.refusals and not dry_run:
         raise ReplayError("nothing was written:\n" + "\n".join(f"  - {what}" for what in handed.refusals))
+    if not dry_run:
+        begin()
     with ExitStack() as stack:
         blocks = None if dry_run or to.tsdb is None else _blocks(to, stack, now_s)
         handed.delivered = [] if dry_run else _outputs(to, blocks)

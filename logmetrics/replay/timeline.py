@@ -126,7 +126,7 @@ class Samples:
     @cached_property
     def end_tick(self) -> int:
         """The tick behind the last one that there are samples of."""
-        if self.job.until_s is not None:
+        if self.job.fills and self.job.until_s is not None:
             return min(self.job.until_s, self.job.now_s) // self.job.step_s + 1
         return max(self._ticks(self.history.spool.windows[-1])) + 1
 
