@@ -86,7 +86,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         Told(head_min_s=START_S + 23 * HOUR_S + 7.5),
         "refuses: blocks up to 2026-11-24T02:00:00Z: http://told:9090 has live samples since 2026-11-24T01:00:07.500Z "
         "that are in no block yet; at its next restart it would drop those of all its targets that are older than the "
-        "newest block's end; end with --until 2026-11-24T01:00:15Z, and write what is later with --remote-write",
+        "newest block's end; end with --until 2026-11-24T01:00:15Z, and then give --remote-write instead of "
+        "--tsdb, without --until: it sends what is missing",
     ),
     "head alone": (
         PLAN,
@@ -97,8 +98,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         replace(PLAN, end_s=START_S + 28 * HOUR_S),
         None,
         "refuses: blocks up to 2026-11-24T06:00:00Z: without the URL of Prometheus, all that it has of the last three "
-        "hours may be in no block yet; *; end with --until 2026-11-24T04:00:00Z, and write what is later with "
-        "--remote-write",
+        "hours may be in no block yet; *; end with --until 2026-11-24T04:00:00Z, and then give --remote-write "
+        "instead of --tsdb, without --until: it sends what is missing",
     ),
     "retention": (
         PLAN,
@@ -144,8 +145,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
     "out-of-order window": (
         replace(PLAN, target="remote-write"),
         Told(out_of_order_s=2 * HOUR_S),
-        "refuses: history since 2026-11-23T02:00:00Z: http://told:9090 takes samples that are 2 h late at most, and "
-        "refuses a whole request for one that is later; set storage: {tsdb: {out_of_order_time_window: 31h}} in its "
+        "refuses: history since 2026-11-23T02:00:00Z: http://told:9090 takes no samples that are late, unless they are "
+        "2 h late at most, and refuses a whole request for one of them; set storage: {tsdb: {out_of_order_time_window: 31h}} in its "
         "configuration and have it read again (SIGHUP, or POST /-/reload); no restart is needed",
     ),
     "out-of-order window not known": (

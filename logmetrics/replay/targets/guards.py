@@ -188,7 +188,10 @@ def _head_overlap(plan: Plan, api: PrometheusApi | None, best_s: float, limit_s:
     else:
         why = "without the URL of Prometheus, all that it has of the last three hours may be in no block yet"
     until_s = _up(best_s, plan.step_s)
-    remedy = f"end with --until {utc(until_s)}, and write what is later with --remote-write"
+    remedy = (
+        f"end with --until {utc(until_s)}, and then give --remote-write instead of --tsdb, without --until: "
+        "it sends what is missing"
+    )
     if until_s <= plan.start_s + plan.step_s:  # but the zeros before the first increments
         remedy = "write it with --remote-write, or wait until it is older"
     yield Violation(
@@ -217,30 +220,43 @@ def _out_of_order(plan: Plan, api: PrometheusApi | None, now_s: float) -> Iterat
     if api is None:
         return
     window_s = api.out_of_order_window_s()
-    if window_s is not None and window_s >= now_s - plan.start_s:
+    start_s = _first_missing_s(plan, api)
+    if start_s >= plan.end_s or (window_s is not None and window_s >= now_s - start_s):
         return
     if window_s is not None and others_since(api, plan.start_s, now_s, plan.labels, plan.names) is None:
         return  # history alone goes up in time
-    hours = math.ceil((now_s - plan.start_s + _SPARE_S) / 3600)
+    hours = math.ceil((now_s - start_s + _SPARE_S) / 3600)
     remedy = (
         f"set storage: {{tsdb: {{out_of_order_time_window: {hours}h}}}} in its configuration and have it read again "
         "(SIGHUP, or POST /-/reload); no restart is needed"
     )
     if window_s is None:
         yield Violation(
-            f"history since {utc(plan.start_s)}",
+            f"history since {utc(start_s)}",
             f"{api.url} does not tell how late samples may come; those that are too late are refused, and with them "
             "all that came along",
             f"if it is a Prometheus, {remedy}",
             refuses=False,
         )
         return
-    yield Violation(
-        f"history since {utc(plan.start_s)}",
-        f"{api.url} takes samples that are {window_s / 3600:g} h late at most, and refuses a whole request "
-        "for one that is later",
-        remedy,
+    late = (
+        f"no samples that are late, unless they are {window_s / 3600:g} h late at most"
+        if window_s
+        else "no late samples"
     )
+    yield Violation(
+        f"history since {utc(start_s)}", f"{api.url} takes {late}, and refuses a whole request for one of them", remedy
+    )
+
+
+def _first_missing_s(plan: Plan, api: PrometheusApi) -> int:
+    """From when on, about, samples are to be sent: those of an earlier replay, or in blocks, are not sent again."""
+    series = selector(plan.labels, plan.names)
+    for begin_s in range(_down(plan.start_s, WINDOW_S), plan.end_s, WINDOW_S):
+        start_s, end_s = max(begin_s, plan.start_s), min(begin_s + WINDOW_S, plan.end_s)
+        if not api.query(f"count(last_over_time({series}[{end_s - start_s}s]))", end_s - 0.001):
+            return start_s
+    return plan.end_s
 
 
 def refuse(found: list[Violation]) -> None:
