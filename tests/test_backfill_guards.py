@@ -74,8 +74,10 @@ def test_nothing_is_wrong() -> None:
         assert violations(plan, None, NOW_S) == []
     # Samples at the times of steps are those of an earlier replay: compared one by one later.
     assert violations(PLAN, Told(live_s=[START_S, START_S + 15]), NOW_S) == []
-    # Before and after the history they do no harm.
-    assert violations(PLAN, Told(live_s=[START_S - 0.5, PLAN.end_s + 0.5]), NOW_S) == []
+    # Before the history and behind its last sample they do no harm.
+    assert violations(PLAN, Told(live_s=[START_S - 0.5, PLAN.end_s - 14.9]), NOW_S) == []
+    # Nor is a step too much when blocks end right before the first live sample of all.
+    assert violations(PLAN, Told(head_min_s=PLAN.end_s - 14.9), NOW_S) == []
 
 
 CASES: dict[str, tuple[Plan, Told | None, str]] = {
@@ -84,7 +86,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         Told(head_min_s=START_S + 23 * HOUR_S + 7.5),
         "refuses: blocks up to 2026-11-24T02:00:00Z: http://told:9090 has live samples since 2026-11-24T01:00:07.500Z "
         "that are in no block yet; at its next restart it would drop those of all its targets that are older than the "
-        "newest block's end; end with --until 2026-11-24T01:00:00Z, and write what is later with --remote-write",
+        "newest block's end; end with --until 2026-11-24T01:00:15Z, and then give --remote-write instead of "
+        "--tsdb, without --until: it sends what is missing",
     ),
     "head alone": (
         PLAN,
@@ -95,8 +98,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         replace(PLAN, end_s=START_S + 28 * HOUR_S),
         None,
         "refuses: blocks up to 2026-11-24T06:00:00Z: without the URL of Prometheus, all that it has of the last three "
-        "hours may be in no block yet; *; end with --until 2026-11-24T04:00:00Z, and write what is later with "
-        "--remote-write",
+        "hours may be in no block yet; *; end with --until 2026-11-24T04:00:00Z, and then give --remote-write "
+        "instead of --tsdb, without --until: it sends what is missing",
     ),
     "retention": (
         PLAN,
@@ -126,7 +129,7 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         Told(live_s=[START_S, START_S + 22 * HOUR_S + 61.123]),
         "refuses: live samples of the same series since 2026-11-24T00:01:01.123Z: history would lie over them, and "
         "each step from one to the other and back would count as an increase: hundreds of times the truth; end with "
-        "--until 2026-11-24T00:01:00Z",
+        "--until 2026-11-24T00:01:15Z",
     ),
     "live samples from the start": (
         PLAN,
@@ -137,13 +140,13 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
     "live samples of remote write": (
         replace(PLAN, target="remote-write"),
         Told(live_s=[START_S + 100]),
-        "refuses: live samples *; end with --until 2026-11-23T02:01:30Z",
+        "refuses: live samples *; end with --until 2026-11-23T02:01:45Z",
     ),
     "out-of-order window": (
         replace(PLAN, target="remote-write"),
         Told(out_of_order_s=2 * HOUR_S),
-        "refuses: history since 2026-11-23T02:00:00Z: http://told:9090 takes samples that are 2 h late at most, and "
-        "refuses a whole request for one that is later; set storage: {tsdb: {out_of_order_time_window: 31h}} in its "
+        "refuses: history since 2026-11-23T02:00:00Z: http://told:9090 takes no samples that are late, unless they are "
+        "2 h late at most, and refuses a whole request for one of them; set storage: {tsdb: {out_of_order_time_window: 31h}} in its "
         "configuration and have it read again (SIGHUP, or POST /-/reload); no restart is needed",
     ),
     "out-of-order window not known": (
@@ -201,7 +204,7 @@ def test_remedies_agree() -> None:
     api = Told(head_min_s=START_S + 23 * HOUR_S, live_s=[START_S + 22 * HOUR_S + 1])
     found = violations(PLAN, api, NOW_S)
     assert len(found) == 2
-    assert all("--until 2026-11-24T00:00:00Z" in violation.remedy for violation in found)
+    assert all("--until 2026-11-24T00:00:15Z" in violation.remedy for violation in found)
     with pytest.raises(ReplayError, match=r"nothing was written:\n- .*\n- "):
         refuse(found)
     refuse([replace(violation, refuses=False) for violation in found])
@@ -214,13 +217,14 @@ def test_a_real_server(tmp_path: Path) -> None:
         wait_until(lambda: live.api.query("calls_total > 1", time.time()))
         head_s = live.api.head_min_s()
         assert head_s
-        end_s = int(head_s // 15 * 15)
+        end_s = int(-(-head_s // 5) * 5)
+        wait_until(lambda: time.time() > end_s)
         now_s = time.time()
-        good = Plan("blocks", end_s - 6 * HOUR_S, end_s, 15, dict(TARGET), ("calls_total",))
+        good = Plan("blocks", end_s - 6 * HOUR_S, end_s, 5, dict(TARGET), ("calls_total",))
         assert violations(good, live.api, now_s) == []
         for bad, told in (
-            (replace(good, end_s=end_s + 15), ["live samples of the same series since", "blocks up to"]),
-            (replace(good, end_s=end_s + 15, names=("other_total",)), ["blocks up to"]),
+            (replace(good, end_s=end_s + 5), ["live samples of the same series since", "blocks up to"]),
+            (replace(good, end_s=end_s + 5, names=("other_total",)), ["blocks up to"]),
             (replace(good, start_s=end_s - 50 * HOUR_S), ["history since"]),
             (replace(good, target="remote-write"), ["history since"]),
             (
@@ -231,7 +235,7 @@ def test_a_real_server(tmp_path: Path) -> None:
             found = violations(bad, live.api, now_s)
             assert [text.what[: len(start)] for text, start in zip(found, told, strict=True)] == told
         # Half of a replay is there, and Prometheus was started again: what it tells of its head is that half's end.
-        history = History(good.start_s, good.end_s)
+        history = History(good.start_s, good.end_s, good.step_s)
         windows = list(history.windows())
         with TsdbBlocks(live.data, live.api, now_s) as blocks:
             for window in windows[:2]:
@@ -243,7 +247,7 @@ def test_a_real_server(tmp_path: Path) -> None:
         names = {series.name for window in windows for family in window.families for series in family.series}
         plan = replace(good, names=tuple(sorted(names)))
         assert violations(plan, live.api, time.time()) == []
-        late = replace(plan, end_s=end_s + 15)
+        late = replace(plan, end_s=end_s + 5)
         assert [violation.what[:12] for violation in violations(late, live.api, time.time())] == [
             "live samples",
             "blocks up to",
@@ -252,14 +256,14 @@ def test_a_real_server(tmp_path: Path) -> None:
         with TsdbBlocks(live.data, live.api, time.time()) as blocks:
             assert [bool(blocks.write(window)) for window in windows] == [number >= 2 for number in range(len(windows))]
             seen_s = time.time()
-            scraped = f"count_over_time(up[{seen_s - end_s:.0f}s])"
+            scraped = "count_over_time(up[60s])"
             before = live.value(scraped, seen_s)
             live.restart()
             assert blocks.verify(lambda _: None, 0) == []
             assert live.value(scraped, seen_s) >= before > 3
-            assert live.api.head_min_s() == pytest.approx(end_s - 15, abs=1)
+            assert live.api.head_min_s() == pytest.approx(end_s - 5, abs=1)
         # Nor does a block go in that ends after the first scrape, whatever the guards were not asked.
-        [late_window] = History(end_s + 15, end_s + 30).windows()
+        [late_window] = History(end_s, end_s + 5, 5).windows()
         with (
             TsdbBlocks(live.data, live.api, time.time()) as blocks,
             pytest.raises(ReplayError, match="at its next restart it would drop all of them before the block's end"),

@@ -25,7 +25,7 @@ from logmetrics.replay.targets.batches import batches, tails
 from logmetrics.replay.targets.posting import Patience, Poster, UnsureError, retry_after_s, split_auth
 from logmetrics.replay.targets.remote_write import RemoteWrite, query_url_of
 from logmetrics.replay.targets.victoria import VictoriaMetrics, gzip, text_of
-from logmetrics.replay.targets.wire import Encoder, varint
+from logmetrics.replay.targets.wire import Encoder, normalised, varint
 from tests import remote_sender
 from tests.daemon import ROOT
 from tests.fake_store import FakeStore, decode, samples_of
@@ -99,6 +99,33 @@ def test_half_an_hour_of_all_before_the_next() -> None:
         for part in batch:
             assert part.series.times_s[part.low] > newest_s - 1800
             newest_s = max(newest_s, part.series.times_s[part.high - 1])
+
+
+def test_bounds_as_prometheus_3_spells_them() -> None:
+    """Only `le` of buckets is spelt anew, as Go spells numbers in the shortest form."""
+    told = {
+        "4194304.0": "4.194304e+06",
+        "1000000.0": "1e+06",
+        "100000.0": "100000.0",
+        "999999.5": "999999.5",
+        "123456789.0": "1.23456789e+08",
+        "0.005": "0.005",
+        "0.0001": "0.0001",
+        "0.00001": "1e-05",
+        "1.0": "1.0",
+        "0.0": "0.0",
+        "1e+16": "1e+16",
+        "+Inf": "+Inf",
+    }
+    assert {bound: normalised(bound) for bound in told} == told
+    series = [
+        SampleSeries("s_bucket", (("le", "4194304.0"),), [0], [1]),
+        SampleSeries("other", (("le", "4194304.0"),), [0], [1]),
+    ]
+    [batch] = batches(window_of(*series, start_s=0), 9)
+    spelt = [dict(labels)["le"] for labels, _ in decode(Encoder(normalises=True).encode(batch, 15))]
+    assert spelt == ["4.194304e+06", "4194304.0"]
+    assert [dict(labels)["le"] for labels, _ in decode(Encoder().encode(batch, 15))] == ["4194304.0"] * 2
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 2**21, 2**42 - 1])

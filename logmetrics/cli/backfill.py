@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from logmetrics.cli import collect_garbage_from_now_on
@@ -13,13 +14,14 @@ from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.cli.replay_order import Order, journals_in, order_of
 from logmetrics.errors import ReplayError
 from logmetrics.replay.account import report_of
-from logmetrics.replay.handing_over import Handed, hand_over
+from logmetrics.replay.handing_over import Delivered, Handed, hand_over
 from logmetrics.replay.history import History
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Pool
 from logmetrics.replay.report.amounts import moment, size
 from logmetrics.replay.report.data import Report
 from logmetrics.replay.run import logs_of, read_history
+from logmetrics.replay.seam import Seam, Seeding
 from logmetrics.replay.span import Job
 from logmetrics.replay.timeline import Samples
 from logmetrics.replay.view import view_of
@@ -51,20 +53,21 @@ def _carry_out(
 
         history = read_history(order.reading, found, progress, int(clock()), _pool_of(options))
     elapsed_s = time.monotonic() - started_s
-    notes = _notes(history, found)
-    for note in notes:
-        say(note)
-    if history.problems and order.to and not options.skip_unreadable and not options.dry_run:
-        raise ReplayError("nothing was written, since some logs could not be read; mend that, or --skip-unreadable")
-    samples = Samples(history, order.labels, wanted=options.wants_samples, live_from_s=None)
-    handed = _hand_over(options, order, samples, clock, wait)
-    samples.finish()
-    if options.wants_samples:
-        _tell(options, handed)
-    families = view_of(history)
-    if order.seed_directory is not None and not options.dry_run:
-        _seed(options, order, history)
-    history.spool.close()
+    with closing(history.spool):
+        notes = _notes(history, found, order)
+        for note in notes:
+            say(note)
+        if history.problems and order.to and not options.skip_unreadable and not options.dry_run:
+            raise ReplayError("nothing was written, since some logs could not be read; mend that, or --skip-unreadable")
+        samples = Samples(history, order.labels, wanted=options.wants_samples)
+        with closing(Seeding(order.seam or Seam(""), say)) as seeding:
+            handed = _hand_over(options, order, samples, seeding, clock, wait)
+            samples.finish()
+            if options.wants_samples:
+                _tell(options, handed)
+            families = view_of(history)
+            if order.seam is not None and not options.dry_run:
+                _seed(options, order.seam, seeding, history)
     return families, report_of(history, families, samples.timeline(), elapsed_s, notes)
 
 
@@ -77,7 +80,7 @@ def _pool_of(options: ReplayOptions) -> Callable[[Job], Pool] | None:
     return lambda job: DaskCluster(job, address)
 
 
-def _notes(history: History, found: FoundLogs) -> list[str]:
+def _notes(history: History, found: FoundLogs, order: Order) -> list[str]:
     notes = list(history.problems)
     if found.left_out:
         notes.append(
@@ -90,6 +93,9 @@ def _notes(history: History, found: FoundLogs) -> list[str]:
             f"{_logs(len(rest))} with a last line that is not complete and not counted, such as "
             f"{rest[0].log.segments[-1].path}"
         )
+    outside = sum(source.tally.outside for source in history.sources)
+    if outside and order.reading.since_s is None and order.reading.until_s is None:
+        notes.append(f"{outside:,} records of the step that is not over yet were left out")
     return notes
 
 
@@ -98,8 +104,17 @@ def _logs(number: int) -> str:
 
 
 def _hand_over(
-    options: ReplayOptions, order: Order, samples: Samples, clock: Callable[[], float], wait: Callable[[float], object]
+    options: ReplayOptions,
+    order: Order,
+    samples: Samples,
+    seeding: Seeding,
+    clock: Callable[[], float],
+    wait: Callable[[float], object],
 ) -> Handed:
+    def begin() -> None:
+        if order.seam is not None and not order.seam.has_values:
+            seeding.begin(samples.history)
+
     span = samples.span_s() if options.wants_samples else None
     if span is not None and not options.dry_run:
         ahead_s = span[1] - samples.job.step_s - clock()
@@ -107,7 +122,7 @@ def _hand_over(
             say(f"waiting for {ahead_s:.0f} s, until the last step is over")
             wait(ahead_s)
     with steps_line("writing" if order.to and not options.dry_run else "adding up") as show:
-        return hand_over(samples, order.to, clock(), dry_run=options.dry_run, show=show, wait=wait)
+        return hand_over(samples, order.to, clock(), dry_run=options.dry_run, begin=begin, show=show, wait=wait)
 
 
 def _tell(options: ReplayOptions, handed: Handed) -> None:
@@ -120,7 +135,9 @@ def _tell(options: ReplayOptions, handed: Handed) -> None:
     for warning in handed.warnings:
         say(f"warning: {warning}")
     if not options.dry_run:
-        say(f"{what}: written, and found where they were asked for" if not options.openmetrics else f"{what}: written")
+        say(what)
+        for place in handed.delivered:
+            say(f"{place.where}: {_became(place, handed.samples)}")
         return
     sizes = f"{size(handed.text_bytes)} as OpenMetrics, about {size(handed.block_bytes)} as blocks"
     say(f"would write {what} in {handed.windows:,} windows: {sizes}")
@@ -128,10 +145,21 @@ def _tell(options: ReplayOptions, handed: Handed) -> None:
         say(f"would be refused: {refusal}")
 
 
-def _seed(options: ReplayOptions, order: Order, history: History) -> None:
-    from logmetrics.replay.seam import seed
+def _became(place: Delivered, samples: int) -> str:
+    """What became of *samples* at *place*, in words."""
+    if place.samples == samples:
+        return "written, and all found there" if place.found else "written"
+    if not place.samples:
+        return "all of it was there already; nothing was written"
+    return f"{place.samples:,} samples written, the others were there already"
 
-    assert order.seed_directory is not None
-    files = seed(history, order.seed_directory, with_values=options.seed_state, say=say)
+
+def _seed(options: ReplayOptions, seam: Seam, seeding: Seeding, history: History) -> None:
+    if seam.has_values:
+        say(f"{seam.directory}: the daemon's next values are there already; nothing was changed")
+        return
+    if options.seed_state:
+        seeding.finish(history)
     values = "with the values at that place" if options.seed_state else "from zero"
-    say(f"{order.seed_directory}: the daemon goes on at the next byte of {files:,} files, {values}")
+    files = "1 file" if seeding.files == 1 else f"{seeding.files:,} files"
+    say(f"{seam.directory}: the daemon goes on at the next byte of {files}, {values}")

@@ -22,7 +22,7 @@ from logmetrics.errors import ReplayError, UsageError
 from logmetrics.replay.handing_over import Destinations
 from logmetrics.replay.remote_files import is_remote
 from logmetrics.replay.run import Reading, default_jobs
-from logmetrics.replay.seam import ends_before
+from logmetrics.replay.seam import Seam, ends_before, seam_of
 
 _LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
@@ -38,7 +38,7 @@ class Order:
     to: Destinations
     labels: dict[str, str]
     # The state to seed.
-    seed_directory: str | None
+    seam: Seam | None
 
 
 def order_of(options: ReplayOptions, config: Config) -> Order:
@@ -58,6 +58,12 @@ def order_of(options: ReplayOptions, config: Config) -> Order:
         _headers(options.header or ()),
         options.send_anyway,
     )
+    seam = ends = None
+    if options.seed_state or options.seed_offsets:
+        seam = seam_of(options.state_dir or state_directory(config, options.paths, options.config_file))
+        ends = seam.ends
+    elif options.before_state is not None:
+        ends = ends_before(options.before_state)
     reading = Reading(
         config,
         _step(options.step) if options.wants_samples else None,
@@ -65,12 +71,10 @@ def order_of(options: ReplayOptions, config: Config) -> Order:
         until_s,
         options.jobs or default_jobs(),
         _zone(options.zone),
-        None if options.before_state is None else ends_before(options.before_state),
+        ends,
+        with_last_step=seam is not None or ends is not None,
     )
-    seed_directory = None
-    if options.seed_state or options.seed_offsets:
-        seed_directory = options.state_dir or state_directory(config, options.paths, options.config_file)
-    return Order(reading, to, _labels(options.label or (), config), seed_directory)
+    return Order(reading, to, _labels(options.label or (), config), seam)
 
 
 def _time(text: str | None, option: str, now_s: float) -> int | None:

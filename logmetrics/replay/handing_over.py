@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from logmetrics.errors import ReplayError
 from logmetrics.replay.samples import Window
@@ -39,8 +40,16 @@ class Destinations:
         return any((self.openmetrics, self.tsdb, self.remote_write, self.victoriametrics))
 
 
-class _Output(Protocol):
-    def write(self, window: Window) -> object: ...
+@dataclass(slots=True)
+class Delivered:
+    """What became of the samples at one place."""
+
+    where: str
+    # Gives how many of a window's samples were not there yet.
+    write: Callable[[Window], int]
+    # Whether somebody was asked for them afterwards, and had them all.
+    found: bool = False
+    samples: int = 0
 
 
 @dataclass(slots=True)
@@ -53,6 +62,7 @@ class Handed:
     text_bytes: int = 0
     start_s: int | None = None
     end_s: int | None = None
+    delivered: list[Delivered] = field(default_factory=list)
     # All that is wrong with it, in words; the first ones forbid it.
     refusals: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -65,7 +75,7 @@ class Handed:
 
 def look_ahead(samples: Samples, to: Destinations, now_s: float) -> Handed:
     """What would go wrong with handing *samples* over, and how much it is. Raises ReplayError when nobody answers."""
-    from logmetrics.replay.targets.guards import violations
+    from logmetrics.replay.targets.guards import goes_on, violations
 
     handed = Handed()
     span = samples.span_s()
@@ -73,7 +83,9 @@ def look_ahead(samples: Samples, to: Destinations, now_s: float) -> Handed:
         return handed
     handed.start_s, handed.end_s = span
     for target, api in _targets(to):
-        for violation in violations(_plan(samples, target, span), api, now_s):
+        plan = _plan(samples, target, span)
+        samples.go_on |= goes_on(plan, api, now_s)
+        for violation in violations(plan, api, now_s):
             told = handed.refusals if violation.refuses else handed.warnings
             if str(violation) not in told:
                 told.append(str(violation))
@@ -118,19 +130,22 @@ def hand_over(
     now_s: float,
     *,
     dry_run: bool,
+    begin: Callable[[], None],
     show: Callable[[int, int], None],
     wait: Callable[[float], object],
 ) -> Handed:
     """Write all windows of *samples*, and make sure that they are there. Raises ReplayError.
 
-    With *dry_run* they are only counted.
+    With *dry_run* they are only counted, else *begin* is called when nothing stands against writing them.
     """
     handed = look_ahead(samples, to, now_s) if to else Handed()
     if handed.refusals and not dry_run:
         raise ReplayError("nothing was written:\n" + "\n".join(f"  - {what}" for what in handed.refusals))
+    if not dry_run:
+        begin()
     with ExitStack() as stack:
         blocks = None if dry_run or to.tsdb is None else _blocks(to, stack, now_s)
-        outputs = [] if dry_run else _outputs(to, blocks)
+        handed.delivered = [] if dry_run else _outputs(to, blocks)
         series: set[tuple[object, ...]] = set()
         for window in samples.windows():
             handed.windows += 1
@@ -138,8 +153,8 @@ def hand_over(
             series.update((each.name, each.labels) for family in window.families for each in family.series)
             if dry_run:
                 handed.text_bytes += _text_bytes(window)
-            for output in outputs:
-                output.write(window)
+            for output in handed.delivered:
+                output.samples += output.write(window)
             show(window.start_s, samples.end_tick * samples.job.step_s)
         handed.series = len(series)
         if blocks is not None and to.prometheus is not None:
@@ -156,23 +171,39 @@ def _blocks(to: Destinations, stack: ExitStack, now_s: float) -> TsdbBlocks:
     return stack.enter_context(TsdbBlocks(to.tsdb, _api(to.prometheus, to), now_s))
 
 
-def _outputs(to: Destinations, blocks: TsdbBlocks | None) -> list[_Output]:
-    outputs: list[_Output] = []
+def _outputs(to: Destinations, blocks: TsdbBlocks | None) -> list[Delivered]:
+    outputs: list[Delivered] = []
     if to.openmetrics:
         from logmetrics.replay.targets.openmetrics import OpenMetricsFiles
 
-        outputs.append(OpenMetricsFiles(to.openmetrics))
+        files = OpenMetricsFiles(to.openmetrics)
+        outputs.append(Delivered(str(to.openmetrics), lambda window: window.size if files.write(window) else 0))
     if blocks is not None:
-        outputs.append(blocks)
+        outputs.append(Delivered(str(to.tsdb), partial(_write_block, blocks), found=to.prometheus is not None))
     if to.remote_write:
         from logmetrics.replay.targets.remote_write import RemoteWrite
 
-        outputs.append(RemoteWrite(to.remote_write, to.headers, query_url=to.query_url, unasked=to.send_anyway))
+        remote = RemoteWrite(to.remote_write, to.headers, query_url=to.query_url, unasked=to.send_anyway)
+        outputs.append(Delivered(shown_url(to.remote_write), remote.write, found=not to.send_anyway))
     if to.victoriametrics:
         from logmetrics.replay.targets.victoria import VictoriaMetrics
 
-        outputs.append(VictoriaMetrics(to.victoriametrics, to.headers, query_url=to.query_url))
+        victoria = VictoriaMetrics(to.victoriametrics, to.headers, query_url=to.query_url)
+        outputs.append(Delivered(shown_url(to.victoriametrics), victoria.write, found=True))
     return outputs
+
+
+def _write_block(blocks: TsdbBlocks, window: Window) -> int:
+    before = blocks.samples
+    blocks.write(window)
+    return blocks.samples - before
+
+
+def shown_url(url: str) -> str:
+    """*url* as it may be told to everybody."""
+    from logmetrics.replay.targets.posting import split_auth
+
+    return split_auth(url)[0]
 
 
 def _text_bytes(window: Window) -> int:

@@ -18,6 +18,8 @@ from logmetrics.replay.span import PastLog, Segment, Span
 from logmetrics.sources.discovery import FileId, FoundFile, discover
 from logmetrics.sources.names import COMPRESSED, log_path
 
+# For each file up to where it is read; None: to its end.
+Ends = Mapping[FileId, int | None]
 _NUMBER = re.compile(r"\.([0-9]{1,4})$")
 
 
@@ -34,8 +36,11 @@ class FoundLogs:
         return sum(log.size_bytes for log in self.logs)
 
 
-def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None = None) -> FoundLogs:
-    """All logs of *sources*. With *ends* only those files that it names are read, and up to there."""
+def find_logs(sources: Iterable[SourceSpec], ends: Ends | None = None) -> FoundLogs:
+    """All logs of *sources*. With *ends* only those files that it names are read, and up to there.
+
+    Those are rotated generations, too, of logs that are named by themselves: the daemon knows them.
+    """
     found = FoundLogs()
     seen: set[tuple[int, int]] = set()
     for number, source in enumerate(sources):
@@ -46,29 +51,35 @@ def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None =
         for file in (*discovery.files.values(), *remote):
             if file.file_id in seen or file.role == "excluded":
                 continue
-            if file.role == "generation" and not _is_directory(file.root):
+            if ends is not None and ends.get(file.file_id, 0) == 0:
+                continue
+            if file.role == "generation" and ends is None and not _is_directory(file.root):
                 found.left_out.append(file.path)
                 continue
             seen.add(file.file_id)
             files.append(file)
-        for path, generations in _by_log(files, found).items():
+        paths = {file.path for file in (*discovery.files.values(), *remote)}
+        for path, generations in _by_log(files, paths, found, known=ends is not None).items():
             segments = _segments(generations, ends, found)
             if segments:
                 found.logs.append(PastLog(len(found.logs), number, path, segments))
     return found
 
 
-def _by_log(files: list[FoundFile], found: FoundLogs) -> dict[str, list[FoundFile]]:
-    """The files of each log, the oldest first. A file is a generation of a log that is there, else a log of its own."""
-    paths = {file.path for file in files}
+def _by_log(files: list[FoundFile], paths: set[str], found: FoundLogs, *, known: bool) -> dict[str, list[FoundFile]]:
+    """The files of each log, the oldest first. A file is a generation of a log that is there, else a log of its own.
+
+    *paths* are those of all files. Generations that are *known* to the daemon are so by whatever name their log is.
+    """
+    there = {file.path for file in files}
     logs: dict[str, list[FoundFile]] = {}
     for file in files:
         plain = _plain(file.path)
-        if plain != file.path and plain in paths:
+        if plain != file.path and plain in there:
             found.left_out.append(file.path)  # the same in both forms, as gzip --keep leaves it
             continue
         log = log_path(file.path)
-        is_generation = log in paths and _is_directory(file.root)
+        is_generation = log in paths and (known or _is_directory(file.root))
         logs.setdefault(log if is_generation else plain, []).append(file)
     return {log: _oldest_first(log, members) for log, members in logs.items()}
 
@@ -96,15 +107,15 @@ def _oldest_first(log: str, files: list[FoundFile]) -> list[FoundFile]:
     return older + [file for file in files if file.path == log]
 
 
-def _segments(files: list[FoundFile], ends: Mapping[FileId, int] | None, found: FoundLogs) -> tuple[Segment, ...]:
+def _segments(files: list[FoundFile], ends: Ends | None, found: FoundLogs) -> tuple[Segment, ...]:
     segments = []
     for file in files:
         size_bytes, time_ns = file.signature
         end = None if ends is None else ends.get(file.file_id, 0)
-        if end == 0 or not size_bytes:
+        if not size_bytes:
             continue
         compressed = False
-        if size_bytes > PART_BYTES:  # smaller ones are not cut
+        if max(size_bytes, end or 0) > PART_BYTES:  # smaller ones are not cut
             try:
                 content = open_anywhere(file.path)
             except OSError as error:
@@ -112,7 +123,8 @@ def _segments(files: list[FoundFile], ends: Mapping[FileId, int] | None, found: 
                 continue
             compressed = content.compressed
             content.close()
-        segments.append(Segment(file.path, size_bytes, max(time_ns, 0) // 1_000_000_000, compressed, end))
+        written_s = max(time_ns, 0) // 1_000_000_000
+        segments.append(Segment(file.path, size_bytes, written_s, compressed, end, file.file_id))
     return tuple(segments)
 
 

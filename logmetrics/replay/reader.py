@@ -205,9 +205,11 @@ class _Reading:
     def _runs(self, seconds: list[int | None]) -> Iterator[tuple[int | None, int, int]]:
         """Ticks, and which records in a row are of each."""
         tick_of = self.job.tick_of
-        if None not in seconds and self.job.wants_all and tick_of(min(seconds)) == (tick := tick_of(max(seconds))):  # type: ignore[type-var, arg-type]
-            yield tick, 0, len(seconds)
-            return
+        if None not in seconds:
+            tick = tick_of(max(seconds))  # type: ignore[type-var, arg-type]
+            if tick_of(min(seconds)) == tick and (tick != OUTSIDE or self.job.wants_all):  # type: ignore[type-var, arg-type]
+                yield tick, 0, len(seconds)
+                return
         ticks = [None if second is None else tick_of(second) for second in seconds]
         first = 0
         for place in range(1, len(ticks)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -12,13 +12,12 @@ from datetime import tzinfo
 from logmetrics.config.specs import Config
 from logmetrics.config.time_zones import zone_of
 from logmetrics.replay.history import Gatherer, History, Show
-from logmetrics.replay.logs import FoundLogs, find_logs
+from logmetrics.replay.logs import Ends, FoundLogs, find_logs
 from logmetrics.replay.pool import Pool, Processes, ThisProcess
 from logmetrics.replay.reader import PART_BYTES, range_of
 from logmetrics.replay.samples import WINDOW_S, nice_step_s
 from logmetrics.replay.span import Job
 from logmetrics.replay.spool import Spool
-from logmetrics.sources.discovery import FileId
 
 # Less is read sooner than processes are started.
 _WORTH_PROCESSES_BYTES = 2 * PART_BYTES
@@ -40,7 +39,10 @@ class Reading:
     # In place of those of the sources.
     zone: tzinfo | None = None
     # Only these files are read, and up to there; None: all there are.
-    ends: Mapping[FileId, int] | None = None
+    ends: Ends | None = None
+    # Whether what happened in the step that is not over yet counts. Of logs that grow more would be found of it later,
+    # and the last samples would have other values.
+    with_last_step: bool = True
     part_bytes: int = PART_BYTES
     spool_directory: str | None = None
 
@@ -56,8 +58,11 @@ def job_of(reading: Reading, found: FoundLogs, now_s: int) -> Job:
         since_s, until_s = (
             None if time_s is None else (-(-time_s // step_s) - 1) * step_s for time_s in (since_s, until_s)
         )
+        if until_s is None and not reading.with_last_step:
+            until_s = now_s // step_s * step_s
     window_ticks = max(WINDOW_S // step_s, 1)
-    return Job(reading.config, zones, step_s, window_ticks, now_s, since_s, until_s)
+    fills = reading.until_s is not None
+    return Job(reading.config, zones, step_s, window_ticks, now_s, since_s, until_s, fills)
 
 
 def _step_of_report(found: FoundLogs, zones: tuple[tzinfo, ...], now_s: int) -> int:

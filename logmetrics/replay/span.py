@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from logmetrics.config.specs import Config
+from logmetrics.sources.discovery import FileId
 from logmetrics.store.series import Labels
 
 StateRow = tuple[str, str, str, int, str]
@@ -16,13 +17,17 @@ OUTSIDE = -1
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file of a log. ``size_bytes`` are those on the disk, ``end`` is where its log is cut off, if anywhere."""
+    """One file of a log. ``size_bytes`` are those on the disk, ``end`` is where its log is cut off, if anywhere.
+
+    ``file_id`` tells it from one that has its name later.
+    """
 
     path: str
     size_bytes: int
     written_s: int
     compressed: bool
     end: int | None = None
+    file_id: FileId = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Job:
     # What happened from the one second on, and before the other, is wanted.
     since_s: int | None = None
     until_s: int | None = None
+    # Whether samples go on up to that time, though nothing happens.
+    fills: bool = False
 
     @property
     def wants_all(self) -> bool:

@@ -22,24 +22,20 @@ from logmetrics.store.series import GaugeSeries, Labels, Series
 
 # How finely a report shows time.
 _BUCKETS = 96
-# A series without samples for so long is shown no more.
-STALE_S = 300
 
 
 class Samples:
     """Goes through the windows of a history, once; its totals are in the history's store when that is done."""
 
-    def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool, live_from_s: int | None) -> None:
-        """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made.
-
-        The last samples end their series, unless live ones begin at *live_from_s*, less than five minutes later.
-        """
+    def __init__(self, history: History, extra: Mapping[str, str], *, wanted: bool) -> None:
+        """*extra* are labels that every series has beside its own. Without samples *wanted* only totals are made."""
         self.history = history
         self.extra = tuple(extra.items())
         self.wanted = wanted
         self.job = history.job
         self.families = [history.store.families[name] for name in history.metrics]
-        self._live_from_s = live_from_s
+        # Whether live samples follow before the series are forgotten; else the last samples end them.
+        self.go_on = False
         self._tracks: dict[tuple[Family, Labels], Track] = {}
         self._by_family: dict[Family, list[Track]] = {}
         step_s = self.job.step_s
@@ -113,7 +109,7 @@ class Samples:
                     return
                 window = with_cells[place]
                 before = self._maker(window - 1)
-        if self._live_from_s is None or self._live_from_s > self.end_tick * self.job.step_s + STALE_S:
+        if not self.go_on:
             before.end_all()
         if before.has_samples:
             yield before.window()
@@ -144,7 +140,7 @@ class Samples:
     @cached_property
     def end_tick(self) -> int:
         """The tick behind the last one that there are samples of."""
-        if self.job.until_s is not None:
+        if self.job.fills and self.job.until_s is not None:
             return min(self.job.until_s, self.job.now_s) // self.job.step_s + 1
         return max(self._ticks(self.history.spool.windows[-1])) + 1
 

@@ -151,11 +151,11 @@ class Tail:
         """Begin at *offset*; see Position. What stands before it is not read."""
         assert self.content is not None
         position = self.position
-        position.begun = offset
-        position.skipping, position.ahead = skipping, ahead
-        position.grow_head(self.content.read(0, min(HEAD_BYTES, offset)))
-        size = min(WINDOW_BYTES, offset)
-        position.advance(offset, self.content.read(offset - size, size))
+        position.begun, position.skipping, position.ahead = offset, skipping, ahead
+        first = self.content.read(0, HEAD_BYTES)
+        position.head, position.marks = b"", []
+        position.grow_head(first[:offset] if offset or not ahead else first[: first.rfind(b"\n") + 1])
+        position.advance(offset, self.content.read(max(offset - WINDOW_BYTES, 0), min(WINDOW_BYTES, offset)))
         position.end = self.content.end(_BEYOND_ANY_END)
         self.resume()
 

@@ -74,6 +74,8 @@ class TsdbBlocks:
         self._lock = _lock(self._staging, directory)
         for stale in self._staging.iterdir():
             _remove(stale)
+        # How many samples were missing, and are in blocks now.
+        self.samples = 0
         # The windows to look for when all are written, in files: they may be many.
         self._expected: list[Path] = []
 
@@ -108,6 +110,7 @@ class TsdbBlocks:
             return None
         block = self._make(rest, text)
         ulid = self._move_in(block, identity)
+        self.samples += rest.size
         _remove(block.parent)
         text.unlink()
         return ulid
@@ -138,12 +141,12 @@ class TsdbBlocks:
         if span[1] < self._end_s:
             return
         names = list(dict.fromkeys(each.name for each in series))
-        self._end_s = safe_end_s(self._api, self._now_s, span[1] + 1, shared_labels(series), names)
+        self._end_s = safe_end_s(self._api, self._now_s, span[1] + 0.001, shared_labels(series), names)
         if span[1] >= self._end_s:
             raise ReplayError(
                 f"the block of {utc(window.start_s)} would have samples up to {utc(span[1])}, but Prometheus may have "
                 f"live samples since {utc(self._end_s)} in no block: at its next restart it would drop all of them "
-                f"before the block's end; end with --until {utc(self._end_s // window.step_s * window.step_s)}"
+                f"before the block's end; end with --until {utc(-(-self._end_s // window.step_s) * window.step_s)}"
             )
 
     def _expect(self, window: Window) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from logmetrics.errors import ReplayError
 from logmetrics.replay.samples import WINDOW_S
-from logmetrics.replay.targets.head import safe_end_s
+from logmetrics.replay.targets.head import others_since, safe_end_s
 from logmetrics.replay.targets.prometheus_api import PrometheusApi, selector
 from logmetrics.replay.targets.promtool import Promtool
 from logmetrics.replay.targets.verify import utc
@@ -39,6 +39,11 @@ class Plan:
     # All names of series: of a histogram those with _bucket, _sum and _count.
     names: tuple[str, ...]
 
+    @property
+    def behind_s(self) -> float:
+        """Right behind the last sample: blocks end here, and live samples may begin."""
+        return self.end_s - self.step_s + 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -59,12 +64,11 @@ def violations(plan: Plan, api: PrometheusApi | None, now_s: float) -> list[Viol
     if plan.target != "files":
         found += _retention(plan, api, now_s)
     first_s = first_live_s(plan, api) if api and plan.step_s > 0 else None
-    end_s = plan.end_s if first_s is None else min(plan.end_s, _down(first_s, plan.step_s))
-    limit_s = safe_end_s(api, now_s, plan.end_s, plan.labels, plan.names) if plan.target == "blocks" else now_s
+    limit_s = safe_end_s(api, now_s, plan.behind_s, plan.labels, plan.names) if plan.target == "blocks" else now_s
     if first_s is not None:
         found.append(_overlap(plan, first_s, limit_s))
     if plan.target == "blocks":
-        found += _head_overlap(plan, api, min(limit_s, end_s), limit_s)
+        found += _head_overlap(plan, api, limit_s if first_s is None else min(limit_s, first_s), limit_s)
         found += _versions(plan, api)
     if plan.target == "remote-write":
         found += _out_of_order(plan, api, now_s)
@@ -79,16 +83,25 @@ def first_live_s(plan: Plan, api: PrometheusApi) -> float | None:
     history begins at 0, and that is a reset.
     """
     step_ms = plan.step_s * 1000
+    series = selector(plan.labels, plan.names)
     for begin_s in range(_down(plan.start_s, WINDOW_S), plan.end_s, WINDOW_S):
-        start_s, end_s = max(begin_s, plan.start_s), min(begin_s + WINDOW_S, plan.end_s)
-        series = selector(plan.labels, plan.names)
-        if not api.query(f"count(last_over_time({series}[{end_s - start_s}s]))", end_s):
+        start_s, end_s = max(begin_s, plan.start_s), min(begin_s + WINDOW_S, plan.behind_s)
+        if not api.query(f"count(last_over_time({series}[{math.ceil(end_s - start_s)}s]))", end_s):
             continue
         found = api.samples(plan.labels, plan.names, start_s, end_s)
         strange = [ms for samples in found.values() for ms, value in samples if ms % step_ms and not math.isnan(value)]
         if strange:
             return min(strange) / 1000
     return None
+
+
+def goes_on(plan: Plan, api: PrometheusApi | None, now_s: float) -> bool:
+    """Whether live samples take over before the series of *plan* are forgotten, or may still do that."""
+    if now_s <= plan.end_s + _LOOKBACK_S:
+        return True  # and marks of the future would keep live samples out
+    later_s = _LOOKBACK_S + plan.step_s
+    question = f"count(last_over_time({selector(plan.labels, plan.names)}[{later_s}s]))"
+    return api is not None and bool(api.query(question, plan.behind_s + later_s))
 
 
 def _step(plan: Plan) -> Iterator[Violation]:
@@ -154,9 +167,9 @@ def _retention(plan: Plan, api: PrometheusApi | None, now_s: float) -> Iterator[
 
 
 def _overlap(plan: Plan, first_s: float, limit_s: float) -> Violation:
-    until_s = _down(min(first_s, limit_s), plan.step_s)
+    until_s = _up(min(first_s, limit_s), plan.step_s)
     remedy = f"end with --until {utc(until_s)}"
-    if until_s <= plan.start_s:
+    if until_s <= plan.start_s + plan.step_s:  # but the zeros before the first increments
         remedy = "there is nothing left to replay, or give this history another job or instance with --label"
     return Violation(
         f"live samples of the same series since {utc(first_s)}",
@@ -168,15 +181,18 @@ def _overlap(plan: Plan, first_s: float, limit_s: float) -> Violation:
 
 def _head_overlap(plan: Plan, api: PrometheusApi | None, best_s: float, limit_s: float) -> Iterator[Violation]:
     """*best_s* is the end that offends no other rule either."""
-    if plan.end_s <= limit_s:
+    if plan.step_s <= 0 or plan.behind_s <= limit_s:
         return
     if api:
         why = f"{api.url} has live samples since {utc(limit_s)} that are in no block yet"
     else:
         why = "without the URL of Prometheus, all that it has of the last three hours may be in no block yet"
-    until_s = _down(best_s, max(1, plan.step_s))
-    remedy = f"end with --until {utc(until_s)}, and write what is later with --remote-write"
-    if until_s <= plan.start_s:
+    until_s = _up(best_s, plan.step_s)
+    remedy = (
+        f"end with --until {utc(until_s)}, and then give --remote-write instead of --tsdb, without --until: "
+        "it sends what is missing"
+    )
+    if until_s <= plan.start_s + plan.step_s:  # but the zeros before the first increments
         remedy = "write it with --remote-write, or wait until it is older"
     yield Violation(
         f"blocks up to {utc(plan.end_s)}",
@@ -204,28 +220,43 @@ def _out_of_order(plan: Plan, api: PrometheusApi | None, now_s: float) -> Iterat
     if api is None:
         return
     window_s = api.out_of_order_window_s()
-    if window_s is not None and window_s >= now_s - plan.start_s:
+    start_s = _first_missing_s(plan, api)
+    if start_s >= plan.end_s or (window_s is not None and window_s >= now_s - start_s):
         return
-    hours = math.ceil((now_s - plan.start_s + _SPARE_S) / 3600)
+    if window_s is not None and others_since(api, plan.start_s, now_s, plan.labels, plan.names) is None:
+        return  # history alone goes up in time
+    hours = math.ceil((now_s - start_s + _SPARE_S) / 3600)
     remedy = (
         f"set storage: {{tsdb: {{out_of_order_time_window: {hours}h}}}} in its configuration and have it read again "
         "(SIGHUP, or POST /-/reload); no restart is needed"
     )
     if window_s is None:
         yield Violation(
-            f"history since {utc(plan.start_s)}",
+            f"history since {utc(start_s)}",
             f"{api.url} does not tell how late samples may come; those that are too late are refused, and with them "
             "all that came along",
             f"if it is a Prometheus, {remedy}",
             refuses=False,
         )
         return
-    yield Violation(
-        f"history since {utc(plan.start_s)}",
-        f"{api.url} takes samples that are {window_s / 3600:g} h late at most, and refuses a whole request "
-        "for one that is later",
-        remedy,
+    late = (
+        f"no samples that are late, unless they are {window_s / 3600:g} h late at most"
+        if window_s
+        else "no late samples"
     )
+    yield Violation(
+        f"history since {utc(start_s)}", f"{api.url} takes {late}, and refuses a whole request for one of them", remedy
+    )
+
+
+def _first_missing_s(plan: Plan, api: PrometheusApi) -> int:
+    """From when on, about, samples are to be sent: those of an earlier replay, or in blocks, are not sent again."""
+    series = selector(plan.labels, plan.names)
+    for begin_s in range(_down(plan.start_s, WINDOW_S), plan.end_s, WINDOW_S):
+        start_s, end_s = max(begin_s, plan.start_s), min(begin_s + WINDOW_S, plan.end_s)
+        if not api.query(f"count(last_over_time({series}[{end_s - start_s}s]))", end_s - 0.001):
+            return start_s
+    return plan.end_s
 
 
 def refuse(found: list[Violation]) -> None:

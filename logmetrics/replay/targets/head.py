@@ -39,16 +39,27 @@ def safe_end_s(
     if api is None:
         return min(begin_s, end_s)
     end_s = min(end_s, now_s)
+    others_s = others_since(api, begin_s, end_s, labels, names)
+    return end_s if others_s is None else others_s
+
+
+def others_since(
+    api: PrometheusApi, begin_s: float, end_s: float, labels: Mapping[str, str], names: Sequence[str]
+) -> float | None:
+    """From when on, at the earliest, there are samples besides those with these *labels* and one of these *names*.
+
+    None if there are none from *begin_s* up to and without *end_s*.
+    """
     while begin_s < end_s:
         until_s = min(begin_s // WINDOW_S * WINDOW_S + WINDOW_S, end_s)
         # From a millisecond before to a millisecond before, so that neither end depends on Prometheus' version.
-        seconds = f"{round((until_s - begin_s) * 1000)}ms"
-        if _series(api, '{__name__!=""}', seconds, until_s - 0.001) > _series(
-            api, selector(labels, names), seconds, until_s - 0.001
+        duration = f"{round((until_s - begin_s) * 1000)}ms"
+        if _series(api, '{__name__!=""}', duration, until_s - 0.001) > _series(
+            api, selector(labels, names), duration, until_s - 0.001
         ):
             return begin_s
         begin_s = until_s
-    return end_s
+    return None
 
 
 def _series(api: PrometheusApi, series: str, duration: str, at_s: float) -> float:

@@ -11,8 +11,8 @@ from logmetrics.replay.targets import refusals
 from logmetrics.replay.targets.batches import batches
 from logmetrics.replay.targets.delivery import Asking, Delivery
 from logmetrics.replay.targets.posting import Patience, Poster
-from logmetrics.replay.targets.prometheus_api import PrometheusApi
-from logmetrics.replay.targets.wire import Encoder
+from logmetrics.replay.targets.prometheus_api import NoAnswerError, PrometheusApi
+from logmetrics.replay.targets.wire import NORMALISES_SINCE, Encoder
 
 SAMPLES_MAX = 10_000
 _HEADERS = {
@@ -46,8 +46,9 @@ class RemoteWrite:
         samples_max: int = SAMPLES_MAX,
     ) -> None:
         patience = patience or Patience()
-        self._requests = WriteRequests(url, headers or {}, patience, samples_max)
         asking = None if unasked else _asking(query_url or query_url_of(url), headers or {})
+        normalises = asking is not None and _normalises(asking.api)
+        self._requests = WriteRequests(url, headers or {}, patience, samples_max, normalises=normalises)
         self._delivery = Delivery(self._requests.of, asking, patience)
 
     def write(self, window: Window) -> int:
@@ -58,9 +59,17 @@ class RemoteWrite:
 class WriteRequests:
     """A window -> the bodies to post, and where."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], patience: Patience, samples_max: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        patience: Patience,
+        samples_max: int,
+        *,
+        normalises: bool = False,
+    ) -> None:
         self._poster = Poster(url, {**headers, **_HEADERS}, refusals.remote_write, patience)
-        self._encoder = Encoder()
+        self._encoder = Encoder(normalises=normalises)
         self._samples_max = samples_max
 
     def of(self, window: Window) -> Iterator[tuple[Poster, bytes]]:
@@ -94,3 +103,16 @@ def _asking(query_url: str, headers: Mapping[str, str]) -> Asking:
     except ReplayError as error:
         hint = refusals.query(str(error))
         raise ReplayError(f"{error}\n{hint}") from error
+
+
+def _normalises(api: PrometheusApi) -> bool:
+    """Whether what scrapes bring to that server has bounds in its own spelling."""
+    if api.is_victoria():
+        return False
+    try:
+        major = api.version().removeprefix("v").partition(".")[0]
+    except NoAnswerError:
+        raise
+    except ReplayError:
+        return False  # whoever does not tell a version is no Prometheus
+    return major.isdigit() and int(major) >= NORMALISES_SINCE

@@ -12,10 +12,15 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from math import isinf
 
 from logmetrics.errors import ReplayError
 from logmetrics.replay.samples import WINDOW_S, SampleSeries
 from logmetrics.replay.targets.batches import Part
+
+# From this version on Prometheus spells the bounds of buckets in its own way when it scrapes.
+NORMALISES_SINCE = 3
 
 # What Prometheus takes for the end of a series: a NaN of its own.
 STALE = struct.pack("<Q", 0x7FF0000000000002)
@@ -29,9 +34,13 @@ _LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
 
 
 class Encoder:
-    """Makes requests of parts; keeps the bytes of labels and times, which come again and again."""
+    """Makes requests of parts; keeps the bytes of labels and times, which come again and again.
 
-    def __init__(self) -> None:
+    With *normalises* bounds of buckets are spelt as Prometheus 3 spells them when it scrapes.
+    """
+
+    def __init__(self, *, normalises: bool = False) -> None:
+        self._normalises = normalises
         self._labels: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._grid = b""
         self._grid_of = (0, 0)
@@ -51,6 +60,8 @@ class Encoder:
         if found is None:
             # An empty value is the same as no label; the protocol wants names in order.
             pairs = sorted([("__name__", series.name), *(pair for pair in series.labels if pair[1])])
+            if self._normalises and series.name.endswith("_bucket"):
+                pairs = [(name, normalised(value)) if name == "le" else (name, value) for name, value in pairs]
             found = self._labels[key] = b"".join(_label(*pair) for pair in pairs)
         return found
 
@@ -89,6 +100,18 @@ def varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+def normalised(bound: str) -> str:
+    """A bound as Go spells it in the shortest form: 4194304.0 is 4.194304e+06, and 1 is 1.0."""
+    value = float(bound)
+    if isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    digits, exponent = Decimal(repr(value)).normalize().as_tuple()[1:]
+    assert isinstance(exponent, int)
+    if value == 0 or -4 <= len(digits) - 1 + exponent < 6:
+        return repr(value)
+    return f"{value:.{len(digits) - 1}e}"
 
 
 def _label(name: str, value: str) -> bytes:
