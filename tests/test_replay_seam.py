@@ -120,7 +120,7 @@ def test_lines_between_and_afterwards_count_once(config: Path, tmp_path: Path) -
     text = numbers(0, 100)
     log.write_text(text[:-20])
     done = run("replay", "-c", config, "--seed-state", "--state-dir", state)
-    assert "1 logs end with a line that is not complete" in done.told
+    assert "1 log with a last line that is not complete" in done.told
     assert f"{state}: the daemon goes on at the next byte of 1 file, with the values at that place" in done.told
     with log.open("a") as file:
         file.write(text[-20:] + numbers(100, 150))

@@ -37,10 +37,6 @@ class Show(Protocol):
     def __call__(self, bytes_read: int, bytes_total: int, lines: int) -> None: ...
 
 
-# When a gauge was set, to what, and in which log.
-LastSet = tuple[int, int | float, int]
-
-
 @dataclass(slots=True)
 class Shape:
     """Records that no rule matched and that look alike: how many of those looked at, and the first of them."""
@@ -99,8 +95,9 @@ class History:
         self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.problems: list[str] = []
-        # Gauges: metric -> label set -> the last time that it was set; the youngest comes last.
-        self.last: dict[int, dict[Labels, LastSet]] = {}
+        # Gauges: metric -> label set -> the value that it was set to last, by the order of logs and of their lines; what
+        # was set last is the last.
+        self.last: dict[int, dict[Labels, int | float]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
         self.re_read = 0
@@ -313,11 +310,9 @@ class Gatherer:
         add_to_reader(history.readers[source], outcome.tally)
         for metric, last in outcome.last.items():
             known = history.last.setdefault(metric, {})
-            for labels, (tick, value) in last.items():
-                tick = tick or 0
-                before = known.pop(labels, (tick, value, run.log.number))  # the youngest comes last
-                is_newer = before[0] <= tick or run.log.number == before[2]
-                known[labels] = (tick, value, run.log.number) if is_newer else before
+            for labels, value in last.items():
+                known.pop(labels, None)  # the youngest comes last
+                known[labels] = value
         self._join_examples(run, outcome)
 
     def _join_examples(self, run: LogRun, outcome: Outcome) -> None:

@@ -234,7 +234,7 @@ class _Reading:
         self._count()
         cells = source.cells.take()
         gauges = {
-            number: {labels: (row[-2], row[-1]) for labels, row in rows.items()}
+            number: {labels: row[-1] for labels, row in rows.items()}
             for number, rows in cells.items()
             if source.cells.is_gauge(number)
         }

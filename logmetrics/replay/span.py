@@ -161,8 +161,7 @@ class Outcome:
     """What came out of a span, or of a part of one.
 
     ``cells`` are bytes by window, ``untimed`` the cells of which nobody knows the time; see ``cells.packed``. The
-    ``labels`` of each metric are in the order in which they were met; ``last`` are the last values of gauges, with
-    their ticks.
+    ``labels`` of each metric are in the order in which they were met; ``last`` are the last values of gauges.
     """
 
     began: Place
@@ -171,7 +170,7 @@ class Outcome:
     cells: dict[int, bytes]
     untimed: bytes
     labels: dict[int, list[Labels]]
-    last: dict[int, dict[Labels, tuple[int | None, int | float]]]
+    last: dict[int, dict[Labels, int | float]]
     first_tick: int | None = None
     least_s: int | None = None
     greatest_s: int | None = None

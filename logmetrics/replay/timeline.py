@@ -12,7 +12,7 @@ from math import fsum
 
 from logmetrics.config.specs import MetricSpec
 from logmetrics.replay.cells import Cell, measurements_of, unpacked
-from logmetrics.replay.history import History, LastSet
+from logmetrics.replay.history import History
 from logmetrics.replay.past import Row, past_of
 from logmetrics.replay.report.data import Timeline, is_error
 from logmetrics.replay.samples import Window, nice_step_s
@@ -55,8 +55,7 @@ class Samples:
                 track.past.give(family.series[labels])
         for metric, last in self.history.last.items():
             family = self.families[metric]
-            newest = _newest(last) if family.spec.type == "info" else last
-            for labels, (_, value, _) in newest.items():
+            for labels, value in last.items():
                 series = family.get(labels)
                 if isinstance(series, GaugeSeries):
                     series.set(value)
@@ -178,13 +177,6 @@ class Samples:
             track = self._tracks[key] = Track(family.spec, labels, past_of(family.spec, self.job.step_s))
             self._by_family.setdefault(family, []).append(track)
         return track
-
-
-def _newest(last: Mapping[Labels, LastSet]) -> Mapping[Labels, LastSet]:
-    """The one that was set last: in its log by the order of lines, among logs by time."""
-    of_logs = {log: (tick, labels) for labels, (tick, _, log) in last.items()}
-    _, labels = max(of_logs.values(), key=lambda entry: entry[0])
-    return {labels: last[labels]}
 
 
 def _amount(kind: str, cell: Cell) -> float:
