@@ -95,7 +95,7 @@ class History:
         self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.problems: list[str] = []
-        # Gauges: metric -> label set -> the last value, by the order of logs and of their lines. What was set last is last.
+        # Gauges: metric -> label set -> the last value, by the order of logs and lines. What was set last is last.
         self.last: dict[int, dict[Labels, int | float]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
