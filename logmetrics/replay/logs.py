@@ -15,7 +15,7 @@ from logmetrics.config.specs import SourceSpec
 from logmetrics.replay.reader import PART_BYTES
 from logmetrics.replay.remote_files import find_remote, is_remote, open_anywhere
 from logmetrics.replay.span import PastLog, Segment, Span
-from logmetrics.sources.discovery import FileId, FoundFile, discover
+from logmetrics.sources.discovery import FileId, FoundFile, discover, fits
 from logmetrics.sources.names import COMPRESSED, log_path
 
 _NUMBER = re.compile(r"\.([0-9]{1,4})$")
@@ -41,12 +41,12 @@ def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None =
     for number, source in enumerate(sources):
         discovery = discover(replace(source, paths=tuple(path for path in source.paths if not is_remote(path))))
         found.problems.update(discovery.problems)
-        remote = [file for path in source.paths if is_remote(path) for file in find_remote(path)]
+        remote = [file for path in source.paths if is_remote(path) for file in find_remote(path, source.exclude)]
         files = []
         for file in (*discovery.files.values(), *remote):
             if file.file_id in seen or file.role == "excluded":
                 continue
-            if file.role == "generation" and not _is_directory(file.root):
+            if file.role == "generation" and not _is_named(file):
                 found.left_out.append(file.path)
                 continue
             seen.add(file.file_id)
@@ -73,8 +73,13 @@ def _by_log(files: list[FoundFile], found: FoundLogs) -> dict[str, list[FoundFil
     return {log: _oldest_first(log, members) for log, members in logs.items()}
 
 
+def _is_named(file: FoundFile) -> bool:
+    """Whether the path that led to a rotated or compressed *file* means it, and not only its log."""
+    return _is_directory(file.root) or fits(file.path, os.path.expanduser(file.root))
+
+
 def _is_directory(root: str) -> bool:
-    return is_remote(root) or os.path.isdir(os.path.expanduser(root))
+    return root.endswith("/") if is_remote(root) else os.path.isdir(os.path.expanduser(root))
 
 
 def _plain(path: str) -> str:
