@@ -47,6 +47,9 @@ def open_anywhere(path: str, stop: StopFlag = _NeverStops) -> Content:
             file: IO[bytes] = system.open(name, "rb", block_size=_BLOCK_BYTES)
             first = file.read(MAGIC_BYTES)
             size_bytes = file.seek(0, os.SEEK_END)
+            if is_remote(name) and size_bytes > _BLOCK_BYTES:
+                file.seek(-1, os.SEEK_END)
+                file.read(1)  # only the web may refuse that, and only far behind the beginning
         except ValueError:  # a web server that gives only all of a file
             return _fetched(system.open(name, "rb", block_size=0), stop)
         if any(first.startswith(magic) for magic in MAGIC):
