@@ -46,6 +46,16 @@ def test_options_in_the_readme_exist(name: str) -> None:
     assert set(re.findall(r"--[a-z][a-z-]+", section)) <= set(re.findall(r"--[a-z][a-z-]+", shown))
 
 
+def test_every_option_of_replay_is_documented() -> None:
+    """Its page names all of them, and no others but those of other programs."""
+    command = [sys.executable, "-m", "logmetrics", "replay", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["replay.md"]))
+    assert options <= told
+    assert told - options <= {"--storage", "--web"}
+
+
 def config_keys() -> list[str]:
     schema = json_schema()
     keys: set[str] = set(schema["properties"])

@@ -15,7 +15,7 @@ from logmetrics.config.specs import SourceSpec
 from logmetrics.replay.reader import PART_BYTES
 from logmetrics.replay.remote_files import find_remote, is_remote, open_anywhere
 from logmetrics.replay.span import PastLog, Segment, Span
-from logmetrics.sources.discovery import FileId, FoundFile, discover
+from logmetrics.sources.discovery import FileId, FoundFile, discover, fits
 from logmetrics.sources.names import COMPRESSED, log_path
 
 # For each file up to where it is read; None: to its end.
@@ -46,14 +46,14 @@ def find_logs(sources: Iterable[SourceSpec], ends: Ends | None = None) -> FoundL
     for number, source in enumerate(sources):
         discovery = discover(replace(source, paths=tuple(path for path in source.paths if not is_remote(path))))
         found.problems.update(discovery.problems)
-        remote = [file for path in source.paths if is_remote(path) for file in find_remote(path)]
+        remote = [file for path in source.paths if is_remote(path) for file in find_remote(path, source.exclude)]
         files = []
         for file in (*discovery.files.values(), *remote):
             if file.file_id in seen or file.role == "excluded":
                 continue
             if ends is not None and ends.get(file.file_id, 0) == 0:
                 continue
-            if file.role == "generation" and ends is None and not _is_directory(file.root):
+            if file.role == "generation" and ends is None and not _is_named(file):
                 found.left_out.append(file.path)
                 continue
             seen.add(file.file_id)
@@ -84,8 +84,13 @@ def _by_log(files: list[FoundFile], paths: set[str], found: FoundLogs, *, known:
     return {log: _oldest_first(log, members) for log, members in logs.items()}
 
 
+def _is_named(file: FoundFile) -> bool:
+    """Whether the path that led to a rotated or compressed *file* means it, and not only its log."""
+    return _is_directory(file.root) or fits(file.path, os.path.expanduser(file.root))
+
+
 def _is_directory(root: str) -> bool:
-    return is_remote(root) or os.path.isdir(os.path.expanduser(root))
+    return root.endswith("/") if is_remote(root) else os.path.isdir(os.path.expanduser(root))
 
 
 def _plain(path: str) -> str:

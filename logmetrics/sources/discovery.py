@@ -129,6 +129,11 @@ def _files_in(directory: str) -> list[str]:
     return [os.path.join(directory, name) for name in names]
 
 
+def fits(path: str, pattern: str) -> bool:
+    """Whether *path* fits a glob."""
+    return _fits(path.split("/"), pattern.split("/"))
+
+
 def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path fits a glob, both cut at the slashes."""
     if not pattern:
@@ -194,6 +199,11 @@ def _add(path: str, role: Role, root: str, found: Discovery, *, explicit: bool =
     else:
         found.files[file_id] = FoundFile(path, file_id, signature_of(status), role, root)
     return True
+
+
+def is_left_out(path: str, patterns: tuple[str, ...]) -> bool:
+    """Whether the file at *path* is not read whatever names it: *patterns* exclude it, or it holds no lines."""
+    return path.endswith(_UNREADABLE) or _excluded(path, patterns)
 
 
 def _excluded(path: str, patterns: tuple[str, ...]) -> bool:
