@@ -146,8 +146,8 @@ CASES: dict[str, tuple[Plan, Told | None, str]] = {
         replace(PLAN, target="remote-write"),
         Told(out_of_order_s=2 * HOUR_S),
         "refuses: history since 2026-11-23T02:00:00Z: http://told:9090 takes no samples that are late, unless they are "
-        "2 h late at most, and refuses a whole request for one of them; set storage: {tsdb: {out_of_order_time_window: 31h}} in "
-        "its configuration and have it read again (SIGHUP, or POST /-/reload); no restart is needed",
+        "2 h late at most, and refuses a whole request for one of them; set storage: {tsdb: {out_of_order_time_window: "
+        "31h}} in its configuration and have it read again (SIGHUP, or POST /-/reload); no restart is needed",
     ),
     "out-of-order window not known": (
         replace(PLAN, target="remote-write"),
