@@ -14,7 +14,7 @@ def batch(number: int) -> Batch:
     """Position, series and pairs that all say *number*; more pages than one, and rows that go."""
     value = f"[{number}]" + " " * 200
     series = [(key, 1, f'["{key}"]', False, value, 0.0, 0.0, 0.0, 0) for key in range(1, 150)]
-    files = [(key, "s", b"p", b"p", "1", str(key), number, 0, b"", 0, 0, 0, 0, 0, 0, 0, 0) for key in range(1, 30)]
+    files = [(key, "s", b"p", b"p", "1", str(key), number, 0, b"", 0, 0, 0, 0, 0, 0, 0, 0, 0) for key in range(1, 30)]
     return {
         "series": series,
         "series_gone": [(1000 + number - 1,)],

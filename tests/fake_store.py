@@ -90,7 +90,7 @@ def samples_of(window: Window) -> Counter[Sample]:
             for at, value in zip(series.times_s, series.values, strict=True):
                 found[labels, at * 1000, struct.pack("<d", value)] += 1
             if series.ends:
-                found[labels, (series.times_s[-1] + window.step_s) * 1000, _STALE] += 1
+                found[labels, (series.times_s[-1] + window.step_s) * 1000 - 1, _STALE] += 1
     return found
 
 

@@ -86,7 +86,7 @@ def test_requests_hold_the_samples(window: Window, samples_max: int) -> None:
         pairs = zip(series.times_s, series.values, strict=True)
         expected[labels] = [(at * 1000, struct.pack("<d", value)) for at, value in pairs]
         if series.ends:
-            end_ms = (series.times_s[-1] + window.step_s) * 1000
+            end_ms = (series.times_s[-1] + window.step_s) * 1000 - 1
             expected[labels].append((end_ms, struct.pack("<Q", STALE_BITS)))
     assert expected == found
 

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -326,3 +327,21 @@ def test_before_a_daemon_that_was_seeded(config: Path, tmp_path: Path) -> None:
     assert counted(once(log.parent, state, "-c", str(config))) == expected(130)
     done = run("replay", "-c", config, "--before-state", state, "--format", "prometheus")
     assert counted(series_of(done.out)) == expected(100)
+
+
+def test_the_step_that_is_not_over(config: Path, tmp_path: Path) -> None:
+    """Of a log that grows it is left out, so that a second replay finds the same samples; totals alone have all."""
+    begin_s = now() // 7200 * 7200
+    times = [datetime.fromtimestamp(at_s, timezone.utc).isoformat() for at_s in (begin_s - 20, begin_s - 10, now())]
+    (tmp_path / "logs/a.log").write_text("".join(f'{{"time": "{time}", "n": 1}}\n' for time in times))
+    done = run("replay", "-c", config, "--openmetrics", tmp_path / "om", "--step", "2h", "--totals", "--format", "json")
+    assert done.code == 0, done.told
+    assert "1 records of the step that is not over yet were left out" in done.told
+    assert "2 series" in done.told
+    text = "".join(path.read_text() for path in sorted((tmp_path / "om").iterdir()))
+    assert [line for line in text.splitlines() if line.startswith("lines_total")] == [
+        f'lines_total{{log="a.log"}} 0 {begin_s - 7200}',
+        f'lines_total{{log="a.log"}} 2 {begin_s}',
+    ]
+    totals = run("replay", "-c", config, "--format", "prometheus")
+    assert counted(series_of(totals.out))[0] == 3

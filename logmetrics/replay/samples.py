@@ -39,7 +39,7 @@ class SampleSeries:
     labels: tuple[tuple[str, str], ...]
     times_s: Sequence[int]
     values: Sequence[int | float]
-    # Nothing of it follows one step behind the last sample: there it becomes stale.
+    # Nothing of it follows one step behind the last sample: right before that it becomes stale.
     ends: bool = False
 
 

@@ -79,7 +79,8 @@ class Encoder:
         for byte in range(8):
             out[_VALUE_AT + byte :: _SAMPLE_BYTES] = data[byte::8]
         if part.ends:
-            out += _sample(last_s + step_s, STALE)
+            # Not at the time of the next sample, or history could not go on there.
+            out += _sample_at((last_s + step_s) * 1000 - 1, STALE)
         return bytes(out)
 
     def _place(self, time_s: int, step_s: int) -> int:
@@ -121,10 +122,15 @@ def _label(name: str, value: str) -> bytes:
     return b"\x0a" + varint(len(body)) + body
 
 
-def _sample(time_s: int, value: bytes = _NO_VALUE) -> bytes:
-    milliseconds = time_s * 1000
+def _sample(time_s: int) -> bytes:
+    return _sample_at(time_s * 1000, _NO_VALUE)
+
+
+def _sample_at(milliseconds: int, value: bytes) -> bytes:
     if not 0 <= milliseconds < 1 << 7 * _TIME_BYTES:
-        raise ReplayError(f"a sample at Unix time {time_s}: remote write is for times from 1970 to 2109; see --since")
+        raise ReplayError(
+            f"a sample at Unix time {milliseconds // 1000}: remote write is for times from 1970 to 2109; see --since"
+        )
     groups = [milliseconds >> 7 * index & 0x7F | 0x80 for index in range(_TIME_BYTES)]
     groups[-1] &= 0x7F
     return b"".join((_BEFORE_VALUE, value, b"\x10", bytes(groups)))
