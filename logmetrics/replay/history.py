@@ -93,8 +93,8 @@ class History:
         self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.problems: list[str] = []
-        # Gauges: metric -> label set -> tick, value and log of the last time that it was set.
-        self.last: dict[int, dict[Labels, tuple[int, int | float, int]]] = {}
+        # Gauges: metric -> label set -> tick and value of the last time that it was set; of info only the last set.
+        self.last: dict[int, dict[Labels, tuple[int, int | float]]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
         self.re_read = 0
@@ -130,8 +130,8 @@ class Gatherer:
         self._in_flight = 0
         self._bytes_total, self._bytes_read, self._lines = found.size_bytes, 0, 0
         self._first_turn: set[int] = set()
-        # Cells from before any time of a log.
-        self._untimed: dict[int, list[bytes]] = {}
+        # What came before any time of a log.
+        self._untimed: dict[int, list[Outcome]] = {}
         self._first_seen: dict[int, int] = {}
         self._segment_lines: dict[tuple[int, int], int] = {}
 
@@ -214,16 +214,15 @@ class Gatherer:
         if number not in self._first_seen and outcome.first_s is not None:
             self._first_seen[number] = outcome.first_s
             self._place_untimed(run, self._untimed.pop(number, []), outcome.first_s)
-        for window, data in outcome.cells.items():
-            spool.add(window, number, data)
-        outcome.cells = {}
         if outcome.untimed:
             last_s = run.last_s if run.last_s is not None else self._first_seen.get(number)
             if last_s is None:
-                self._untimed.setdefault(number, []).append(outcome.untimed)
+                self._untimed.setdefault(number, []).append(outcome)
             else:
-                self._place_untimed(run, [outcome.untimed], last_s)
-            outcome.untimed = b""
+                self._place_untimed(run, [outcome], last_s)
+        for window, data in outcome.cells.items():
+            spool.add(window, number, data)
+        outcome.cells = {}
         line = self._segment_lines.get((number, segment), 0)
         self._segment_lines[number, segment] = line + outcome.tally.lines
         examples = outcome.examples
@@ -233,11 +232,16 @@ class Gatherer:
         }
         outcome.segment = segment
 
-    def _place_untimed(self, run: LogRun, blobs: Iterable[bytes], second: int) -> None:
+    def _place_untimed(self, run: LogRun, outcomes: Iterable[Outcome], second: int) -> None:
+        """What came without a time in *outcomes* was in this *second*."""
         tick = self.job.tick_of(second)
-        if tick != OUTSIDE:
-            for data in blobs:
-                self.history.spool.add(tick // self.job.window_ticks, run.log.number, data, tick)
+        for outcome in outcomes:
+            if tick != OUTSIDE:
+                self.history.spool.add(tick // self.job.window_ticks, run.log.number, outcome.untimed, tick)
+                outcome.untimed_tick = tick
+            else:
+                outcome.untimed_labels, outcome.untimed_last = {}, {}
+            outcome.untimed = b""
 
     def _join_those_done(self) -> None:
         """Bring the logs that are read, as long as all before them are."""
@@ -266,11 +270,10 @@ class Gatherer:
 
     def _join(self, run: LogRun) -> None:
         history, number = self.history, run.log.number
-        if run.problem is not None:
-            history.problems.append(run.problem)
-        blobs = self._untimed.pop(number, [])
-        if blobs:
-            self._place_untimed(run, blobs, run.log.segments[-1].written_s)
+        history.problems += run.problems
+        untimed = self._untimed.pop(number, [])
+        if untimed:
+            self._place_untimed(run, untimed, run.log.segments[-1].written_s)
         self._first_seen.pop(number, None)
         packs: dict[str, int] = {}
         keys: dict[str, None] = {}
@@ -281,6 +284,7 @@ class Gatherer:
                 packs[pack] = packs.get(pack, 0) + count
             keys.update(dict.fromkeys(outcome.keys))
             places[outcome.segment] = outcome.ended
+        self._join_last(run)
         rest = sum(outcome.rest_bytes for outcome in run.outcomes if outcome.rows is not None)
         was_read = any(outcome.was_read for outcome in run.outcomes)
         history.logs.append(ReadLog(run.log, packs, tuple(keys), was_read, rest, places))
@@ -294,17 +298,34 @@ class Gatherer:
         history.sources[source].saw(outcome.least_s, outcome.greatest_s)
         add_to_reader(history.readers[source], outcome.tally)
         families = history.store.families
-        for metric, label_sets in outcome.labels.items():
-            family = families[history.metrics[metric]]
-            for labels in label_sets:
-                family.get(labels, 0)
-        for metric, last in outcome.last.items():
-            known = history.last.setdefault(metric, {})
-            for labels, (tick, value) in last.items():
-                tick = tick or 0
-                if labels not in known or known[labels][0] <= tick or run.log.number == known[labels][2]:
-                    known[labels] = (tick, value, run.log.number)
+        for met in (outcome.untimed_labels, outcome.labels):
+            for metric, label_sets in met.items():
+                family = families[history.metrics[metric]]
+                for labels in label_sets:
+                    family.get(labels, 0)
         self._join_examples(run, outcome)
+
+    def _join_last(self, run: LogRun) -> None:
+        """Of one log the last line counts, of several the one of the latest time."""
+        mine: dict[int, dict[Labels, tuple[int, int | float]]] = {}
+        names = self.history.metrics
+        infos = {number for number, name in enumerate(names) if self.job.config.rule_set.metrics[name].type == "info"}
+        for outcome in run.outcomes:
+            for all_last in (outcome.untimed_last, outcome.last):
+                for metric, last in all_last.items():
+                    if metric in infos:
+                        mine.pop(metric, None)
+                    for labels, (tick, value) in last.items():
+                        known_tick = outcome.untimed_tick if tick is None else tick
+                        mine.setdefault(metric, {})[labels] = (known_tick or 0, value)
+        for metric, last_of_log in mine.items():
+            known = self.history.last.setdefault(metric, {})
+            for labels, (tick, value) in last_of_log.items():
+                others = known.values() if metric in infos else [known[labels]] if labels in known else []
+                if all(before <= tick for before, _ in others):
+                    if metric in infos:
+                        known.clear()
+                    known[labels] = (tick, value)
 
     def _join_examples(self, run: LogRun, outcome: Outcome) -> None:
         source, examples = self.history.sources[run.log.source], outcome.examples

@@ -34,8 +34,13 @@ class FoundLogs:
         return sum(log.size_bytes for log in self.logs)
 
 
-def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None = None) -> FoundLogs:
-    """All logs of *sources*. With *ends* only those files that it names are read, and up to there."""
+def find_logs(
+    sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None = None, part_bytes: int = PART_BYTES
+) -> FoundLogs:
+    """All logs of *sources*. With *ends* only those files that it names are read, and up to there.
+
+    What is no larger than *part_bytes* is not cut.
+    """
     found = FoundLogs()
     seen: set[tuple[int, int]] = set()
     for number, source in enumerate(sources):
@@ -52,7 +57,7 @@ def find_logs(sources: Iterable[SourceSpec], ends: Mapping[FileId, int] | None =
             seen.add(file.file_id)
             files.append(file)
         for path, generations in _by_log(files, found).items():
-            segments = _segments(generations, ends, found)
+            segments = _segments(generations, ends, found, part_bytes)
             if segments:
                 found.logs.append(PastLog(len(found.logs), number, path, segments))
     return found
@@ -96,7 +101,9 @@ def _oldest_first(log: str, files: list[FoundFile]) -> list[FoundFile]:
     return older + [file for file in files if file.path == log]
 
 
-def _segments(files: list[FoundFile], ends: Mapping[FileId, int] | None, found: FoundLogs) -> tuple[Segment, ...]:
+def _segments(
+    files: list[FoundFile], ends: Mapping[FileId, int] | None, found: FoundLogs, part_bytes: int
+) -> tuple[Segment, ...]:
     segments = []
     for file in files:
         size_bytes, time_ns = file.signature
@@ -104,7 +111,7 @@ def _segments(files: list[FoundFile], ends: Mapping[FileId, int] | None, found: 
         if end == 0 or not size_bytes:
             continue
         compressed = False
-        if size_bytes > PART_BYTES:  # smaller ones are not cut
+        if size_bytes > part_bytes:  # smaller ones are not cut
             try:
                 content = open_anywhere(file.path)
             except OSError as error:
