@@ -80,12 +80,14 @@ class Framing:
                 return Framed([], len(data) if all_of_it else 0, 0)
         end = data.rfind(b"\n") + 1
         if end <= start:
-            return Framed([], start, 0, ahead)
+            return Framed([], 0, 0, ahead)
         lines = data[start : end - 1].split(b"\n")
         if self.unwrap is None and not needs_care(lines):
             return Framed(lines, end, len(lines))
         taken = assemble(lines, self.unwrap, all_of_it=all_of_it)
-        used = start + sum(map(len, lines[: taken.lines])) + taken.lines - taken.given_back
+        # What separates an element from the next one is read with that, so that it makes no difference when it came.
+        begin = start if taken.lines else 0
+        used = begin + sum(map(len, lines[: taken.lines])) + taken.lines - taken.given_back
         if self.unwrap is None and taken.lines < len(lines) and data[end:].rstrip() == b"}" and not all_of_it:
             # An object is complete with its brace, also when its program writes no newline behind it.
             whole = assemble([*lines, data[end:].rstrip()], None, all_of_it=False)

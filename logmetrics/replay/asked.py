@@ -51,7 +51,7 @@ class AskedMemory(Memory):
 class AskedPairs(OpenPairs):
     """Open starts that note which keys were opened or closed, and how many were open at the most."""
 
-    __slots__ = ("keys", "most")
+    __slots__ = ("asked", "keys", "most")
 
     # More keys are not noted: then any start that was open before is taken to matter.
     KEYS_MAX = 200_000
@@ -60,12 +60,15 @@ class AskedPairs(OpenPairs):
         super().__init__(kept, timeout_s)
         self.keys: set[str] | None = set()
         self.most = 0
+        # Whether any start or end came, also one without a key: its time ends those that are too old.
+        self.asked = False
 
     def forget_all(self) -> None:
         """See OpenPairs."""
         super().forget_all()
         self.keys = set()
         self.most = 0
+        self.asked = False
 
     def start(self, key: str | None, kept: Kept, path: str = "", time_s: object = None, read_s: float = 0.0) -> None:
         """See OpenPairs."""
@@ -79,6 +82,7 @@ class AskedPairs(OpenPairs):
         return super().end(key, path, time_s)
 
     def _note_key(self, key: str | None) -> None:
+        self.asked = True
         if self.keys is not None and key is not None:
             self.keys.add(key)
             if len(self.keys) > self.KEYS_MAX:

@@ -15,7 +15,7 @@ from typing import Any
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.store.family import Site
-from logmetrics.store.guard import OVERFLOW, Guard, ProcessBudget
+from logmetrics.store.guard import Guard, ProcessBudget
 from logmetrics.store.series import (
     ActiveSeries,
     CounterSeries,
@@ -28,7 +28,8 @@ from logmetrics.store.series import (
 from logmetrics.store.store import target_of
 
 # A counter: a number of measurements by one, or (measurements, sum of whole numbers, other parts of the sum).
-# A histogram: (numbers in each bucket, parts of the sum). A gauge: the last value. Active: the keys. Info: 1.
+# A histogram: (numbers in each bucket, parts of the sum). A gauge: (how often it was set, last value). Active: keys.
+# Info: a number, greater for what was told later.
 Cell = Any
 # Metric -> label set -> ticks and cells in turn, in the order in which they were met.
 Cells = dict[int, dict[Labels, list[Any]]]
@@ -43,10 +44,10 @@ class CellFamily:
     def __init__(self, number: int, spec: MetricSpec, limits: LimitsSpec, touched: dict[Series, CellFamily]) -> None:
         self.number = number
         self.spec = spec
-        # The last value counts.
-        self.is_gauge = spec.type in ("gauge", "info")
         self.sites: list[Site] = []
         self.cells: dict[Labels, list[Any]] = {}
+        # The same of those from before any time.
+        self.untimed: dict[Labels, list[Any]] = {}
         self._guard = Guard(spec, limits, ProcessBudget(limits))
         self._touched = touched
         self._series: dict[Labels, Series] = {}
@@ -57,13 +58,17 @@ class CellFamily:
         series = self._by_raw.get(labels)
         if series is None:
             series = self._meet(labels)
+        if self.spec.type == "info":  # of which the label set that was told last counts, so all of them come here
+            self._touched.pop(series, None)
+            for site in self.sites:
+                site.clear()
         self._touched[series] = self
         return series
 
     def _meet(self, labels: Labels) -> Series:
         form = tuple(
             [
-                OVERFLOW
+                budget.too_long
                 if len(text) > budget.short_max and len(text.encode("utf-8", "replace")) > budget.bytes_max
                 else text
                 for text, budget in zip(self._guard.form(labels), self._guard.values, strict=True)
@@ -79,7 +84,7 @@ class CellFamily:
 
     def begin_anew(self) -> None:
         """Forget all series and cells."""
-        self.cells = {}
+        self.cells, self.untimed = {}, {}
         self._series.clear()
         self._by_raw.clear()
 
@@ -97,6 +102,8 @@ class CellStore:
         self.tick: int | None = None
         # False: what is measured in this tick is not wanted.
         self.keeps = True
+        # How many label sets of info were told.
+        self._told = 0
 
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> Site:
         """See Store."""
@@ -106,9 +113,17 @@ class CellStore:
         self._sites.append(site)
         return site
 
-    def is_gauge(self, number: int) -> bool:
-        """Whether of the metric *number* the last value counts."""
-        return self._by_number[number].is_gauge
+    def last_of(self, cells: Cells) -> dict[int, dict[Labels, tuple[int | None, int | float]]]:
+        """The last values in *cells* of each gauge, and the label set of each info that was told last; with ticks."""
+        last: dict[int, dict[Labels, tuple[int | None, int | float]]] = {}
+        for number, rows in cells.items():
+            kind = self._by_number[number].spec.type
+            if kind == "gauge":
+                last[number] = {labels: (row[-2], row[-1][1]) for labels, row in rows.items()}
+            elif kind == "info":
+                labels, row = max(rows.items(), key=lambda item: item[1][-1])
+                last[number] = {labels: (row[-2], 1)}
+        return last
 
     def turn(self, tick: int | None, *, keeps: bool) -> None:
         """What is measured from now on is of *tick*; None: nobody knows yet of which."""
@@ -123,24 +138,27 @@ class CellStore:
         for series, family in self._touched.items():
             cell = _taken(series)
             if self.keeps and cell is not None:
-                row = family.cells.get(series.labels)
+                if family.spec.type == "info":
+                    self._told += 1
+                    cell = self._told
+                cells = family.untimed if tick is None else family.cells
+                row = cells.get(series.labels)
                 if row is None:
-                    family.cells[series.labels] = [tick, cell]
-                    continue
-                row += (tick, cell)
-                if family.is_gauge:  # the one that was set last is the last
-                    family.cells[series.labels] = family.cells.pop(series.labels)
+                    cells[series.labels] = [tick, cell]
+                else:
+                    row += (tick, cell)
         self._touched.clear()
         for site in self._sites:
             site.clear()
 
-    def take(self) -> Cells:
-        """All cells since the last time."""
+    def take(self) -> tuple[Cells, Cells]:
+        """All cells since the last time, and those of which nobody knew the tick."""
         self.end_tick()
         cells = {family.number: family.cells for family in self._families.values() if family.cells}
+        untimed = {family.number: family.untimed for family in self._families.values() if family.untimed}
         for family in self._families.values():
             family.begin_anew()
-        return cells
+        return cells, untimed
 
 
 def _series_of(spec: MetricSpec, labels: Labels) -> Series:
@@ -176,8 +194,9 @@ def _taken(series: Series) -> Cell | None:
     assert isinstance(series, GaugeSeries)
     if not series.sets:
         return None
+    cell = (series.sets, series.value)
     series.sets = 0
-    return series.value
+    return cell
 
 
 # -- cells put together
@@ -236,23 +255,26 @@ def measurements_of(kind: str, cells: list[Any]) -> int:
         return sum([cell if cell.__class__ is int else cell[0] for cell in cells])
     if kind == "histogram":
         return sum([sum(counts) for counts, _ in cells])
-    return len(cells)
+    return sum([sets for sets, _ in cells]) if kind == "gauge" else len(cells)
 
 
 # -- cells as bytes, by windows of ticks
 
 
-def packed(cells: Cells, window_ticks: int) -> tuple[dict[int, bytes], bytes]:
-    """*cells* by window, a window being so many ticks, and those whose tick nobody knew. Both can be empty."""
+def packed(cells: Cells, window_ticks: int) -> dict[int, bytes]:
+    """*cells* by window, a window being so many ticks."""
     windows: dict[int, Cells] = {}
-    untimed: Cells = {}
     for number, rows in cells.items():
         for labels, row in rows.items():
             for index in range(0, len(row), 2):
-                tick = row[index]
-                of = untimed if tick is None else windows.setdefault(tick // window_ticks, {})
+                of = windows.setdefault(row[index] // window_ticks, {})
                 of.setdefault(number, {}).setdefault(labels, []).extend(row[index : index + 2])
-    return {window: marshal.dumps(some) for window, some in windows.items()}, marshal.dumps(untimed) if untimed else b""
+    return {window: as_bytes(some) for window, some in windows.items()}
+
+
+def as_bytes(cells: Cells) -> bytes:
+    """*cells* as ``unpacked`` takes them; may be empty."""
+    return marshal.dumps(cells) if cells else b""
 
 
 def unpacked(data: bytes) -> Iterator[tuple[int, Labels, list[Any], list[Any]]]:

@@ -5,7 +5,7 @@ of logs, so that the number of processes and the places of cuts make no differen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -95,8 +95,8 @@ class History:
         self.sources = [ReadSource() for _ in config.sources]
         self.logs: list[ReadLog] = []
         self.problems: list[str] = []
-        # Gauges: metric -> label set -> the last value, by the order of logs and lines. What was set last is last.
-        self.last: dict[int, dict[Labels, int | float]] = {}
+        # Gauges: metric -> label set -> tick and value of the last time that it was set; of info only the last set.
+        self.last: dict[int, dict[Labels, tuple[int, int | float]]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
         self.re_read = 0
@@ -132,8 +132,8 @@ class Gatherer:
         self._in_flight = 0
         self._bytes_total, self._bytes_read, self._lines = found.size_bytes, 0, 0
         self._first_turn: set[int] = set()
-        # Cells from before any time of a log.
-        self._untimed: dict[int, list[bytes]] = {}
+        # What came before any time of a log.
+        self._untimed: dict[int, list[Outcome]] = {}
         self._first_seen: dict[int, int] = {}
         self._segment_lines: dict[tuple[int, int], int] = {}
 
@@ -218,22 +218,17 @@ class Gatherer:
         if number not in self._first_seen and outcome.first_s is not None:
             self._first_seen[number] = outcome.first_s
             self._place_untimed(run, self._untimed.pop(number, []), outcome.first_s)
-        for window, data in outcome.cells.items():
-            spool.add(window, number, data)
-        outcome.cells = {}
-        for metric, label_sets in outcome.labels.items():
-            known = run.labels.setdefault(metric, {})
-            # Beyond so many there is no place for any; they go to overflow series when their cells are added up.
-            if len(known) < LABEL_SETS_MAX:
-                known.update(dict.fromkeys(label_sets))
-        outcome.labels = {}
         if outcome.untimed:
             last_s = run.last_s if run.last_s is not None else self._first_seen.get(number)
             if last_s is None:
-                self._untimed.setdefault(number, []).append(outcome.untimed)
+                self._untimed.setdefault(number, []).append(outcome)
             else:
-                self._place_untimed(run, [outcome.untimed], last_s)
-            outcome.untimed = b""
+                self._place_untimed(run, [outcome], last_s)
+        for window, data in outcome.cells.items():
+            spool.add(window, number, data)
+        outcome.cells = {}
+        _meet(run, outcome.labels)
+        outcome.labels = {}
         line = self._segment_lines.get((number, segment), 0)
         self._segment_lines[number, segment] = line + outcome.tally.lines
         examples = outcome.examples
@@ -243,11 +238,17 @@ class Gatherer:
         }
         outcome.segment = segment
 
-    def _place_untimed(self, run: LogRun, blobs: Iterable[bytes], second: int) -> None:
+    def _place_untimed(self, run: LogRun, outcomes: Iterable[Outcome], second: int) -> None:
+        """What came without a time in *outcomes* was in this *second*."""
         tick = self.job.tick_of(second)
-        if tick != OUTSIDE:
-            for data in blobs:
-                self.history.spool.add(tick // self.job.window_ticks, run.log.number, data, tick)
+        for outcome in outcomes:
+            if tick != OUTSIDE:
+                self.history.spool.add(tick // self.job.window_ticks, run.log.number, outcome.untimed, tick)
+                outcome.untimed_tick = tick
+                _meet(run, outcome.untimed_labels)
+            else:
+                outcome.untimed_last = {}
+            outcome.untimed, outcome.untimed_labels = b"", {}
 
     def _join_those_done(self) -> None:
         """Bring the logs that are read, as long as all before them are."""
@@ -276,11 +277,10 @@ class Gatherer:
 
     def _join(self, run: LogRun) -> None:
         history, number = self.history, run.log.number
-        if run.problem is not None:
-            history.problems.append(run.problem)
-        blobs = self._untimed.pop(number, [])
-        if blobs:
-            self._place_untimed(run, blobs, run.log.segments[-1].written_s)
+        history.problems += run.problems
+        untimed = self._untimed.pop(number, [])
+        if untimed:
+            self._place_untimed(run, untimed, run.log.segments[-1].written_s)
         self._first_seen.pop(number, None)
         for metric, label_sets in run.labels.items():
             family = history.store.families[history.metrics[metric]]
@@ -295,6 +295,7 @@ class Gatherer:
                 packs[pack] = packs.get(pack, 0) + count
             keys.update(dict.fromkeys(outcome.keys))
             places[outcome.segment] = outcome.ended
+        self._join_last(run)
         rest = sum(outcome.rest_bytes for outcome in run.outcomes if outcome.rows is not None)
         was_read = any(outcome.was_read for outcome in run.outcomes)
         history.logs.append(ReadLog(run.log, packs, tuple(keys), was_read, rest, places))
@@ -307,12 +308,29 @@ class Gatherer:
         history.sources[source].tally.add(outcome.tally)
         history.sources[source].saw(outcome.least_s, outcome.greatest_s)
         add_to_reader(history.readers[source], outcome.tally)
-        for metric, last in outcome.last.items():
-            known = history.last.setdefault(metric, {})
-            for labels, value in last.items():
-                known.pop(labels, None)  # the youngest comes last
-                known[labels] = value
         self._join_examples(run, outcome)
+
+    def _join_last(self, run: LogRun) -> None:
+        """Of one log the last line counts, of several the one of the latest time."""
+        mine: dict[int, dict[Labels, tuple[int, int | float]]] = {}
+        names = self.history.metrics
+        infos = {number for number, name in enumerate(names) if self.job.config.rule_set.metrics[name].type == "info"}
+        for outcome in run.outcomes:
+            for all_last in (outcome.untimed_last, outcome.last):
+                for metric, last in all_last.items():
+                    if metric in infos:
+                        mine.pop(metric, None)
+                    for labels, (tick, value) in last.items():
+                        known_tick = outcome.untimed_tick if tick is None else tick
+                        mine.setdefault(metric, {})[labels] = (known_tick or 0, value)
+        for metric, last_of_log in mine.items():
+            known = self.history.last.setdefault(metric, {})
+            for labels, (tick, value) in last_of_log.items():
+                others = known.values() if metric in infos else [known[labels]] if labels in known else []
+                if all(before <= tick for before, _ in others):
+                    if metric in infos:
+                        known.clear()
+                    known[labels] = (tick, value)
 
     def _join_examples(self, run: LogRun, outcome: Outcome) -> None:
         source, examples = self.history.sources[run.log.source], outcome.examples
@@ -326,6 +344,14 @@ class Gatherer:
                 source.shapes[shape].count += count
             elif len(source.shapes) < SHAPES_MAX:
                 source.shapes[shape] = Shape(count, f"{path}:{line + 1}", text)
+
+
+def _meet(run: LogRun, labels: Mapping[int, Iterable[Labels]]) -> None:
+    """Note which label sets ask for a place. Beyond so many there is none for any: these go to overflow series."""
+    for metric, label_sets in labels.items():
+        known = run.labels.setdefault(metric, {})
+        if len(known) < LABEL_SETS_MAX:
+            known.update(dict.fromkeys(label_sets))
 
 
 def _pair_names(program: Program) -> PairNames:

@@ -9,6 +9,7 @@ the one before it left; so the result is that of reading the log from its start 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,10 +18,13 @@ from logmetrics.replay.logs import spans_of
 from logmetrics.replay.reader import PART_BYTES
 from logmetrics.replay.span import Before, Outcome, PastLog, Place, Span, StateRow
 from logmetrics.rules.pairs import OpenPairs
+from logmetrics.sources.tail import BLOCK_BYTES
 from logmetrics.store.series import Labels
 
-# So much of a log that must be read in order is read in one go.
-_IN_ORDER_BYTES = 4 * PART_BYTES
+# Of a log that must be read in order so many parts are read in one go.
+_IN_ORDER_PARTS = 4
+# In a year less than this, nobody can take a time for one of the year before.
+_SURE_OF_YEAR_S = 363 * 86_400
 
 
 @dataclass(slots=True)
@@ -91,20 +95,22 @@ class LogRun:
         # Starts that logs before this one left open; known when these are done.
         self.others: tuple[StateRow, ...] = ()
         self.restarts = 0
-        self.problem: str | None = None
         self._start()
 
     def _start(self) -> None:
         self.spans = spans_of(self.log, self.part_bytes)
         self.outcomes: list[Outcome] = []
         self._pairs_asked = PairsAsked()
+        self.problems: list[str] = []
         self.done = not self.spans
         self.labels.clear()
         self._index = 0
         self._numbers = {(span.segment, span.start): number for number, span in enumerate(self.spans)}
-        self._results: dict[int, list[Outcome]] = {}
+        self._results: dict[int, list[Outcome] | str] = {}
         self._place = Place()
         self._segment = 0
+        # Where the last piece of the segment that was read in order ended; a record may have begun before.
+        self._stopped = 0
         self._before = Before(rows=self.others)
         self._in_order = False
         self._asked_for: Span | None = None
@@ -127,7 +133,9 @@ class LogRun:
         if not self._in_order or self.done or self._asked_for is not None:
             return None
         segment = self.log.segments[self._segment]
-        stop = None if segment.compressed else self._place.offset + _IN_ORDER_BYTES
+        # Stops at the end of a block, where a tail that reads on would stop, too.
+        size = max(_IN_ORDER_PARTS * self.part_bytes // BLOCK_BYTES, 1) * BLOCK_BYTES
+        stop = None if segment.compressed else (max(self._place.offset, self._stopped) // size + 1) * size
         end = segment.size_bytes if segment.end is None else segment.end
         if stop is not None and stop >= end:
             stop = None
@@ -137,31 +145,44 @@ class LogRun:
 
     def take(self, span: Span, result: list[Outcome] | str) -> None:
         """What came out of *span*, or why it could not be read."""
-        if isinstance(result, str):
-            if span is self._asked_for or not self._in_order:
-                self.problem = f"{self.log.segments[span.segment].path}: {result}"
-                self.done = True
-            return
         if span is self._asked_for:
             self._asked_for = None
-            self._go_on(span, result)
+            self._use(span, result)
             return
         if self._in_order or self.done:
             return
         self._results[self._numbers[span.segment, span.start]] = result
         while not self._in_order and self._index in self._results:
-            span, outcomes = self.spans[self._index], self._results.pop(self._index)
-            if self._is_right(span, outcomes):
+            span, result = self.spans[self._index], self._results.pop(self._index)
+            if span.segment < self._segment:  # a part of it before could not be read
                 self._index += 1
-                self._go_on(span, outcomes)
+            elif isinstance(result, str) or self._is_right(span, result):
+                self._index += 1
+                self._use(span, result)
             else:
                 self._in_order = True
                 self._results.clear()
 
+    def _use(self, span: Span, result: list[Outcome] | str) -> None:
+        if not isinstance(result, str):
+            self._go_on(span, result)
+            return
+        self.problems.append(f"{self.log.segments[span.segment].path}: {result}")
+        self._next_segment()
+
+    def _next_segment(self) -> None:
+        self._segment += 1
+        self._place = Place()
+        self._stopped = 0
+        self.done = self._segment >= len(self.log.segments)
+
     def _is_right(self, span: Span, outcomes: list[Outcome]) -> bool:
         """Whether what came before *span* would have made no difference."""
         before, last = self._before, outcomes[-1]
-        if span.segment != self._segment or outcomes[0].began != self._place:
+        if span.segment != self._segment or outcomes[0].began != self._place or last.gave_up:
+            return False
+        year_s, last_s = last.asked_year_s, before.last_s
+        if year_s is not None and last_s is not None and year_s - last_s > _SURE_OF_YEAR_S:
             return False
         if last.asked_memory and any(not is_pair_row(key) for _, _, key, _, _ in before.rows):
             return False
@@ -175,8 +196,12 @@ class LogRun:
         before, last = self._before, outcomes[-1]
         assert last.rows is not None
         rows = last.rows
-        self._pairs_asked.add(last)
+        open_before = Counter(name for _, name, key, _, _ in before.rows if is_pair_row(key))
         for outcome in outcomes:
+            if span.before is None:  # so far only its own starts are counted
+                for number in outcome.most_open:
+                    outcome.most_open[number] += open_before[self.pairs.by_rule[number][0]]
+            self._pairs_asked.add(outcome)
             self.accept(self, outcome, span.segment)
             # Of a long log there are many; what is large is known elsewhere now.
             outcome.pair_keys, outcome.rows = {}, () if outcome.rows is not None else None
@@ -187,10 +212,11 @@ class LogRun:
             rows if span.before is not None else (*before.rows, *rows),
         )
         self._place = last.ended
+        self._stopped = 0 if span.place is None else span.stop or 0
+        if last.problem is not None:
+            self.problems.append(f"{self.log.segments[span.segment].path}: {last.problem}")
         if span.stop is None:
-            self._segment += 1
-            self._place = Place()
-        self.done = self._segment >= len(self.log.segments)
+            self._next_segment()
 
     @property
     def last_s(self) -> int | None:

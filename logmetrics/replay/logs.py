@@ -36,10 +36,11 @@ class FoundLogs:
         return sum(log.size_bytes for log in self.logs)
 
 
-def find_logs(sources: Iterable[SourceSpec], ends: Ends | None = None) -> FoundLogs:
+def find_logs(sources: Iterable[SourceSpec], ends: Ends | None = None, part_bytes: int = PART_BYTES) -> FoundLogs:
     """All logs of *sources*. With *ends* only those files that it names are read, and up to there.
 
-    Those are rotated generations, too, of logs that are named by themselves: the daemon knows them.
+    Those are rotated generations, too, of logs that are named by themselves: the daemon knows them. What is no larger
+    than *part_bytes* is not cut.
     """
     found = FoundLogs()
     seen: set[tuple[int, int]] = set()
@@ -60,7 +61,7 @@ def find_logs(sources: Iterable[SourceSpec], ends: Ends | None = None) -> FoundL
             files.append(file)
         paths = {file.path for file in (*discovery.files.values(), *remote)}
         for path, generations in _by_log(files, paths, found, known=ends is not None).items():
-            segments = _segments(generations, ends, found)
+            segments = _segments(generations, ends, found, part_bytes)
             if segments:
                 found.logs.append(PastLog(len(found.logs), number, path, segments))
     return found
@@ -112,7 +113,7 @@ def _oldest_first(log: str, files: list[FoundFile]) -> list[FoundFile]:
     return older + [file for file in files if file.path == log]
 
 
-def _segments(files: list[FoundFile], ends: Ends | None, found: FoundLogs) -> tuple[Segment, ...]:
+def _segments(files: list[FoundFile], ends: Ends | None, found: FoundLogs, part_bytes: int) -> tuple[Segment, ...]:
     segments = []
     for file in files:
         size_bytes, time_ns = file.signature
@@ -120,7 +121,7 @@ def _segments(files: list[FoundFile], ends: Ends | None, found: FoundLogs) -> tu
         if not size_bytes:
             continue
         compressed = False
-        if max(size_bytes, end or 0) > PART_BYTES:  # smaller ones are not cut
+        if max(size_bytes, end or 0) > part_bytes:  # smaller ones are not cut
             try:
                 content = open_anywhere(file.path)
             except OSError as error:

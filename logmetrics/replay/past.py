@@ -98,12 +98,12 @@ class PastGauge(PastSeries):
 
     def absorb(self, row: Row) -> None:
         if row:
-            self.value = row[-1][1]
+            _, self.value = row[-1][1]
 
     def changes(self, row: Row, first: int, end: int) -> list[Change]:  # noqa: ARG002
         changes = []
         for tick, cells in groupby(row, _tick):
-            [*_, (_, self.value)] = cells
+            [*_, (_, (_, self.value))] = cells
             changes.append((tick, self.value))
         return changes
 
@@ -136,7 +136,8 @@ class PastActive(PastSeries):
     def changes(self, row: Row, first: int, end: int) -> list[Change]:
         self.absorb(row)
         changes = []
-        by_tick = {tick: [key for _, keys in cells for key in keys] for tick, cells in groupby(row, _tick)}
+        # Each key once, so that it makes no difference into how many cells a tick was cut.
+        by_tick = {tick: dict.fromkeys(key for _, keys in cells for key in keys) for tick, cells in groupby(row, _tick)}
         for tick in range(first, end):
             for key in by_tick.get(tick, ()):
                 self._seen.pop(key, None)

@@ -78,6 +78,14 @@ def _read(batch: Batch) -> list[Result]:
     return read_batch(_reader, batch)
 
 
+def _died(batch: Batch) -> ReplayError:
+    where = batch[0].log.segments[batch[0].segment].path
+    return ReplayError(
+        f"a process that read logs was killed, perhaps for want of memory, near {where}; nothing was written. "
+        "Try again with fewer --jobs"
+    )
+
+
 class Processes:
     """So many processes on this machine."""
 
@@ -89,7 +97,10 @@ class Processes:
 
     def submit(self, batch: Batch) -> None:
         """See Pool."""
-        self._running[self._executor.submit(_read, batch)] = batch
+        try:
+            self._running[self._executor.submit(_read, batch)] = batch
+        except BrokenProcessPool as error:
+            raise _died(batch) from error
 
     def next(self) -> tuple[Batch, list[Result]]:
         """See Pool. Raises ReplayError when a process died."""
@@ -101,12 +112,11 @@ class Processes:
         try:
             return batch, future.result()
         except BrokenProcessPool as error:
-            where = batch[0].log.segments[batch[0].segment].path
-            raise ReplayError(
-                f"a process that read logs was killed, perhaps for want of memory, near {where}; nothing was written. "
-                "Try again with fewer --jobs"
-            ) from error
+            raise _died(batch) from error
 
     def close(self) -> None:
-        """See Pool."""
+        """See Pool. Nobody waits for what is still being read."""
+        if self._running:
+            for process in list((self._executor._processes or {}).values()):
+                process.terminate()
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from logmetrics.formats.framing import FIRST_BYTES, Stamped, framing_of
 from logmetrics.replay.asked import KEEPERS, AskedMemory, AskedPairs
-from logmetrics.replay.cells import CellStore, packed
+from logmetrics.replay.cells import CellStore, as_bytes, packed
 from logmetrics.replay.examples import Judge
 from logmetrics.replay.remote_files import open_anywhere
 from logmetrics.replay.span import OUTSIDE, Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
@@ -22,11 +22,11 @@ from logmetrics.rules.compile import compiled
 from logmetrics.rules.functions import time
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
-from logmetrics.sources.content import Content
+from logmetrics.sources.content import CompressedContent, Content
 from logmetrics.sources.discovery import FoundFile
 from logmetrics.sources.position import HEAD_BYTES, WINDOW_BYTES, Position, hash_of
 from logmetrics.sources.reader import SourceReader
-from logmetrics.sources.tail import Tail
+from logmetrics.sources.tail import BLOCK_BYTES, ContentChangedError, Tail
 
 # So much is read until what came out of it is handed over: it bounds memory, whatever a log holds.
 PART_BYTES = 8 * 1024 * 1024
@@ -125,6 +125,8 @@ class SpanReader:
         content = open_anywhere(segment.path)
         try:
             return list(_Reading(self.job, self._sources[number], span, segment, content).parts())
+        except ContentChangedError as error:
+            raise OSError(0, "was rewritten while it was read") from error
         finally:
             content.close()
 
@@ -136,8 +138,12 @@ class _Reading:
         self.job = job
         self.source = source
         self.span = span
-        end = segment.end if segment.end is not None else content.end(0) if not content.compressed else 1 << 62
-        stop = end if span.stop is None else line_border(content, span.stop, end)
+        self.content = content
+        end = _end_of(segment, content)
+        if span.stop is None or span.place is not None:
+            stop = end if span.stop is None else span.stop
+        else:
+            stop = line_border(content, span.stop, end)
         place = span.place or Place(min(line_border(content, span.start, end), stop))
         self.tail = _tail_at(Part(content, stop), place, span, segment, source.reader)
         self.log = self.tail.log = source.log(span.log.path)
@@ -160,13 +166,20 @@ class _Reading:
         self.greatest_s: int | None = None
 
     def parts(self) -> Iterator[Outcome]:
-        tail = self.tail
+        tail, gave_up, problem = self.tail, False, None
         part_end = tail.position.read_to + PART_BYTES
         while True:
-            lines = tail.lines
-            records = tail.read_records()
+            lines, given_up = tail.lines, tail.given_up
+            try:
+                records = tail.read_records()
+            except OSError as error:
+                if not self.content.compressed:
+                    raise
+                problem = error.strerror or str(error)  # it is damaged; what stands before is as good as ever
+                break
             if records is None:
                 break
+            gave_up = tail.given_up > given_up
             if records:
                 # Where records are lines, their numbers are known.
                 self._line = lines if tail.lines - lines == len(records) else tail.lines - len(records)
@@ -175,7 +188,16 @@ class _Reading:
                 yield self._outcome(last=False)
                 self._begin_part(_place_of(tail))
                 part_end = tail.position.read_to + PART_BYTES
-        yield self._outcome(last=True)
+        outcome = self._outcome(last=True)
+        outcome.gave_up = gave_up and self.span.stop is not None and tail.position.read_to % BLOCK_BYTES > 0
+        outcome.problem = problem or self._is_cut_off()
+        yield outcome
+
+    def _is_cut_off(self) -> str | None:
+        content = self.content
+        if not isinstance(content, CompressedContent) or content.length is None or content.complete:
+            return None
+        return "ends in the middle of what was compressed: it is cut off, or still being written"
 
     def _apply(self, records: list[bytes]) -> None:
         seconds = self._seconds_of(records)
@@ -232,29 +254,26 @@ class _Reading:
     def _outcome(self, *, last: bool) -> Outcome:
         source, tail, moments = self.source, self.tail, self.moments
         self._count()
-        cells = source.cells.take()
-        gauges = {
-            number: {labels: row[-1] for labels, row in rows.items()}
-            for number, rows in cells.items()
-            if source.cells.is_gauge(number)
-        }
-        by_window, untimed = packed(cells, self.job.window_ticks)
+        cells, untimed = source.cells.take()
         program = source.program
         memories = [program.remembered, *(memory for rule in program.rules for memory in rule.memories.values())]
         outcome = Outcome(
             self.began,
             _place_of(tail),
             self.tally,
-            by_window,
-            untimed,
+            packed(cells, self.job.window_ticks),
+            as_bytes(untimed),
             {number: list(rows) for number, rows in cells.items()},
-            gauges,
+            source.cells.last_of(cells),
+            {number: list(rows) for number, rows in untimed.items()},
+            source.cells.last_of(untimed),
             least_s=self.least_s,
             greatest_s=self.greatest_s,
             first_s=self.first_s,
             last_s=moments.last_s,
             zone=moments.learned_zone,
             asked_zone=moments.asked_zone,
+            asked_year_s=moments.asked_year_s,
             asked_memory=any(memory.asked for memory in memories if isinstance(memory, AskedMemory)),
             keys=tuple(islice(self.log.kinds or (), 200)),
             was_read=self.log.was_read,
@@ -273,7 +292,7 @@ class _Reading:
     def _tell_pairs(self, outcome: Outcome) -> None:
         for number, rule in enumerate(self.source.program.rules):
             pairs = rule.open_pairs
-            if isinstance(pairs, AskedPairs) and pairs.keys != set():
+            if isinstance(pairs, AskedPairs) and pairs.asked:
                 outcome.pair_keys[number] = None if pairs.keys is None else frozenset(pairs.keys)
                 outcome.most_open[number] = pairs.most
 
@@ -309,6 +328,16 @@ class _Reading:
                     if count:
                         tally.broken[number, reason] = count
                         rule.open_pairs.broken[reason] = 0
+
+
+def _end_of(segment: Segment, content: Content) -> int:
+    """Up to where *segment* is read: what is written to it meanwhile is for another time. Raises OSError."""
+    if content.compressed:
+        return 1 << 62 if segment.end is None else segment.end
+    end = segment.size_bytes if segment.end is None else segment.end
+    if content.end(0) < end:
+        raise OSError(0, "is shorter than it was at first: it was rotated or cut off meanwhile")
+    return end
 
 
 def _tail_at(content: Content, place: Place, span: Span, segment: Segment, reader: SourceReader) -> Tail:

@@ -95,7 +95,7 @@ def _pool(reading: Reading, found: FoundLogs, job: Job) -> Pool:
 
 def logs_of(reading: Reading) -> FoundLogs:
     """The logs of *reading*."""
-    return find_logs(reading.config.sources, reading.ends)
+    return find_logs(reading.config.sources, reading.ends, reading.part_bytes)
 
 
 def default_jobs() -> int:

@@ -170,8 +170,11 @@ class Outcome:
     cells: dict[int, bytes]
     untimed: bytes
     labels: dict[int, list[Labels]]
-    last: dict[int, dict[Labels, int | float]]
-    first_tick: int | None = None
+    last: dict[int, dict[Labels, tuple[int | None, int | float]]]
+    # The same of the untimed cells, and their tick when it is known; they came before all others.
+    untimed_labels: dict[int, list[Labels]]
+    untimed_last: dict[int, dict[Labels, tuple[int | None, int | float]]]
+    untimed_tick: int | None = None
     least_s: int | None = None
     greatest_s: int | None = None
     # The first second that a record told, and whether all of the log before would have been needed to know better.
@@ -179,6 +182,8 @@ class Outcome:
     last_s: int | None = None
     zone: tzinfo | None = None
     asked_zone: bool = False
+    # The latest time without a year that was understood without one before it.
+    asked_year_s: int | None = None
     asked_memory: bool = False
     # For each rule with pairs: its keys (None: too many), and how many were open at the most.
     pair_keys: dict[int, frozenset[str] | None] = field(default_factory=dict)
@@ -189,6 +194,10 @@ class Outcome:
     keys: tuple[str, ...] = ()
     was_read: bool = False
     rest_bytes: int = 0
+    # A record was given up at the border of the span, which it may not have been within the log.
+    gave_up: bool = False
+    # Why the file could not be read to its end.
+    problem: str | None = None
     examples: Examples = field(default_factory=Examples)
     # Filled in by whoever brings it in order.
     segment: int = 0

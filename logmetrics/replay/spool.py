@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from logmetrics.errors import ReplayError
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -22,6 +24,7 @@ class Spool:
 
     def __init__(self, directory: str | None = None) -> None:
         self._file = tempfile.TemporaryFile(prefix="logmetrics-", dir=directory)  # noqa: SIM115 - closed by close
+        self._directory = directory or tempfile.gettempdir()
         self._end = 0
         self._windows: dict[int, list[_Entry]] = {}
 
@@ -35,8 +38,11 @@ class Spool:
         return self._end
 
     def add(self, window: int, log: int, data: bytes, tick: int | None = None) -> None:
-        """Keep *data*, cells of *log*; those of one log come in the order of its lines. Raises OSError."""
-        self._file.write(data)
+        """Keep *data*, cells of *log*; those of one log come in the order of its lines. Raises ReplayError."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise ReplayError(f"{self._directory}: {error.strerror}; TMPDIR can name a place with more room") from error
         self._windows.setdefault(window, []).append(_Entry(log, self._end, len(data), tick))
         self._end += len(data)
 

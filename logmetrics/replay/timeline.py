@@ -55,8 +55,8 @@ class Samples:
                 track.past.give(family.series[labels])
         for metric, last in self.history.last.items():
             family = self.families[metric]
-            for labels, value in last.items():
-                series = family.get(labels)
+            for labels, (_, value) in last.items():
+                series = family.get(labels, 0)
                 if isinstance(series, GaugeSeries):
                     series.set(value)
 
@@ -156,9 +156,11 @@ class Samples:
     def _rows_of(self, window: int) -> dict[Track, Row]:
         """The cells of each series in *window*, by tick."""
         found: dict[Track, Row] = {}
-        for data, override in self.history.spool.cells(window):
+        for place, (data, override) in enumerate(self.history.spool.cells(window)):
             for number, labels, ticks, cells in unpacked(data):
                 track = self._track(self.families[number], labels, cells)
+                if track.spec.type == "info":
+                    cells = [(place, cell) for cell in cells]  # in the order in which they were told
                 if override is not None:
                     ticks = [override] * len(cells)
                 found.setdefault(track, []).extend(zip(ticks, cells, strict=True))

@@ -4,7 +4,7 @@ increment, and ends where it was left alone for so long that the live ones would
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logmetrics.config.specs import MetricSpec
@@ -122,10 +122,9 @@ class WindowMaker:
 
     def _make_info(self, tracks: Sequence[Track], rows: Mapping[Track, Row], before: WindowMaker) -> None:
         holder = next((track for track in tracks if track.present), None)
-        told = sorted(
-            ((tick, order), track) for order, track in _in_order(tracks, rows) for tick in _ticks(rows[track])
-        )
-        by_tick = {tick: track for (tick, _), track in told}
+        told = [(tick, order, track) for track in tracks if track in rows for tick, order in rows[track]]
+        told.sort(key=lambda entry: entry[:2])
+        by_tick = {tick: track for tick, _, track in told}
         place = self.first
         spans: dict[Track, list[tuple[int, int]]] = {}
         for tick, track in [*by_tick.items(), (self.end, None)]:
@@ -142,11 +141,3 @@ class WindowMaker:
             for first, end in parts:
                 self._add(track, first, [1] * (end - first))
                 self._made[track][-1].ends = end < self.end
-
-
-def _ticks(row: Row) -> Iterable[int]:
-    return dict.fromkeys(tick for tick, _ in row)
-
-
-def _in_order(tracks: Sequence[Track], rows: Mapping[Track, Row]) -> list[tuple[int, Track]]:
-    return [(order, track) for order, track in enumerate(tracks) if track in rows]

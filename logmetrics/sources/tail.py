@@ -44,6 +44,7 @@ class Tail:
         "content",
         "first",
         "found",
+        "given_up",
         "grown_s",
         "identified",
         "lines",
@@ -69,10 +70,8 @@ class Tail:
         self._sample = (0, b"")
         # Monotonic time at which the file was last seen to grow.
         self.grown_s = 0.0
-        # Lines that were taken; records longer than the bound; NULs skipped at the start of lines.
-        self.lines = 0
-        self.oversize = 0
-        self.nul_bytes = 0
+        # Lines taken, records that were too long, those of them given up at a block's end, NULs skipped before lines.
+        self.lines = self.oversize = self.given_up = self.nul_bytes = 0
         self._unsettled = False
         self._settled_s = 0.0
         self._prepare(b"")
@@ -246,7 +245,7 @@ class Tail:
         """
         assert self.content is not None
         place = self.position.read_to
-        data = self.content.read(place, BLOCK_BYTES)
+        data = self.content.read(place, BLOCK_BYTES - place % BLOCK_BYTES)  # at whose end too long records are given up
         if not data:
             return None
         # After the read: what was read belongs to the same content as what was counted. (A decoder reads on in what it
@@ -312,6 +311,7 @@ class Tail:
         records = framed.records
         rest = self._counted(pending, framed)
         if len(rest) > self.reader.spec.max_line_bytes:
+            self.given_up += 1
             framed = framing.take(rest, self._counted_window, self._ahead, all_of_it=True)
             records = records + framed.records
             rest = self._counted(rest, framed)

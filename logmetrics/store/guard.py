@@ -58,6 +58,11 @@ class LabelBudget:
         # From what logs hold to the forms of known values: a memo.
         self.forms: dict[str, str] = {}
 
+    @property
+    def too_long(self) -> str:
+        """Stands for all values that are too long: it is refused as each of them would be."""
+        return "x" * (max(self.bytes_max, SEARCHED_CHARACTERS_MAX) + 1)
+
     def form(self, value: str) -> str:
         """*value* as a label's: clean, and without ids unless they are wanted. One that is far too long stays so."""
         if len(value) <= PLAIN_CHARACTERS_MAX and value and is_plain(value) and value != OVERFLOW:

@@ -42,6 +42,8 @@ class Moments:
     absurd: int = 0
     # Whether a time in text was read as of ``zone`` for want of a learned one, so that a cut before it would matter.
     asked_zone: bool = False
+    # The latest time without a year that was understood before any other time was known.
+    asked_year_s: int | None = None
 
     def seconds_of(self, records: list[bytes], envelope_s: int | None = None) -> list[int | None]:
         """The time of each record, in order; None for those before any time is known.
@@ -105,4 +107,9 @@ class Moments:
                 self.asked_zone = True
             else:
                 zone = self.learned_zone
-        return yearless_s(wall_s, zone, self.written_s, self.last_s) if kind == YEARLESS else instant_s(wall_s, zone)
+        if kind != YEARLESS:
+            return instant_s(wall_s, zone)
+        seconds = yearless_s(wall_s, zone, self.written_s, self.last_s)
+        if self.last_s is None and seconds is not None:
+            self.asked_year_s = seconds if self.asked_year_s is None else max(self.asked_year_s, seconds)
+        return seconds
