@@ -97,10 +97,14 @@ class Processes:
 
     def submit(self, batch: Batch) -> None:
         """See Pool."""
+        # This may start a process. An interrupt is for this one alone, and not while it tells a new one what to do.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._running[self._executor.submit(_read, batch)] = batch
         except BrokenProcessPool as error:
             raise _died(batch) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def next(self) -> tuple[Batch, list[Result]]:
         """See Pool. Raises ReplayError when a process died."""

@@ -82,8 +82,12 @@ def read_history(
     history = History(job, Spool(reading.spool_directory))
     for path, what in found.problems.items():
         history.problems.append(f"{path}: {what}")
-    with closing(pool_of(job) if pool_of else _pool(reading, found, job)) as pool:
-        Gatherer(job, found, pool, history, show, reading.part_bytes).run()
+    try:
+        with closing(pool_of(job) if pool_of else _pool(reading, found, job)) as pool:
+            Gatherer(job, found, pool, history, show, reading.part_bytes).run()
+    except BaseException:
+        history.spool.close()
+        raise
     return history
 
 
