@@ -114,7 +114,7 @@ class Replays:
 
 def finished(history: History, *, wants_samples: bool) -> Replayed:
     """The totals and samples of *history*."""
-    samples = Samples(history, {}, wanted=wants_samples, live_from_s=None)
+    samples = Samples(history, {}, wanted=wants_samples)
     values: Values = {}
     ends: Ends = {}
     for window in samples.windows():
