@@ -127,7 +127,7 @@ def result(directory: Path, *arguments: str | Path, cwd: Path = ROOT) -> dict[st
     options = ["--openmetrics", directory, "--label", "job=j", "--label", "instance=i"]
     code, out, told = replay(*arguments, *options, "--totals", "--format", "prometheus", cwd=cwd)
     assert code == 0, told
-    assert told.count("\n") == 1, told  # what was written, and nothing of Dask's
+    assert told.count("\n") == 2, told  # what was written and where, and nothing of Dask's
     assert "logmetrics_source_lines_total" in out
     return {"totals": out, **{path.name: path.read_text() for path in directory.iterdir()}}
 
