@@ -60,7 +60,7 @@ p { margin: .25rem 0; max-width: 46rem; }
 section { overflow-x: auto; }
 section > p { margin: .75rem 0; }
 a { color: var(--link); }
-code, .name { overflow-wrap: anywhere; }
+code, .name, header p { overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .mute, .axis, thead th, .detail, .sum { color: var(--mute); }
 .alarm { color: var(--alarm); }
