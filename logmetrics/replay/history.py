@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from logmetrics.replay.log_run import LogRun, PairNames, is_pair_row
@@ -26,8 +27,8 @@ _BATCH_SPANS = 64
 # So many logs are read beside the one whose turn it is; what came out of them waits.
 _LOGS_AHEAD = 256
 EXAMPLES_MAX = 10
-# Of one metric in one log so many are asked for a place; budgets are far smaller, unless somebody raised them.
-LABEL_SETS_MAX = 200_000
+# Of one metric in one log so many label sets are asked for a place, for each series that the process may have.
+LABEL_SETS_PER_SERIES = 2
 SHAPES_MAX = 200
 
 
@@ -227,7 +228,7 @@ class Gatherer:
         for window, data in outcome.cells.items():
             spool.add(window, number, data)
         outcome.cells = {}
-        _meet(run, outcome.labels)
+        self._meet(run, outcome.labels)
         outcome.labels = {}
         line = self._segment_lines.get((number, segment), 0)
         self._segment_lines[number, segment] = line + outcome.tally.lines
@@ -238,6 +239,14 @@ class Gatherer:
         }
         outcome.segment = segment
 
+    def _meet(self, run: LogRun, labels: Mapping[int, Iterable[Labels]]) -> None:
+        """Note which label sets ask for a place. Beyond so many there is none for any: these go to overflow series."""
+        most = LABEL_SETS_PER_SERIES * self.job.config.limits.series
+        for metric, label_sets in labels.items():
+            known = run.labels.setdefault(metric, {})
+            if len(known) < most:
+                known.update(islice(((labels, None) for labels in label_sets), most))
+
     def _place_untimed(self, run: LogRun, outcomes: Iterable[Outcome], second: int) -> None:
         """What came without a time in *outcomes* was in this *second*."""
         tick = self.job.tick_of(second)
@@ -245,7 +254,7 @@ class Gatherer:
             if tick != OUTSIDE:
                 self.history.spool.add(tick // self.job.window_ticks, run.log.number, outcome.untimed, tick)
                 outcome.untimed_tick = tick
-                _meet(run, outcome.untimed_labels)
+                self._meet(run, outcome.untimed_labels)
             else:
                 outcome.untimed_last = {}
             outcome.untimed, outcome.untimed_labels = b"", {}
@@ -344,14 +353,6 @@ class Gatherer:
                 source.shapes[shape].count += count
             elif len(source.shapes) < SHAPES_MAX:
                 source.shapes[shape] = Shape(count, f"{path}:{line + 1}", text)
-
-
-def _meet(run: LogRun, labels: Mapping[int, Iterable[Labels]]) -> None:
-    """Note which label sets ask for a place. Beyond so many there is none for any: these go to overflow series."""
-    for metric, label_sets in labels.items():
-        known = run.labels.setdefault(metric, {})
-        if len(known) < LABEL_SETS_MAX:
-            known.update(dict.fromkeys(label_sets))
 
 
 def _pair_names(program: Program) -> PairNames:

@@ -111,7 +111,7 @@ class Family:
 
     def _refused(self, kept: Labels, refusal: Refusal, measurements: int) -> Series:
         """Where measurements go whose labels break a budget; *kept* are those that do not."""
-        tracked = self.newcomers.refuse(kept, refusal)
+        tracked = self.newcomers.refuse(kept, refusal) if measurements else None
         if tracked is not None and tracked.count - tracked.error >= EVIDENCE_MIN and self.heavy:
             series = self._displace(tracked, kept, refusal)
             if series is not None:
