@@ -160,10 +160,18 @@ def test_kill_at_random_moments(tmp_path: Path) -> None:
     stop, draw = threading.Event(), random.Random(5)
     agents = [Agent(logs / f"{name}.log", seed, stop) for seed, name in enumerate("abc")]
     scraper = Scraper(port, stop)
-    for thread in (*agents, scraper):
-        thread.start()
     command = [sys.executable, "-m", "logmetrics", "watch", "--config", str(config)]
     errors = (tmp_path / "stderr").open("w")
+    scraper.start()
+    # What was rotated away before a first start has committed is not read, by design; that can take long.
+    first = subprocess.Popen(command, cwd=ROOT, stderr=errors)
+    deadline_s = time.monotonic() + 60
+    while not scraper.scrapes and time.monotonic() < deadline_s:
+        stop.wait(0.005)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    for agent in agents:
+        agent.start()
     for _ in range(KILLS):
         daemon = subprocess.Popen(command, cwd=ROOT, stderr=errors)
         scrapes = scraper.scrapes
