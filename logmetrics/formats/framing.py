@@ -191,7 +191,9 @@ def _unwrap_journal_json(line: bytes) -> Unit:
 
 
 def _microseconds(text: object) -> int | None:
-    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) <= 20 else None
+    if isinstance(text, str) and text.isdecimal() and len(text) <= 20:
+        return int(text)
+    return text if text.__class__ is int else None
 
 
 @dataclass(slots=True)
@@ -241,7 +243,8 @@ def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
             if len(data) <= end:
                 return None
             value, place = data[place + 8 : end], end + 1
-        fields[name] = value
+        if name[:2] != b"__" or name not in fields:  # the journal's own come first, and once
+            fields[name] = value
     return None
 
 

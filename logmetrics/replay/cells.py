@@ -244,9 +244,9 @@ class HistogramSum:
             self.exact.add(parts)
 
     @property
-    def cumulative(self) -> tuple[int, ...]:
-        """The numbers of values up to each bound."""
-        return tuple(accumulate(self.counts))
+    def value(self) -> tuple[tuple[int, ...], float]:
+        """The numbers of values up to each bound, and the sum of all."""
+        return tuple(accumulate(self.counts)), self.exact.total
 
 
 def measurements_of(kind: str, cells: list[Any]) -> int:

@@ -100,7 +100,6 @@ class History:
         self.last: dict[int, dict[Labels, tuple[int, int | float]]] = {}
         # Open starts, by source.
         self.open_rows: dict[int, tuple[StateRow, ...]] = {}
-        self.re_read = 0
 
     @property
     def range_s(self) -> tuple[int, int] | None:
@@ -201,7 +200,7 @@ class Gatherer:
             self._waiting.popleft()
             run = LogRun(log, self._names[log.source], self._accept, self._part_bytes)
             self._runs[log.number] = run
-            spans = run.speculative()
+            spans = run.spans
             if log.size_bytes > PART_BYTES or self._part_bytes < PART_BYTES:
                 self._queue.extend([span] for span in spans)
                 break
@@ -278,7 +277,6 @@ class Gatherer:
     def _begin_again(self, run: LogRun) -> None:
         number = run.log.number
         self.history.spool.forget(number)
-        self.history.re_read += 1
         self._untimed.pop(number, None)
         self._first_seen.pop(number, None)
         for key in [key for key in self._segment_lines if key[0] == number]:

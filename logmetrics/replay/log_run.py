@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from logmetrics.replay.asked import AskedPairs
@@ -94,7 +94,6 @@ class LogRun:
         self.labels: dict[int, dict[Labels, None]] = {}
         # Starts that logs before this one left open; known when these are done.
         self.others: tuple[StateRow, ...] = ()
-        self.restarts = 0
         self._start()
 
     def _start(self) -> None:
@@ -119,10 +118,6 @@ class LogRun:
     def rows(self) -> tuple[StateRow, ...]:
         """What rules remember when the log is read, starts of other logs that are still open among it."""
         return self._before.rows
-
-    def speculative(self) -> Sequence[Span]:
-        """All spans, to be read in any order."""
-        return self.spans
 
     def is_wanted(self) -> bool:
         """Whether a span that was not begun yet may still be of use."""
@@ -229,7 +224,6 @@ class LogRun:
         if not others:
             return True
         if self.pairs.conflict(self._pairs_asked, others):
-            self.restarts += 1
             self._start()
             self._in_order = True
             return False

@@ -41,12 +41,13 @@ class PastSeries:
         """Put the total into *series*, which has nothing yet."""
 
 
-class PastCounter(PastSeries):
-    """Adds up."""
+class _Added(PastSeries):
+    """Cells add up in ``sum``."""
 
-    def __init__(self) -> None:
+    def __init__(self, zero: CounterSum | HistogramSum) -> None:
         super().__init__()
-        self.sum = CounterSum()
+        self.sum = zero
+        self.value = zero.value
 
     def absorb(self, row: Row) -> None:
         for _, cell in row:
@@ -56,38 +57,33 @@ class PastCounter(PastSeries):
         changes = []
         for tick, cells in groupby(row, _tick):
             self.absorb(list(cells))
-            changes.append((tick, self.sum.value))
-        self.value = self.sum.value
+            self.value = self.sum.value
+            changes.append((tick, self.value))
         return changes
+
+
+class PastCounter(_Added):
+    """Adds up."""
+
+    def __init__(self) -> None:
+        super().__init__(CounterSum())
 
     def give(self, series: Series) -> None:
         assert isinstance(series, CounterSeries)
+        assert isinstance(self.sum, CounterSum)
         series.folded, series.whole = self.sum.measurements, self.sum.whole
         series.exact = self.sum.exact
 
 
-class PastHistogram(PastSeries):
+class PastHistogram(_Added):
     """Adds up, bucket by bucket."""
 
     def __init__(self, buckets: int) -> None:
-        super().__init__()
-        self.sum = HistogramSum(buckets)
-        self.value = ((0,) * (buckets + 1), 0)
-
-    def absorb(self, row: Row) -> None:
-        for _, cell in row:
-            self.sum.add(cell)
-
-    def changes(self, row: Row, first: int, end: int) -> list[Change]:  # noqa: ARG002
-        changes = []
-        for tick, cells in groupby(row, _tick):
-            self.absorb(list(cells))
-            changes.append((tick, (self.sum.cumulative, self.sum.exact.total)))
-        self.value = (self.sum.cumulative, self.sum.exact.total)
-        return changes
+        super().__init__(HistogramSum(buckets))
 
     def give(self, series: Series) -> None:
         assert isinstance(series, HistogramSeries)
+        assert isinstance(self.sum, HistogramSum)
         series.counts, series.exact = self.sum.counts, self.sum.exact
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import tzinfo
-from functools import lru_cache
 from itertools import islice
 
 from logmetrics.formats.framing import FIRST_BYTES, Stamped, framing_of
@@ -17,9 +16,9 @@ from logmetrics.replay.cells import CellStore, as_bytes, packed
 from logmetrics.replay.examples import Judge
 from logmetrics.replay.remote_files import open_anywhere
 from logmetrics.replay.span import OUTSIDE, Examples, Job, Outcome, PastLog, Place, Segment, Span, StateRow, Tally
+from logmetrics.replay.times.envelope import envelope_s
 from logmetrics.replay.times.moments import Moments
 from logmetrics.rules.compile import compiled
-from logmetrics.rules.functions import time
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
 from logmetrics.sources.content import CompressedContent, Content
@@ -211,7 +210,7 @@ class _Reading:
         if any(record.__class__ is Stamped for record in records):
             seconds = []
             for record in records:
-                stamp = _envelope_s(record.time) if isinstance(record, Stamped) else None
+                stamp = envelope_s(record.time) if isinstance(record, Stamped) else None
                 seconds += moments.seconds_of([record], stamp)
         else:
             seconds = moments.seconds_of(records)
@@ -357,13 +356,6 @@ def _tail_at(content: Content, place: Place, span: Span, segment: Segment, reade
     return tail
 
 
-@lru_cache(maxsize=1_000)
-def _envelope_s(told: str | int | None) -> int | None:
-    """The second that the envelope of a record tells: ISO 8601, or microseconds since 1970."""
-    seconds = told / 1_000_000 if isinstance(told, int) else time(told)
-    return None if seconds is None else int(seconds)
-
-
 def _place_of(tail: Tail) -> Place:
     return Place(tail.offset, tail._skipping, tail._ahead)
 
@@ -391,5 +383,5 @@ def _seconds_in(segment: Segment, place: int, zone: tzinfo, now_s: int) -> list[
     moments = Moments(zone, segment.written_s, now_s)
     found: list[int | None] = []
     for record in framing.take(data, b"").records:
-        found += moments.seconds_of([record], _envelope_s(record.time) if isinstance(record, Stamped) else None)
+        found += moments.seconds_of([record], envelope_s(record.time) if isinstance(record, Stamped) else None)
     return [second for second in found if second is not None]

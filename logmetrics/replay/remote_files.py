@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from logmetrics.errors import ReplayError, UsageError
-from logmetrics.sources.content import MAGIC, MAGIC_BYTES, Content, StopFlag, open_content, with_its_kind
+from logmetrics.sources.content import MAGIC, MAGIC_BYTES, Content, NeverStops, StopFlag, open_content, with_its_kind
 from logmetrics.sources.discovery import FoundFile, is_left_out
 from logmetrics.sources.names import COMPRESSED
 
@@ -28,16 +28,12 @@ _BLOCK_BYTES = 1024 * 1024
 _Info = dict[str, Any]
 
 
-class _NeverStops:
-    stopping = False
-
-
 def is_remote(path: str) -> bool:
     """Whether *path* is a URL."""
     return "://" in path
 
 
-def open_anywhere(path: str, stop: StopFlag = _NeverStops) -> Content:
+def open_anywhere(path: str, stop: StopFlag = NeverStops) -> Content:
     """Open the log at *path*, a name or a URL. Raises OSError."""
     if not is_remote(path):
         return open_content(path, stop)

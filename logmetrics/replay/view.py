@@ -5,14 +5,11 @@ from __future__ import annotations
 from logmetrics.replay.history import History
 from logmetrics.replay.log_run import is_pair_row
 from logmetrics.sources.account import tell
+from logmetrics.sources.content import NeverStops
 from logmetrics.sources.known import Known
 from logmetrics.store.self_metrics import SelfMetrics
 from logmetrics.store.shown import Rows
 from logmetrics.store.store import FamilyView
-
-
-class _NeverStops:
-    stopping = False
 
 
 def view_of(history: History) -> list[FamilyView]:
@@ -26,7 +23,7 @@ def view_of(history: History) -> list[FamilyView]:
         reader.files += len(read.log.segments)
         reader.decisions["new"] += len(read.log.segments)
     metrics = SelfMetrics(runtime=False)
-    known = Known(lambda _: None, _NeverStops(), 0)
+    known = Known(lambda _: None, NeverStops(), 0)
     store, now_s = history.store, 0.0  # no time passes: all that was ever active is shown
     store.begin_packs()
     tell(metrics, history.readers, known, store)

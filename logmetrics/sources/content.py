@@ -29,6 +29,12 @@ class StopFlag(Protocol):
     stopping: bool
 
 
+class NeverStops:
+    """For work that is always done to its end."""
+
+    stopping = False
+
+
 class Content:
     """An open regular file. Offsets are those of the log, in bytes."""
 
