@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
@@ -36,8 +37,8 @@ COMMIT_RETRY_S = 1.0
 
 
 class Engine:
-    """Owns files, store and self-metrics. Other threads call ``refresh``, ``view`` and ``waker.wake``, and read
-    ``caught_up``, ``progress`` and ``commit_problem``.
+    """Owns files, store and self-metrics. Other threads call ``ask``, ``refresh``, ``view`` and ``waker.wake``, and
+    read ``caught_up``, ``progress`` and ``commit_problem``.
 
     *clock* is wall time in seconds, *monotonic* measures intervals; both come from outside: a test is the clock.
     With *state* it goes on where the last commit in there ends. Raises StateError.
@@ -103,10 +104,14 @@ class Engine:
     def refresh(self, timeout_s: float) -> bool:
         """Have everything that is written by now counted and committed; False when that takes longer."""
         try:
-            self._inbox.ask(lambda: None, timeout_s)
+            self.ask(lambda: None, timeout_s)
         except TimeoutError:
             return False
         return True
+
+    def ask(self, work: Callable[[], Any], timeout_s: float) -> Any:
+        """What *work* gives, done by the engine's thread right after a commit. Raises TimeoutError."""
+        return self._inbox.ask(work, timeout_s)
 
     def cardinality(self, timeout_s: float) -> list[FamilyReport]:
         """What the guard sees, as of now. Raises TimeoutError when that takes longer."""
@@ -114,7 +119,7 @@ class Engine:
         def make() -> list[FamilyReport]:
             return report(self.store.families.values(), refusals(self.self_metrics.family(OVERFLOWS)))
 
-        result: list[FamilyReport] = self._inbox.ask(make, timeout_s)
+        result: list[FamilyReport] = self.ask(make, timeout_s)
         return result
 
     def view(self) -> View:

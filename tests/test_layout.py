@@ -24,6 +24,7 @@ LEVELS = {
     "replay": 5,
     "authoring": 3,
     "engine": 4,
+    "service": 5,
     "cli": 6,
     "__main__": 7,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
-    from logmetrics.engine import Engine
     from logmetrics.store.state import StateFile
 
 
@@ -110,46 +108,12 @@ def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
 
 
 def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
-    from logmetrics.engine import Engine
-    from logmetrics.serve.app import MetricsApp
-    from logmetrics.serve.http import HttpServer
-    from logmetrics.sources.wake import DirectoryWatch
+    from logmetrics.serve.addresses import resolve
+    from logmetrics.service.run import Service
 
+    for address in config.listen:  # a mistake is told before the state is looked at
+        resolve(address)
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        engine = Engine(config, state=state, say=say, show_progress=progress)
-        app = MetricsApp(
-            engine,
-            [path for source in config.sources for path in source.paths],
-            early=early,
-            first_zero=config.first_zero,
-            created=config.created_samples,
-        )
-        server = HttpServer(config.listen, app)
-        _stop_on_signals(engine)
-        watch = None
-        if config.watchdog:
-            engine.pace.watch = watch = DirectoryWatch(config.sources, engine.hint, engine.grown, say)
-        server.start()
-        for address in server.bound:
-            shown = address if address.startswith("unix:") else f"http://{address}"
-            say(f"metrics at {shown}/metrics")
+        service = Service(config, state, early=early, say=say, show_progress=progress)
         collect_garbage_from_now_on()
-        try:
-            engine.run()
-        finally:
-            if watch is not None:
-                watch.stop()
-            server.stop()
-
-
-def _stop_on_signals(engine: Engine) -> None:
-    """The first signal ends the loop after the block at hand, the second one at once."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        if engine.stopping:
-            raise SystemExit(1)
-        engine.stopping = True
-        engine.waker.wake()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+        service.run()
