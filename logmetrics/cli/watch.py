@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -53,18 +53,19 @@ def watch(
     ] = False,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
-    config = resolve_config(paths, config_file, pack)
-    if from_ is not None:
-        if from_ not in ("start", "end"):
-            raise UsageError(f"--from is start or end, not {from_!r}")
-        at_end = from_ == "end"
-        config = replace(config, sources=tuple(replace(spec, start_at_end=at_end) for spec in config.sources))
-    if listen:
-        config = replace(config, listen=tuple(listen))
-    if no_watchdog:
-        config = replace(config, watchdog=False)
-    if config_file is not None:
-        _warn(config_file)
+    if from_ not in (None, "start", "end"):
+        raise UsageError(f"--from is start or end, not {from_!r}")
+
+    def load() -> Config:
+        config = resolve_config(paths, config_file, pack)
+        if from_ is not None:
+            sources = tuple(replace(spec, start_at_end=from_ == "end") for spec in config.sources)
+            config = replace(config, sources=sources)
+        if config_file is not None:
+            _warn(config_file)
+        return replace(config, listen=tuple(listen or config.listen), watchdog=config.watchdog and not no_watchdog)
+
+    config = load()
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
     directory: str | None = state_dir or state_directory(config, paths, config_file)
@@ -73,7 +74,7 @@ def watch(
     if once:
         _print_once(config, directory, reset=reset_state)
     else:
-        _serve(config, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, directory, reset=reset_state, early=serve_early)
 
 
 def _warn(config_file: str) -> None:
@@ -107,13 +108,13 @@ def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
         sys.stdout.write(render(read_all(config, state)))
 
 
-def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(load: Callable[[], Config], config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
     from logmetrics.serve.addresses import resolve
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, early=early, say=say, show_progress=progress)
+        service = Service(config, state, load=load, early=early, say=say, show_progress=progress)
         collect_garbage_from_now_on()
         service.run()

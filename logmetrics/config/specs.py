@@ -144,6 +144,10 @@ class SourceSpec:
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
 
+    def frames_like(self, other: SourceSpec) -> bool:
+        """Whether *other* tells the records of a log in the same way."""
+        return (self.unwraps, self.max_line_bytes) == (other.unwraps, other.max_line_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsSpec:
