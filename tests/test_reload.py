@@ -24,7 +24,7 @@ from tests.daemon import Daemon, wait_until
 from tests.world import LINES_CONFIG, World
 
 # So many reloads the daemon goes through; a third of them broken.
-RELOADS = int(os.environ.get("RELOADS", "300"))
+RELOADS = int(os.environ.get("RELOADS", "150"))
 TASKS = """
 packs: []
 metrics:
