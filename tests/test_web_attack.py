@@ -122,12 +122,15 @@ def test_silent_and_slow_clients_of_tls(tmp_path: Path) -> None:
     hello = ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="x").do_handshake()
-    with secured(tmp_path) as (running, scraper), holds_out(running, scraper):
-        with Drips(scraper.address, 50, b"", b"") as silent:
+    with (
+        secured(tmp_path) as (running, scraper),
+        holds_out(running, scraper),
+        Drips(scraper.address, 50, b"", b"") as silent,
+    ):
+        scraper.for_s(8.0)
+        with Drips(scraper.address, 50, hello.read(50), b"\0"):
             scraper.for_s(8.0)
-            with Drips(scraper.address, 50, hello.read(50), b"\0"):
-                scraper.for_s(8.0)
-            assert silent.ended > 50
+        assert silent.ended > 50
 
 
 def test_clients_that_take_no_answer(tmp_path: Path) -> None:

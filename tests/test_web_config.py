@@ -17,6 +17,9 @@ from tests.web import Certificates, hash_of
 
 EXAMPLE = ROOT / "examples" / "web-config.yaml"
 TLS = "tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n"
+NO_HASH = (
+    "is no bcrypt hash, which begins with $2y$ or $2b$; `htpasswd -nBC 10 NAME` asks for a password and prints its hash"
+)
 BAD = {
     "misspelt key": (
         "tls_server_config:\n  cert_file: c.pem\n  key_fil: k.pem\n",
@@ -86,20 +89,22 @@ BAD = {
         ],
     ),
     "headers": (
-        'http_server_config:\n  headers:\n    X-Frame-Option: deny\n    X-Frame-Options: no\n    X-XSS-Protection: "ü"\n',
+        "http_server_config:\n  headers:\n    X-Frame-Option: deny\n    X-Frame-Options: no\n    X-XSS-Protection: ü\n",
         [
-            "3:5: http_server_config.headers.X-Frame-Option: this header cannot be set (did you mean 'X-Frame-Options'?)",
+            "3:5: http_server_config.headers.X-Frame-Option: this header cannot be set "
+            "(did you mean 'X-Frame-Options'?)",
             "4:22: http_server_config.headers.X-Frame-Options: expected deny or sameorigin",
-            "5:24: http_server_config.headers.X-XSS-Protection: a header is one line of ASCII",
+            "5:23: http_server_config.headers.X-XSS-Protection: a header is one line of ASCII",
         ],
     ),
     "passwords": (
-        f"basic_auth_users:\n  a: hunter2\n  'b:c': {hash_of()}\n  d: {hash_of().replace('$04$', '$31$')}\n",
+        f"basic_auth_users:\n  a: hunter2\n  'b:c': {hash_of()}\n  d: {hash_of().replace('$04$', '$31$')}\n"
+        f"  e: $2b$10${'x' * 53}\n",
         [
-            "2:6: basic_auth_users.a: is no bcrypt hash, which begins with $2y$ or $2b$; `htpasswd -nBC 10 NAME` asks for "
-            "a password and prints its hash",
+            "2:6: basic_auth_users.a: " + NO_HASH,
             "3:3: basic_auth_users.b:c: a user's name has at least one letter and no colon",
             "4:6: basic_auth_users.d: a cost of 31 is not possible here; from 4 to 15, and 10 is usual",
+            "5:6: basic_auth_users.e: " + NO_HASH,
         ],
     ),
     "not YAML": ("basic_auth_users: [", ["1:20: not valid YAML: expected the node content, but found '<stream end>'"]),
