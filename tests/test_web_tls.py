@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ import trustme
 
 from logmetrics.errors import ConfigError
 from logmetrics.serve import web as web_module
-from logmetrics.serve.connections import Limits
+from logmetrics.serve.connections import Limits, shut
 from logmetrics.serve.http import HttpServer, Request, Response
+from logmetrics.serve.tls import shake_hands
 from logmetrics.serve.web import Web
 from tests.daemon import wait_until
 from tests.web import Certificates
@@ -227,6 +229,20 @@ def test_clients_that_are_idle_after_the_handshake(certificates: Certificates) -
         connection.sendall(b"GET / HTTP/1.1\r\n")
         with pytest.raises((ConnectionError, ssl.SSLError)):
             connection.recv(100)
+
+
+def test_a_connection_that_is_shut_down_stays_encrypted(certificates: Certificates) -> None:
+    """Its thread may still be about to read; what lies there must not reach it as if it were plain text."""
+    web = Web(str(certificates.web_config()), print)
+    ours, theirs = socket.socketpair()
+    with web.wrapped(ours) as server, ThreadPoolExecutor(1) as threads:
+        assert isinstance(server, ssl.SSLSocket)
+        connecting = threads.submit(certificates.client().wrap_socket, theirs, server_hostname="localhost")
+        assert shake_hands(server, frozenset())
+        with connecting.result() as client:
+            client.sendall(b"hello")
+            shut(server, socket.SHUT_RDWR)
+            assert server.recv(100) in (b"hello", b"")
 
 
 def test_reload_is_all_or_nothing(certificates: Certificates) -> None:
