@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from logmetrics.config.web_config import load_web_config
+from logmetrics.config.web_config import CURVES, HEADERS, load_web_config
 from logmetrics.errors import ConfigError
 from logmetrics.serve.web import Web
 from tests.daemon import ROOT
@@ -198,13 +199,63 @@ def test_example_is_understood_here_and_by_promtool(tmp_path: Path) -> None:
     subprocess.run(["promtool", "check", "web-config", str(copy)], check=True, capture_output=True)
 
 
+EVERYTHING = """
+tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.pem
+  min_version: TLS12
+  max_version: TLS13
+  cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]
+  prefer_server_cipher_suites: false
+  curve_preferences: [X25519]
+http_server_config:
+  http2: true
+  headers:
+    Strict-Transport-Security: max-age=31536000
+    X-Content-Type-Options: nosniff
+    X-Frame-Options: sameorigin
+    X-XSS-Protection: "1"
+    Content-Security-Policy: frame-ancestors 'none'
+basic_auth_users:
+  prom: HASH
+"""
+
+
+def test_whole_file_is_understood_here_and_by_promtool(tmp_path: Path) -> None:
+    """Every key that both know."""
+    Certificates(tmp_path)
+    path = tmp_path / "web.yaml"
+    path.write_text(EVERYTHING.replace("HASH", hash_of()))
+    subprocess.run(["promtool", "check", "web-config", str(path)], check=True, capture_output=True)
+    web = Web(str(path), print)
+    assert [name for name, _ in web.headers] == list(HEADERS)
+    tls = load_web_config(str(path)).tls
+    assert tls is not None
+    assert tls.ciphers == ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA")
+    assert (tls.curve, tls.prefers_own_ciphers) == ("X25519", False)
+    assert tls.client_ca_file == str(tmp_path / "ca.pem")
+
+
+def test_every_key_is_documented() -> None:
+    """All that the example and this file use, and what is offered for each."""
+    page = (ROOT / "docs" / "web.md").read_text()
+    named = {*re.findall(r"^ *([a-z_0-9]+):", EVERYTHING, re.MULTILINE), "client_allowed_sans", *HEADERS, *CURVES}
+    assert {name for name in named - {"prom"} if f"`{name}`" not in page} == set()
+
+
 def test_mistake_ends_the_command(tmp_path: Path) -> None:
     """With exit code 2, one line on stderr, and before the state is looked at; the config may name the file as well."""
     (tmp_path / "web.yaml").write_text("basic_auth: {}")
     config = tmp_path / "config.yaml"
     config.write_text(f"web_config: web.yaml\nstate_dir: {tmp_path}/state\nsources: [{{name: a, paths: {tmp_path}}}]")
-    for arguments in (["--config", str(config)], [str(tmp_path), "--web-config", str(tmp_path / "web.yaml")]):
-        command = [sys.executable, "-m", "logmetrics", "watch", *arguments]
+    for arguments in (
+        ["watch", "--config", str(config)],
+        ["watch", str(tmp_path), "--web-config", str(tmp_path / "web.yaml")],
+        ["check", "--config", str(config)],
+    ):
+        command = [sys.executable, "-m", "logmetrics", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
         assert (ended.returncode, ended.stdout) == (2, "")
         [line] = ended.stderr.splitlines()
