@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,8 @@ from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config,
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
+    import socket
+
     from logmetrics.config.specs import Config
     from logmetrics.store.state import StateFile
 
@@ -27,6 +29,10 @@ def watch(
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
+    ] = None,
+    web_config: Annotated[
+        str | None,
+        typer.Option("--web-config", metavar="FILE", help="Serve with the TLS and the passwords that FILE tells."),
     ] = None,
     from_: Annotated[
         str | None,
@@ -53,8 +59,11 @@ def watch(
     ] = False,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
+    from logmetrics.serve.activation import handed_over
+
     if from_ not in (None, "start", "end"):
         raise UsageError(f"--from is start or end, not {from_!r}")
+    opened = () if once else handed_over()
 
     def load() -> Config:
         config = resolve_config(paths, config_file, pack)
@@ -63,7 +72,10 @@ def watch(
             config = replace(config, sources=sources)
         if config_file is not None:
             _warn(config_file)
-        return replace(config, listen=tuple(listen or config.listen), watchdog=config.watchdog and not no_watchdog)
+        # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
+        addresses = tuple(listen or (() if opened else config.listen))
+        watched = config.watchdog and not no_watchdog
+        return replace(config, listen=addresses, web_config=web_config or config.web_config, watchdog=watched)
 
     config = load()
     if no_state and (state_dir or reset_state):
@@ -74,7 +86,7 @@ def watch(
     if once:
         _print_once(config, directory, reset=reset_state)
     else:
-        _serve(load, config, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, opened, directory, reset=reset_state, early=serve_early)
 
 
 def _warn(config_file: str) -> None:
@@ -108,13 +120,25 @@ def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
         sys.stdout.write(render(read_all(config, state)))
 
 
-def _serve(load: Callable[[], Config], config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(
+    load: Callable[[], Config],
+    config: Config,
+    opened: Sequence[socket.socket],
+    directory: str | None,
+    *,
+    reset: bool,
+    early: bool,
+) -> None:
     from logmetrics.serve.addresses import resolve
+    from logmetrics.serve.web import Web
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
+    web = Web(config.web_config, say) if config.web_config is not None else None
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, load=load, early=early, say=say, show_progress=progress)
+        service = Service(
+            config, state, load=load, early=early, say=say, show_progress=progress, web=web, opened=opened
+        )
         collect_garbage_from_now_on()
         service.run()

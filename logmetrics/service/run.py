@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.serve.web import Web, exposure
 from logmetrics.service.reload import Reloads
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
@@ -31,10 +33,14 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        web: Web | None = None,
+        opened: Sequence[socket.socket] = (),
     ) -> None:
+        """*web* is the web config in force, *opened* what systemd listens at for this process."""
         self.say = say
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
-        self.reloads = Reloads(self.engine, load, self._changed)
+        self.reloads = Reloads(self.engine, self._load, self._changed)
+        self._load_config = load
         self.app = MetricsApp(
             self.engine,
             [path for source in config.sources for path in source.paths],
@@ -42,21 +48,32 @@ class Service:
             first_zero=config.first_zero,
             created=config.created_samples,
         )
-        self.server = HttpServer(config.listen, self.app)
+        self.web = web
+        self.server = HttpServer(config.listen, self.app, on_error=say, web=web, opened=opened)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
         self._on_signals()
         self._watch_directories()
         self.server.start()
+        scheme = "https" if self.web is not None and self.web.has_tls else "http"
         for address in self.server.bound:
-            shown = address if address.startswith("unix:") else f"http://{address}"
+            shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
+        if warning := exposure(self.server.bound, self.web):
+            self.say(f"warning: {warning}")
         try:
             self.engine.run()
         finally:
             self._stop_watching()
             self.server.stop()
+
+    def _load(self) -> Config:
+        """The config as its file is now; certificates and passwords are read again with it."""
+        config = self._load_config()
+        if self.web is not None:
+            self.web.reload()
+        return config
 
     def _changed(self, config: Config) -> None:
         """*config* is in force, in the engine; the rest of the daemon follows."""
