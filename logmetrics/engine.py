@@ -318,10 +318,12 @@ class Engine:
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
         found = discover(reader.spec)
-        if self.state is not None:
-            for file_id in [i for i, file in found.files.items() if self.state.owns(file.path)]:
-                del found.files[file_id]
+        for file_id in [i for i, file in found.files.items() if self._is_ours(file.path)]:
+            del found.files[file_id]
         return found
+
+    def _is_ours(self, path: str) -> bool:
+        return self.config.outputs.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.cli import collect_garbage_from_now_on
+from logmetrics.cli import collect_garbage_from_now_on, outputs
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
 from logmetrics.errors import UsageError
@@ -51,8 +50,19 @@ def watch(
     no_watchdog: Annotated[
         bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
     ] = False,
+    no_listen: outputs.NoListen = False,
+    instance: outputs.Instance = None,
+    advertise: outputs.Advertise = None,
+    sd_file: outputs.SdFile = None,
+    textfile: outputs.TextfilePath = None,
+    push: outputs.Push = None,
+    push_job: outputs.PushJob = outputs.PUSH_JOB,
+    push_label: outputs.PushLabels = None,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
+    options = outputs.OutputOptions(
+        once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ()
+    )
     config = resolve_config(paths, config_file, pack)
     if from_ is not None:
         if from_ not in ("start", "end"):
@@ -63,6 +73,7 @@ def watch(
         config = replace(config, listen=tuple(listen))
     if no_watchdog:
         config = replace(config, watchdog=False)
+    config = options.applied_to(config, paths, config_file)
     if config_file is not None:
         _warn(config_file)
     if no_state and (state_dir or reset_state):
@@ -71,7 +82,7 @@ def watch(
     if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
         directory = None
     if once:
-        _print_once(config, directory, reset=reset_state)
+        _once(config, directory, options, reset=reset_state)
     else:
         _serve(config, directory, reset=reset_state, early=serve_early)
 
@@ -99,12 +110,13 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
         state.close()
 
 
-def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
+def _once(config: Config, directory: str | None, options: outputs.OutputOptions, *, reset: bool) -> None:
     from logmetrics.cli.totals import read_all
-    from logmetrics.serve.exposition import render
 
+    instance = config.outputs.instance or ""
+    gateway = options.pushgateway(instance)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        sys.stdout.write(render(read_all(config, state)))
+        outputs.show_once(read_all(config, state), options.textfile, gateway, instance)
 
 
 def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:

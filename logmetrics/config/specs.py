@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -162,6 +163,28 @@ class LimitsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputsSpec:
+    """What is told to other programs beside the answers of the server: where that is, and metrics in a file.
+
+    ``instance`` names the run among others of the host; None until the command line has found a name for it.
+    """
+
+    instance: str | None = None
+    # HOST or HOST:PORT by which others reach this process.
+    advertise: str | None = None
+    sd_file: str | None = None
+    textfile: str | None = None
+    textfile_interval_s: float = 15.0
+
+    def owns(self, path: str) -> bool:
+        """Whether the file at *path* is written by us: a log is something else."""
+        written = [each for each in (self.sd_file, self.textfile) if each is not None]
+        return bool(written) and os.path.abspath(path) in [
+            os.path.abspath(os.path.expanduser(each)) for each in written
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that one run of the program needs to know, packs included in ``rule_set``."""
 
@@ -178,3 +201,4 @@ class Config:
     # Show a new series as 0 once; add _created to OpenMetrics.
     first_zero: bool = True
     created_samples: bool = False
+    outputs: OutputsSpec = OutputsSpec()

@@ -9,6 +9,8 @@ from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.serve.targets import Targets
+from logmetrics.service.outputs import Outputs
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -40,6 +42,9 @@ class Service:
             created=config.created_samples,
         )
         self.server = HttpServer(config.listen, app)
+        spec = config.outputs
+        targets = Targets(self.server.bound, spec.instance or "", spec.advertise, https=False)
+        self.outputs = Outputs(self.engine, app, targets, early=early, say=say)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -53,10 +58,12 @@ class Service:
             shown = address if address.startswith("unix:") else f"http://{address}"
             self.say(f"metrics at {shown}/metrics")
         try:
+            self.outputs.start()
             engine.run()
         finally:
             if watch is not None:
                 watch.stop()
+            self.outputs.stop()
             self.server.stop()
 
     def _stop_on_signals(self) -> None:
