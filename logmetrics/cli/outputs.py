@@ -86,6 +86,8 @@ class OutputOptions:
 
     def applied_to(self, config: Config, paths: list[str] | None, config_file: str | None) -> Config:
         """*config* with these in place of its own, and with a name for the run."""
+        from logmetrics.serve.targets import Targets
+
         spec = config.outputs
         outputs = replace(
             spec,
@@ -98,6 +100,11 @@ class OutputOptions:
         if not (self.once or config.listen or outputs.textfile):
             raise UsageError(
                 "nobody would see the metrics: without an address to listen on it needs --textfile FILE.prom"
+            )
+        if not self.once and outputs.sd_file and Targets(config.listen, "", outputs.advertise).target() is None:
+            raise UsageError(
+                "--sd-file has nothing to tell without an address that Prometheus can reach: --listen host:port, "
+                "or --advertise HOST:PORT of what stands before a Unix socket"
             )
         return config
 

@@ -73,6 +73,8 @@ def watch(
         config = replace(config, listen=tuple(listen))
     if no_watchdog:
         config = replace(config, watchdog=False)
+    if no_listen and listen:
+        raise UsageError("--no-listen and --listen do not go together")
     config = options.applied_to(config, paths, config_file)
     if config_file is not None:
         _warn(config_file)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 # A host, and perhaps a port; an IPv6 address stands in brackets.
 ADVERTISE = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 # What Prometheus' file_sd and node_exporter's textfile collector take for theirs; they pass over all other names.
 SD_FILE_SUFFIX, TEXTFILE_SUFFIX = ".json", ".prom"
+
+
+def real_path(path: str) -> str:
+    """Where the file that the user calls *path* is."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def temporary_path(path: str) -> str:
+    """Where the file at *path* is written before it takes that name.
+
+    The same each time, so that kills leave one behind at the most; no program takes such a name for its own.
+    """
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.tmp")
 
 
 def check_sd_file(path: str) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from logmetrics.config.outputs import real_path, temporary_path
 from logmetrics.config.tree import Call, Expr, Item, Let, parts_of
 
 # Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
@@ -178,10 +179,8 @@ class OutputsSpec:
 
     def owns(self, path: str) -> bool:
         """Whether the file at *path* is written by us: a log is something else."""
-        written = [each for each in (self.sd_file, self.textfile) if each is not None]
-        return bool(written) and os.path.abspath(path) in [
-            os.path.abspath(os.path.expanduser(each)) for each in written
-        ]
+        written = [real_path(each) for each in (self.sd_file, self.textfile) if each is not None]
+        return bool(written) and os.path.abspath(path) in (*written, *map(temporary_path, written))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import errno
 import os
 from contextlib import suppress
 
+from logmetrics.config.outputs import real_path, temporary_path
 from logmetrics.errors import LogmetricsError
 
 _MODE = 0o644
@@ -18,11 +19,10 @@ class OutputFile:
     """
 
     def __init__(self, path: str, option: str) -> None:
-        self.path = os.path.abspath(os.path.expanduser(path))
+        self.path = real_path(path)
         self.option = option
-        self._directory, name = os.path.split(self.path)
-        # The same each time, so that kills leave one behind at the most; no program takes such a name for its own.
-        self._temporary = os.path.join(self._directory, f".{name}.tmp")
+        self._directory = os.path.dirname(self.path)
+        self._temporary = temporary_path(self.path)
         # Device, inode and time of what we put there last.
         self._ours: tuple[int, int, int] | None = None
 

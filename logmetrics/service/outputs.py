@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logmetrics.engine import Engine
-from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.errors import LogmetricsError
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.targets import Targets
 from logmetrics.service.output_file import OutputFile
@@ -18,17 +18,11 @@ class Outputs:
     def __init__(
         self, engine: Engine, app: MetricsApp, targets: Targets, *, early: bool, say: Callable[[str], None]
     ) -> None:
-        """Raises UsageError when they would tell nothing."""
         spec = engine.config.outputs
         self._say = say
         self._targets = app.targets = targets
         self._target_file = None if spec.sd_file is None else OutputFile(spec.sd_file, "--sd-file")
         self._textfile = None
-        if self._target_file is not None and targets.target() is None:
-            raise UsageError(
-                "--sd-file has nothing to tell without an address that Prometheus can reach: --listen host:port, "
-                "or --advertise HOST:PORT of what stands before a Unix socket"
-            )
         if spec.textfile is not None:
             file = OutputFile(spec.textfile, "--textfile")
             self._textfile = Textfile(file, engine, app.rendering, instance=targets.instance, early=early, say=say)
