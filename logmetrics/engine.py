@@ -13,7 +13,7 @@ from logmetrics.inbox import Inbox, answer
 from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
-from logmetrics.sources.discovery import Discovery, discover
+from logmetrics.sources.discovery import Discovery, absolute, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.pace import Pace
 from logmetrics.sources.progress import Progress
@@ -72,8 +72,7 @@ class Engine:
         self.progress = Progress(0, 0, 0)
         # Why the last commit could not be made durable; None when it was.
         self.commit_problem: str | None = None
-        open_max = min(raise_open_files_limit() // 2, config.open_files_max)
-        self.files = Files(self.readers, say, self, open_max)
+        self.files = Files(self.readers, say, self, _open_max(config))
         self._inbox = Inbox(self.waker.wake)
         self.pace = Pace(config.poll_interval_s)
         # Bytes of logs whose values were not folded since.
@@ -112,6 +111,10 @@ class Engine:
     def ask(self, work: Callable[[], Any], timeout_s: float) -> Any:
         """What *work* gives, done by the engine's thread right after a commit. Raises TimeoutError."""
         return self._inbox.ask(work, timeout_s)
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have *work* done by the engine's thread right after a commit. A signal handler may call this."""
+        self._inbox.post(work)
 
     def cardinality(self, timeout_s: float) -> list[FamilyReport]:
         """What the guard sees, as of now. Raises TimeoutError when that takes longer."""
@@ -160,6 +163,9 @@ class Engine:
                 self._expire()
                 if not self.caught_up:
                     self._became_caught_up()
+                elif self.store.takes_in:
+                    self.commit()
+                    self.store.takes_in = False
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
@@ -171,6 +177,19 @@ class Engine:
         """Nothing more is there: what waits for something by the wall clock has waited."""
         for reader in self.readers if self.caught_up else ():
             self._dirty |= reader.program.expire(self.clock())
+
+    def change(self, config: Config, store: Store, readers: list[SourceReader]) -> None:
+        """Go by *config* from now on, with *store* and *readers*, which have taken over what means the same."""
+        roots = {absolute(path) for spec in config.sources for path in spec.paths}
+        store.takes_in = not roots <= self.files.known.roots
+        self.config, self.store, self.readers = config, store, readers
+        found = {reader.spec.name: self._found(reader) for reader in readers}
+        self.files.change_readers(readers, found, self.monotonic())
+        self.files.known.open_max = _open_max(config)
+        self.self_metrics.count_anew(lambda: tell(self.self_metrics, readers, self.files.known, store))
+        self.pace.poll_interval_s = config.poll_interval_s
+        self.pace.look_at_all = self._dirty = True
+        self.discover()
 
     def run_once(self) -> None:
         """Read everything that is there to its end, then commit."""
@@ -323,7 +342,7 @@ class Engine:
         return found
 
     def _is_ours(self, path: str) -> bool:
-        return self.config.outputs.owns(path) or (self.state is not None and self.state.owns(path))
+        return self.config.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):
@@ -357,3 +376,7 @@ class Engine:
         if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:
             self._said_progress_s = self.monotonic()
             self.say(self.catching_up)
+
+
+def _open_max(config: Config) -> int:
+    return min(raise_open_files_limit() // 2, config.open_files_max)

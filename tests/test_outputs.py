@@ -28,7 +28,7 @@ from logmetrics.cli.app import app
 from logmetrics.cli.outputs import default_instance
 from logmetrics.config.loading import parse_config
 from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
-from logmetrics.config.specs import Config, MetricSpec, OutputsSpec, RuleSet, SourceSpec
+from logmetrics.config.specs import Config, MetricSpec, RuleSet, SourceSpec
 from logmetrics.engine import Engine
 from logmetrics.errors import ConfigError, LogmetricsError, UsageError
 from logmetrics.serve.targets import Targets
@@ -90,7 +90,7 @@ def test_target(bound: list[str], advertise: str | None, host_header: str | None
 
 def test_target_document() -> None:
     """The JSON that file_sd and http_sd take; whatever is in a name cannot get out of its string."""
-    assert json.loads(Targets(["127.0.0.1:1"], 'a"]}', https=True).document()) == [
+    assert json.loads(Targets(["127.0.0.1:1"], 'a"]}', is_https=lambda: True).document()) == [
         {"targets": ["127.0.0.1:1"], "labels": {"logmetrics_instance": 'a"]}', "__scheme__": "https"}}
     ]
     assert json.loads(Targets(["unix:/x"], "a").document()) == []
@@ -137,6 +137,24 @@ def test_sd_file_after_kill_and_of_others(tmp_path: Path) -> None:
         other.replace(file)
         assert daemon.stop() == 0
     assert file.exists()
+
+
+def test_reload_writes_the_sd_file_anew(tmp_path: Path) -> None:
+    """A config management that cleans the directory is no reason for a restart; what only a start reads is told."""
+    logs, file, config = some_log(tmp_path), tmp_path / "a.json", tmp_path / "config.yaml"
+    config.write_text(f"sd_file: {file}\n")
+    with Daemon(str(logs), "--config", str(config)) as daemon:
+        daemon.wait_for_message("target .* in ")
+        before = file.read_text()
+        file.unlink()
+        config.write_text(f"sd_file: {file}\ntextfile_interval: 20s\ninstance: other\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for_message("textfile_interval 15s -> 20s")
+        daemon.wait_for_message("instance: logs until a restart, then other")
+        wait_until(file.exists)
+        assert file.read_text() == before
+        daemon.stop()
+        assert not file.exists()
 
 
 @pytest.mark.parametrize("option", ["--sd-file", "--textfile"])
@@ -278,7 +296,7 @@ class _FakeEngine:
     """As much of an engine as a textfile asks."""
 
     def __init__(self) -> None:
-        self.config = Config((), RuleSet({}, ()), (), outputs=OutputsSpec(textfile_interval_s=0.01))
+        self.config = Config((), RuleSet({}, ()), (), textfile_interval_s=0.01)
         self.store = Store({"x_total": MetricSpec("x_total", "counter", "h", ("v",))}, self.config.limits)
         self.caught_up = True
         self.answers = True
@@ -369,15 +387,14 @@ def test_textfile_that_cannot_be_written_for_a_while(tmp_path: Path) -> None:
 
 def test_own_files_are_no_logs(tmp_path: Path) -> None:
     """A textfile in a directory that is read would be counted each time it is written."""
-    outputs = OutputsSpec(textfile=str(tmp_path / "logs" / "x.prom"), sd_file="~/t.json")
-    assert outputs.owns(str(tmp_path / "logs" / "x.prom"))
-    assert outputs.owns(str(tmp_path / "logs" / ".x.prom.tmp"))
-    assert outputs.owns(os.path.expanduser("~/t.json"))
-    assert not outputs.owns(str(tmp_path / "logs" / "a.log"))
+    config = parse_config(f"textfile: {tmp_path}/logs/x.prom\nsd_file: ~/t.json\n", "c", {})
+    assert config.owns(str(tmp_path / "logs" / "x.prom"))
+    assert config.owns(str(tmp_path / "logs" / ".x.prom.tmp"))
+    assert config.owns(os.path.expanduser("~/t.json"))
+    assert not config.owns(str(tmp_path / "logs" / "a.log"))
     logs = some_log(tmp_path)
     (logs / "x.prom").write_text(CALL)
-    config = parse_config("{}", "c", {})
-    engine = Engine(replace(config, outputs=outputs, sources=(SourceSpec("s", (str(logs),)),)))
+    engine = Engine(replace(config, sources=(SourceSpec("s", (str(logs),)),)))
     engine.run_once()
     assert engine.readers[0].lines == 3
 
@@ -447,7 +464,8 @@ def test_config_keys() -> None:
     """The same as on the command line, and the same mistakes are told with their place."""
     text = "listen: []\ninstance: a b\nadvertise: gpu1\nsd_file: t.json\ntextfile: x.prom\ntextfile_interval: 1m\n"
     config = parse_config(text, "c.yaml", {})
-    assert (config.listen, config.outputs) == ((), OutputsSpec("a b", "gpu1", "t.json", "x.prom", 60.0))
+    assert (config.listen, config.instance, config.advertise) == ((), "a b", "gpu1")
+    assert (config.sd_file, config.textfile, config.textfile_interval_s) == ("t.json", "x.prom", 60.0)
     with pytest.raises(ConfigError) as caught:
         parse_config("sd_file: t.yaml\ntextfile: x\nadvertise: a b\ninstance: ''\n", "c.yaml", {})
     assert [(problem.line, problem.key_path) for problem in caught.value.problems] == [

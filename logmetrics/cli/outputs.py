@@ -1,4 +1,4 @@
-"""Options of `logmetrics watch` about where metrics go beside its server, and what they amount to."""
+"""Where the metrics of `logmetrics watch` go beside its server: what its options amount to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.errors import UsageError
@@ -22,34 +20,7 @@ if TYPE_CHECKING:
     from logmetrics.service.pushgateway import Pushgateway
     from logmetrics.store.store import FamilyView
 
-NoListen = Annotated[bool, typer.Option("--no-listen", help="Open no port; metrics go into a --textfile.")]
-Instance = Annotated[
-    str | None,
-    typer.Option("--instance", metavar="NAME", help="Name of this run among others on the host."),
-]
-Advertise = Annotated[
-    str | None,
-    typer.Option("--advertise", metavar="HOST[:PORT]", help="How Prometheus reaches this process, for --sd-file."),
-]
-SdFile = Annotated[
-    str | None,
-    typer.Option(
-        "--sd-file", metavar="FILE.json", help="Tell Prometheus' file_sd where the metrics are, while it runs."
-    ),
-]
-TextfilePath = Annotated[
-    str | None,
-    typer.Option("--textfile", metavar="FILE.prom", help="Write the metrics for node_exporter's textfile collector."),
-]
 PUSH_JOB = "logmetrics"
-Push = Annotated[
-    str | None, typer.Option("--push", metavar="URL", help="With --once: hand the metrics to this Pushgateway.")
-]
-PushJob = Annotated[str, typer.Option("--push-job", metavar="NAME", help="The job that is pushed as.")]
-PushLabels = Annotated[
-    list[str] | None,
-    typer.Option("--push-label", metavar="KEY=VALUE", help="One more label of what is pushed; may be repeated."),
-]
 # Of the unit in which a process is; its instance is escaped as systemd-escape does.
 _UNIT_INSTANCE = re.compile(r"/logmetrics[^/@]*@([^/]+)\.service$", re.MULTILINE)
 
@@ -88,20 +59,19 @@ class OutputOptions:
         """*config* with these in place of its own, and with a name for the run."""
         from logmetrics.serve.targets import Targets
 
-        spec = config.outputs
-        outputs = replace(
-            spec,
-            instance=self.instance or spec.instance or default_instance(paths, config_file),
-            advertise=self.advertise or spec.advertise,
-            sd_file=self.sd_file or spec.sd_file,
-            textfile=self.textfile or spec.textfile,
+        config = replace(
+            config,
+            listen=() if self.no_listen else config.listen,
+            instance=self.instance or config.instance or default_instance(paths, config_file),
+            advertise=self.advertise or config.advertise,
+            sd_file=self.sd_file or config.sd_file,
+            textfile=self.textfile or config.textfile,
         )
-        config = replace(config, outputs=outputs, listen=() if self.no_listen else config.listen)
-        if not (self.once or config.listen or outputs.textfile):
+        if not (self.once or config.listen or config.textfile):
             raise UsageError(
                 "nobody would see the metrics: without an address to listen on it needs --textfile FILE.prom"
             )
-        if not self.once and outputs.sd_file and Targets(config.listen, "", outputs.advertise).target() is None:
+        if not self.once and config.sd_file and Targets(config.listen, "", config.advertise).target() is None:
             raise UsageError(
                 "--sd-file has nothing to tell without an address that Prometheus can reach: --listen host:port, "
                 "or --advertise HOST:PORT of what stands before a Unix socket"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from logmetrics.cli import collect_garbage_from_now_on, outputs
+from logmetrics.cli import collect_garbage_from_now_on
+from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,70 +23,50 @@ def watch(
     paths: Paths = None,
     config_file: ConfigFile = None,
     pack: PackNames = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
-    ] = False,
-    state_dir: Annotated[
-        str | None,
-        typer.Option("--state-dir", metavar="DIR", help="Keep positions and values in DIR, to go on from there."),
-    ] = None,
-    no_state: Annotated[
-        bool, typer.Option("--no-state", help="Keep nothing: a restart reads everything again, from zero.")
-    ] = False,
-    reset_state: Annotated[
-        bool, typer.Option("--reset-state", help="Set the state of earlier runs aside, and begin at zero.")
-    ] = False,
-    serve_early: Annotated[
-        bool, typer.Option("--serve-early", help="Serve metrics while what was there at the start is still being read.")
-    ] = False,
-    no_watchdog: Annotated[
-        bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
-    ] = False,
-    no_listen: outputs.NoListen = False,
-    instance: outputs.Instance = None,
-    advertise: outputs.Advertise = None,
-    sd_file: outputs.SdFile = None,
-    textfile: outputs.TextfilePath = None,
-    push: outputs.Push = None,
-    push_job: outputs.PushJob = outputs.PUSH_JOB,
-    push_label: outputs.PushLabels = None,
+    listen: options.Listen = None,
+    from_: options.From = None,
+    once: options.Once = False,
+    state_dir: options.StateDir = None,
+    no_state: options.NoState = False,
+    reset_state: options.ResetState = False,
+    serve_early: options.ServeEarly = False,
+    no_watchdog: options.NoWatchdog = False,
+    no_listen: options.NoListen = False,
+    instance: options.Instance = None,
+    advertise: options.Advertise = None,
+    sd_file: options.SdFile = None,
+    textfile: options.Textfile = None,
+    push: options.Push = None,
+    push_job: options.PushJob = PUSH_JOB,
+    push_label: options.PushLabels = None,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
-    options = outputs.OutputOptions(
-        once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ()
-    )
-    config = resolve_config(paths, config_file, pack)
-    if from_ is not None:
-        if from_ not in ("start", "end"):
-            raise UsageError(f"--from is start or end, not {from_!r}")
-        at_end = from_ == "end"
-        config = replace(config, sources=tuple(replace(spec, start_at_end=at_end) for spec in config.sources))
-    if listen:
-        config = replace(config, listen=tuple(listen))
-    if no_watchdog:
-        config = replace(config, watchdog=False)
+    if from_ not in (None, "start", "end"):
+        raise UsageError(f"--from is start or end, not {from_!r}")
     if no_listen and listen:
         raise UsageError("--no-listen and --listen do not go together")
-    config = options.applied_to(config, paths, config_file)
-    if config_file is not None:
-        _warn(config_file)
+    outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
+
+    def load() -> Config:
+        config = resolve_config(paths, config_file, pack)
+        if from_ is not None:
+            sources = tuple(replace(spec, start_at_end=from_ == "end") for spec in config.sources)
+            config = replace(config, sources=sources)
+        if config_file is not None:
+            _warn(config_file)
+        config = replace(config, listen=tuple(listen or config.listen), watchdog=config.watchdog and not no_watchdog)
+        return outputs.applied_to(config, paths, config_file)
+
+    config = load()
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
     directory: str | None = state_dir or state_directory(config, paths, config_file)
     if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
         directory = None
     if once:
-        _once(config, directory, options, reset=reset_state)
+        _once(config, directory, outputs, reset=reset_state)
     else:
-        _serve(config, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, directory, reset=reset_state, early=serve_early)
 
 
 def _warn(config_file: str) -> None:
@@ -112,22 +92,22 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
         state.close()
 
 
-def _once(config: Config, directory: str | None, options: outputs.OutputOptions, *, reset: bool) -> None:
+def _once(config: Config, directory: str | None, outputs: OutputOptions, *, reset: bool) -> None:
     from logmetrics.cli.totals import read_all
 
-    instance = config.outputs.instance or ""
-    gateway = options.pushgateway(instance)  # a mistake is told before anything is read
+    instance = config.instance or ""
+    gateway = outputs.pushgateway(instance)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        outputs.show_once(read_all(config, state), options.textfile, gateway, instance)
+        show_once(read_all(config, state), outputs.textfile, gateway, instance)
 
 
-def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(load: Callable[[], Config], config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
     from logmetrics.serve.addresses import resolve
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, early=early, say=say, show_progress=progress)
+        service = Service(config, state, load=load, early=early, say=say, show_progress=progress)
         collect_garbage_from_now_on()
         service.run()

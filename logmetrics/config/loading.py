@@ -20,7 +20,7 @@ from logmetrics.config.model import (
 )
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
-from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, OutputsSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
+from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
 from logmetrics.config.time_zones import zone_of
 from logmetrics.config.tree import Call, Context, Expr, Literal, has_memory, parts_of
 from logmetrics.errors import ConfigError, Problem
@@ -72,7 +72,11 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         state_dir=model.state_dir,
         first_zero=model.first_zero,
         created_samples=model.created_samples,
-        outputs=_outputs_spec(model),
+        instance=model.instance,
+        advertise=model.advertise,
+        sd_file=model.sd_file,
+        textfile=model.textfile,
+        textfile_interval_s=model.textfile_interval,
     )
 
 
@@ -118,16 +122,6 @@ def _limits_spec(model: LimitsModel) -> LimitsSpec:
         idle_s=model.idle,
         admission=model.admission,
         parked=model.parked,
-    )
-
-
-def _outputs_spec(model: ConfigModel) -> OutputsSpec:
-    return OutputsSpec(
-        instance=model.instance,
-        advertise=model.advertise,
-        sd_file=model.sd_file,
-        textfile=model.textfile,
-        textfile_interval_s=model.textfile_interval,
     )
 
 

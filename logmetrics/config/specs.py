@@ -146,6 +146,10 @@ class SourceSpec:
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
 
+    def frames_like(self, other: SourceSpec) -> bool:
+        """Whether *other* tells the records of a log in the same way."""
+        return (self.unwraps, self.max_line_bytes) == (other.unwraps, other.max_line_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsSpec:
@@ -161,26 +165,6 @@ class LimitsSpec:
     admission: str = "heavy"
     # Parked series of the whole process.
     parked: int = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class OutputsSpec:
-    """What is told to other programs beside the answers of the server: where that is, and metrics in a file.
-
-    ``instance`` names the run among others of the host; None until the command line has found a name for it.
-    """
-
-    instance: str | None = None
-    # HOST or HOST:PORT by which others reach this process.
-    advertise: str | None = None
-    sd_file: str | None = None
-    textfile: str | None = None
-    textfile_interval_s: float = 15.0
-
-    def owns(self, path: str) -> bool:
-        """Whether the file at *path* is written by us: a log is something else."""
-        written = [real_path(each) for each in (self.sd_file, self.textfile) if each is not None]
-        return bool(written) and os.path.abspath(path) in (*written, *map(temporary_path, written))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +184,16 @@ class Config:
     # Show a new series as 0 once; add _created to OpenMetrics.
     first_zero: bool = True
     created_samples: bool = False
-    outputs: OutputsSpec = OutputsSpec()
+    # Names this run among others of the host; None until the command line has found a name for it.
+    instance: str | None = None
+    # HOST or HOST:PORT by which others reach this process.
+    advertise: str | None = None
+    # Where Prometheus' file_sd finds it, and where node_exporter finds its metrics.
+    sd_file: str | None = None
+    textfile: str | None = None
+    textfile_interval_s: float = 15.0
+
+    def owns(self, path: str) -> bool:
+        """Whether the file at *path* is written by us: a log is something else."""
+        written = [real_path(each) for each in (self.sd_file, self.textfile) if each is not None]
+        return bool(written) and os.path.abspath(path) in (*written, *map(temporary_path, written))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from logmetrics.config.outputs import ADVERTISE
@@ -28,7 +28,8 @@ class Targets:
     bound: Sequence[str] = ()
     instance: str = ""
     advertise: str | None = None
-    https: bool = False
+    # Whether it answers over TLS now.
+    is_https: Callable[[], bool] = lambda: False
 
     def target(self, host_header: str | None = None) -> str | None:
         """HOST:PORT of the first address that is no Unix socket; None when there is none.
@@ -55,6 +56,6 @@ class Targets:
         import orjson
 
         target = self.target(host_header)
-        labels = {INSTANCE_LABEL: self.instance} | ({"__scheme__": "https"} if self.https else {})
+        labels = {INSTANCE_LABEL: self.instance} | ({"__scheme__": "https"} if self.is_https() else {})
         groups = [{"targets": [target], "labels": labels}] if target else []
         return orjson.dumps(groups, option=orjson.OPT_INDENT_2) + b"\n"

@@ -11,15 +11,17 @@ from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
 from logmetrics.serve.targets import Targets
 from logmetrics.service.outputs import Outputs
+from logmetrics.service.reload import Reloads
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
 
 
 class Service:
-    """Watches the sources of *config* and serves their metrics, from ``run`` until a signal ends it.
+    """Watches the sources of a config and serves their metrics, from ``run`` until a signal ends it.
 
-    With *early* they are served before everything that was there at the start has been read. Raises LogmetricsError.
+    *load* reads the config, at the start and at each SIGHUP. With *early*, metrics are served before everything that
+    was there at the start has been read. Raises LogmetricsError.
     """
 
     def __init__(
@@ -27,47 +29,61 @@ class Service:
         config: Config,
         state: StateFile | None,
         *,
+        load: Callable[[], Config],
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
     ) -> None:
-        self.config = config
         self.say = say
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
-        app = MetricsApp(
+        self.reloads = Reloads(self.engine, load, self._changed)
+        self.app = MetricsApp(
             self.engine,
             [path for source in config.sources for path in source.paths],
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,
         )
-        self.server = HttpServer(config.listen, app)
-        spec = config.outputs
-        targets = Targets(self.server.bound, spec.instance or "", spec.advertise, https=False)
-        self.outputs = Outputs(self.engine, app, targets, early=early, say=say)
+        self.server = HttpServer(config.listen, self.app)
+        self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise)
+        self.outputs = Outputs(self.engine, self.app, early=early, say=say)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
-        engine = self.engine
-        self._stop_on_signals()
-        watch = None
-        if self.config.watchdog:
-            engine.pace.watch = watch = DirectoryWatch(self.config.sources, engine.hint, engine.grown, self.say)
+        self._on_signals()
+        self._watch_directories()
         self.server.start()
         for address in self.server.bound:
             shown = address if address.startswith("unix:") else f"http://{address}"
             self.say(f"metrics at {shown}/metrics")
         try:
             self.outputs.start()
-            engine.run()
+            self.engine.run()
         finally:
-            if watch is not None:
-                watch.stop()
+            self._stop_watching()
             self.outputs.stop()
             self.server.stop()
 
-    def _stop_on_signals(self) -> None:
-        """The first signal ends the loop after the block at hand, the second one at once."""
+    def _changed(self, config: Config) -> None:
+        """*config* is in force, in the engine; the rest of the daemon follows."""
+        self.app.sources = [path for source in config.sources for path in source.paths]
+        self.app.first_zero, self.app.created = config.first_zero, config.created_samples
+        self._stop_watching()
+        self._watch_directories()
+        self.outputs.refresh()
+
+    def _watch_directories(self) -> None:
+        engine = self.engine
+        if engine.config.watchdog:
+            engine.pace.watch = DirectoryWatch(engine.config.sources, engine.hint, engine.grown, self.say)
+
+    def _stop_watching(self) -> None:
+        watch, self.engine.pace.watch = self.engine.pace.watch, None
+        if watch is not None:
+            watch.stop()
+
+    def _on_signals(self) -> None:
+        """The first one to stop ends the loop after the block at hand, the second one at once; SIGHUP reloads."""
 
         def stop(_signal: int, _frame: object) -> None:
             if self.engine.stopping:
@@ -77,3 +93,4 @@ class Service:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: self.reloads.ask())

@@ -85,7 +85,7 @@ class Textfile:
         while True:
             started_s = time.monotonic()
             self.write()
-            interval_s = self._engine.config.outputs.textfile_interval_s
+            interval_s = self._engine.config.textfile_interval_s
             if self._ended.wait(max(interval_s - (time.monotonic() - started_s), 0.0)):
                 return
 
