@@ -186,7 +186,7 @@ class Engine:
         found = {reader.spec.name: self._found(reader) for reader in readers}
         self.files.change_readers(readers, found, self.monotonic())
         self.files.known.open_max = _open_max(config)
-        self.self_metrics.count_anew(lambda: tell(self.self_metrics, readers, self.files.known, store))
+        self.self_metrics.count_anew(lambda: tell(self.self_metrics, readers, self.files.known, store, self.clock()))
         self.pace.poll_interval_s = config.poll_interval_s
         self.pace.look_at_all = self._dirty = True
         self.discover()
@@ -206,8 +206,8 @@ class Engine:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
         self.store.begin_packs()
-        tell(self.self_metrics, self.readers, self.files.known, self.store)
         now_s = self.clock()
+        tell(self.self_metrics, self.readers, self.files.known, self.store, now_s)
         batch: Batch = self.files.known.changes()
         for reader in self.readers:
             reader.program.collect(reader.spec.name, batch)
