@@ -105,7 +105,6 @@ def _variable(variable: Variable) -> dict[str, Any]:
         "label": variable.label,
         "type": "query",
         "datasource": _DATASOURCE,
-        "definition": variable.query,
         "query": {"query": variable.query, "refId": variable.name},
         "hide": 0,
         "includeAll": True,

@@ -222,7 +222,7 @@ _SERIES = Row(
             "Coming and going",
             "Series that took a lighter one's place, gave way, left because nothing came, and came back.",
             tuple(
-                Query(f"sum(rate({_of(f'logmetrics_{move}_series_total')}[$__rate_interval]))", move)
+                Query(f"sum(rate({_of(f'logmetrics_{move}_series_total')}[$__rate_interval])) or vector(0)", move)
                 for move in ("admitted", "displaced", "idle", "resumed")
             ),
             "cps",
