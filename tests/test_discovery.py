@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import subprocess
@@ -42,25 +43,52 @@ def scraping(how: str) -> str:
     return f"global: {{scrape_interval: 500ms}}\nscrape_configs: [{{job_name: logmetrics, {how}}}]\n"
 
 
+def secure(directory: Path) -> tuple[str, str]:
+    """A web config with a certificate for 127.0.0.1 and a password, and what a scraper is told of them."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=logmetrics", "-days", "1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
+    web_config = directory / "web.yml"
+    web_config.write_text(
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
+        "basic_auth_users: {prom: $2b$04$xSjjdj6MkQS.jN4d2bPjGOcZS.6jDeV3t9SMvTONc2fkH2tig5H6a}\n"  # of "secret"
+    )
+    tls = f"tls_config: {{ca_file: {directory}/cert.pem}}"
+    return str(web_config), f", basic_auth: {{username: prom, password: secret}}, {tls}"
+
+
+HAS_TLS = importlib.util.find_spec("logmetrics.serve.web") is not None
+
+
 @pytest.mark.slow
-def test_three_instances_come_and_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "over_tls",
+    [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_TLS, reason="the server speaks no TLS"))],
+    ids=["plain", "tls-and-password"],
+)
+def test_three_instances_come_and_go(tmp_path: Path, over_tls: bool) -> None:
     """Each on a port that the system chose: found, scraped, forgotten when stopped, and found anew after a kill."""
+    web_config, credentials = secure(tmp_path) if over_tls else ("", "")
+    more = ("--web-config", web_config) if over_tls else ()
     targets = tmp_path / "targets"
     targets.mkdir()
     logs = {name: write(tmp_path, name, calls) for name, calls in (("a", 1), ("b", 2), ("c", 3))}
 
     def watch(name: str) -> Daemon:
         state = str(tmp_path / f"state-{name}")
-        return Daemon(str(logs[name]), "--instance", name, "--sd-file", f"{targets}/{name}.json", "--state-dir", state)
+        return Daemon(
+            str(logs[name]), "--instance", name, "--sd-file", f"{targets}/{name}.json", "--state-dir", state, *more
+        )
 
-    config = scraping(f"file_sd_configs: [{{files: ['{targets}/*.json'], refresh_interval: 1h}}]")
+    config = scraping(f"file_sd_configs: [{{files: ['{targets}/*.json'], refresh_interval: 1h}}]{credentials}")
     with prometheus(tmp_path, config) as url, ExitStack() as stack:
         a, b = stack.enter_context(watch("a")), stack.enter_context(watch("b"))
         wait_until(lambda: by_instance(url, CALLS) == {"a": 1, "b": 2})
         c = stack.enter_context(watch("c"))
         wait_until(lambda: by_instance(url, CALLS) == {"a": 1, "b": 2, "c": 3})
         assert {entry["metric"]["instance"] for entry in query_now(url, "up")} == {
-            daemon.url.removeprefix("http://") for daemon in (a, b, c)
+            daemon.url.partition("//")[2] for daemon in (a, b, c)
         }
 
         assert c.stop() == 0
@@ -70,7 +98,7 @@ def test_three_instances_come_and_go(tmp_path: Path) -> None:
         write(tmp_path, "b", 5)
         stack.enter_context(watch("b"))
         wait_until(lambda: by_instance(url, CALLS) == {"a": 1, "b": 7})
-        assert by_instance(url, "up") == {"a": 1, "b": 1}
+        wait_until(lambda: by_instance(url, "min by (logmetrics_instance) (up)") == {"a": 1, "b": 1})
 
 
 def query_now(url: str, expression: str) -> list[dict[str, Any]]:
