@@ -570,7 +570,7 @@ def test_push_is_tried_again_while_the_server_is_busy() -> None:
     """The same body each time; user and password of the URL go in a header."""
     with answering((503, "starting"), (500, ""), (200, "")) as (url, got):
         named = url.replace("http://", "http://us%40er:pass%2Fword@")
-        Pushgateway(f"{named}/prefix/", {"job": "j", "instance": "a/b"}, first_pause_s=0.01).push("x 1\n")
+        Pushgateway(f"{named}/prefix/", {"job": "j", "instance": "a/b"}, backoff_s=0.01).push("x 1\n")
     auth = "Basic " + base64.b64encode(b"us@er:pass/word").decode()
     assert got == [("PUT", "/prefix/metrics/job/j/instance@base64/YS9i", auth, b"x 1\n")] * 3
 
@@ -588,7 +588,7 @@ def test_push_is_tried_again_while_the_server_is_busy() -> None:
 def test_push_that_is_refused(answer: Answer, tries: int, said: str) -> None:
     """The server's words, and what to do; never the password."""
     with answering(answer) as (url, got), pytest.raises(LogmetricsError) as caught:
-        Pushgateway(url.replace("//", "//user:secret@"), {"job": "j"}, first_pause_s=0.001).push("x 1\n")
+        Pushgateway(url.replace("//", "//user:secret@"), {"job": "j"}, backoff_s=0.001).push("x 1\n")
     assert len(got) == tries
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -598,7 +598,7 @@ def test_push_that_is_refused(answer: Answer, tries: int, said: str) -> None:
 def test_push_to_nobody() -> None:
     """Bounded, and told in one line."""
     with pytest.raises(LogmetricsError, match=r"no answer: .*refused; is a Pushgateway there"):
-        Pushgateway(f"http://127.0.0.1:{free_port()}", {"job": "j"}, first_pause_s=0.001).push("x 1\n")
+        Pushgateway(f"http://127.0.0.1:{free_port()}", {"job": "j"}, backoff_s=0.001).push("x 1\n")
 
 
 @pytest.mark.parametrize("url", ["h:9091", "ftp://h", "http://", "http://h:x", "http://h/?q=1", "http://h/#x"])

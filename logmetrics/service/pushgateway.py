@@ -16,18 +16,19 @@ LABEL_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 # What a path can hold as it is, on its way through any proxy.
 _PLAIN = re.compile(r"(?!\.+$)[A-Za-z0-9._:~-]+")
 _ANSWER_SHOWN = 300
-# Pauses of 0.5, 1, 2, 4 and 8 s between them.
-_TRIES = 6
+# The second one comes at once, the others after 1, 2, 4 and 8 s.
+_TRIES, _BACKOFF_S = 6, 0.5
 _BUSY = (429, 500, 502, 503, 504)
 
 
 class Pushgateway:
     """The group of *labels*, a job first of all, at the Pushgateway that *url* names.
 
-    A user and password may stand in *url*. Raises UsageError for one that is none.
+    A user and password may stand in *url*. *backoff_s* is half of the first pause between tries. Raises UsageError for
+    an *url* that is none.
     """
 
-    def __init__(self, url: str, labels: Mapping[str, str], first_pause_s: float = 0.5) -> None:
+    def __init__(self, url: str, labels: Mapping[str, str], backoff_s: float = _BACKOFF_S) -> None:
         parts = urlsplit(url)
         try:
             sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -40,7 +41,7 @@ class Pushgateway:
             shown = url.replace(f"{credentials}@", "")
             raise UsageError(f"--push {shown} is no URL of a Pushgateway, which looks like http://HOST:9091")
         self._credentials = unquote(credentials)
-        self._first_pause_s = first_pause_s
+        self._backoff_s = backoff_s
 
     def push(self, text: str) -> None:
         """Replace the group's metrics by *text*, in Prometheus' format 0.0.4 and without times.
@@ -59,7 +60,7 @@ class Pushgateway:
             other=0,
             status_forcelist=_BUSY,
             allowed_methods=None,  # a PUT that arrived twice is one
-            backoff_factor=self._first_pause_s / 2,
+            backoff_factor=self._backoff_s,
             raise_on_status=False,
             raise_on_redirect=False,
         )
