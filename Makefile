@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n auto
 BENCH ?= full
 BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: help venv demo test torture lint bench tools examples golden clean
+.PHONY: help venv demo test torture lint bench tools examples observation golden clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -42,6 +42,9 @@ tools:
 
 examples: ## Write examples/logs anew, the same bytes each time
 	@$${PYTHON:-python3} examples/make_logs.py
+
+observation: venv ## Write the alert rules and the dashboard about logmetrics itself anew
+	@.venv/bin/python scripts/self_observation.py
 
 golden: venv ## Write tests/golden anew, to look at what changed
 	@cd examples/logs && for log in */*; do \

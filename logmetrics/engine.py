@@ -186,7 +186,7 @@ class Engine:
         found = {reader.spec.name: self._found(reader) for reader in readers}
         self.files.change_readers(readers, found, self.monotonic())
         self.files.known.open_max = _open_max(config)
-        self.self_metrics.count_anew(lambda: tell(self.self_metrics, readers, self.files.known, store))
+        self.self_metrics.count_anew(lambda: tell(self.self_metrics, readers, self.files.known, store, self.clock()))
         self.pace.poll_interval_s = config.poll_interval_s
         self.pace.look_at_all = self._dirty = True
         self.discover()
@@ -206,8 +206,8 @@ class Engine:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
         self.store.begin_packs()
-        tell(self.self_metrics, self.readers, self.files.known, self.store)
         now_s = self.clock()
+        tell(self.self_metrics, self.readers, self.files.known, self.store, now_s)
         batch: Batch = self.files.known.changes()
         for reader in self.readers:
             reader.program.collect(reader.spec.name, batch)
@@ -337,10 +337,12 @@ class Engine:
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
         found = discover(reader.spec)
-        if self.state is not None:
-            for file_id in [i for i, file in found.files.items() if self.state.owns(file.path)]:
-                del found.files[file_id]
+        for file_id in [i for i, file in found.files.items() if self._is_ours(file.path)]:
+            del found.files[file_id]
         return found
+
+    def _is_ours(self, path: str) -> bool:
+        return self.config.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):

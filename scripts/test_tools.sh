@@ -12,6 +12,7 @@ packages=()
 if missing prometheus || missing promtool; then packages+=(prometheus); fi
 if missing victoria-metrics; then packages+=(victoria-metrics); fi
 if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
+if missing prometheus-node-exporter; then packages+=(prometheus-node-exporter); fi
 if missing logrotate && [ ! -x /usr/sbin/logrotate ]; then packages+=(logrotate); fi
 for program in strace bzip2 zstd; do
     if missing "$program"; then packages+=("$program"); fi

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from logmetrics.cli import collect_garbage_from_now_on
+from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,44 +25,33 @@ def watch(
     paths: Paths = None,
     config_file: ConfigFile = None,
     pack: PackNames = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
-    ] = None,
-    web_config: Annotated[
-        str | None,
-        typer.Option("--web-config", metavar="FILE", help="Serve with the TLS and the passwords that FILE tells."),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
-    ] = False,
-    state_dir: Annotated[
-        str | None,
-        typer.Option("--state-dir", metavar="DIR", help="Keep positions and values in DIR, to go on from there."),
-    ] = None,
-    no_state: Annotated[
-        bool, typer.Option("--no-state", help="Keep nothing: a restart reads everything again, from zero.")
-    ] = False,
-    reset_state: Annotated[
-        bool, typer.Option("--reset-state", help="Set the state of earlier runs aside, and begin at zero.")
-    ] = False,
-    serve_early: Annotated[
-        bool, typer.Option("--serve-early", help="Serve metrics while what was there at the start is still being read.")
-    ] = False,
-    no_watchdog: Annotated[
-        bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
-    ] = False,
+    listen: options.Listen = None,
+    web_config: options.WebConfig = None,
+    from_: options.From = None,
+    once: options.Once = False,
+    state_dir: options.StateDir = None,
+    no_state: options.NoState = False,
+    reset_state: options.ResetState = False,
+    serve_early: options.ServeEarly = False,
+    no_watchdog: options.NoWatchdog = False,
+    no_listen: options.NoListen = False,
+    instance: options.Instance = None,
+    advertise: options.Advertise = None,
+    sd_file: options.SdFile = None,
+    textfile: options.Textfile = None,
+    push: options.Push = None,
+    push_job: options.PushJob = PUSH_JOB,
+    push_label: options.PushLabels = None,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
     from logmetrics.serve.activation import handed_over
 
     if from_ not in (None, "start", "end"):
         raise UsageError(f"--from is start or end, not {from_!r}")
-    opened = () if once else handed_over()
+    opened = () if once or no_listen else handed_over()
+    if no_listen and listen:
+        raise UsageError("--no-listen and --listen do not go together")
+    outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
 
     def load() -> Config:
         config = resolve_config(paths, config_file, pack)
@@ -72,10 +60,12 @@ def watch(
             config = replace(config, sources=sources)
         if config_file is not None:
             _warn(config_file)
-        # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
-        addresses = tuple(listen or (() if opened else config.listen))
         watched = config.watchdog and not no_watchdog
-        return replace(config, listen=addresses, web_config=web_config or config.web_config, watchdog=watched)
+        web = web_config or config.web_config
+        config = replace(config, listen=tuple(listen or config.listen), web_config=web, watchdog=watched)
+        config = outputs.applied_to(config, paths, config_file)
+        # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
+        return replace(config, listen=()) if opened and not listen else config
 
     config = load()
     if no_state and (state_dir or reset_state):
@@ -84,7 +74,7 @@ def watch(
     if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
         directory = None
     if once:
-        _print_once(config, directory, reset=reset_state)
+        _once(config, directory, outputs, reset=reset_state)
     else:
         _serve(load, config, opened, directory, reset=reset_state, early=serve_early)
 
@@ -112,12 +102,13 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
         state.close()
 
 
-def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
+def _once(config: Config, directory: str | None, outputs: OutputOptions, *, reset: bool) -> None:
     from logmetrics.cli.totals import read_all
-    from logmetrics.serve.exposition import render
 
+    instance = config.instance or ""
+    gateway = outputs.pushgateway(instance)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        sys.stdout.write(render(read_all(config, state)))
+        show_once(read_all(config, state), outputs.textfile, gateway, instance)
 
 
 def _serve(

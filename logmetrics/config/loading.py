@@ -78,6 +78,11 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         web_config=_beside(file, model.web_config),
         first_zero=model.first_zero,
         created_samples=model.created_samples,
+        instance=model.instance,
+        advertise=model.advertise,
+        sd_file=model.sd_file,
+        textfile=model.textfile,
+        textfile_interval_s=model.textfile_interval,
     )
 
 

@@ -5,10 +5,12 @@ These models check shape only. ``loading`` turns them into ``specs``, where expr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.config.specs import BUCKET_PRESETS
 from logmetrics.config.units import parse_duration, parse_size
 
@@ -29,6 +31,10 @@ def _not_zero(seconds: float) -> float:
     if seconds < DURATION_S_MIN:
         raise ValueError(f"the least that makes sense here is {DURATION_S_MIN * 1000:.0f}ms")
     return seconds
+
+
+def _if_given(check: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    return lambda value: None if value is None else check(value)
 
 
 def _or_never(value: object) -> float:
@@ -224,7 +230,26 @@ class PackModel(RuleSetModel):
 class ConfigModel(RuleSetModel):
     """The whole config file."""
 
-    listen: Annotated[Texts, Field(min_length=1, description="host:port, or unix:/path")] = ["127.0.0.1:8001"]
+    listen: Annotated[Texts, Field(description="host:port, or unix:/path; [] for no port")] = ["127.0.0.1:8001"]
+    instance: Annotated[
+        str | None, AfterValidator(_if_given(check_instance)), Field(description="name among several on one host")
+    ] = None
+    advertise: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_advertise)),
+        Field(description="HOST or HOST:PORT by which Prometheus reaches this process"),
+    ] = None
+    sd_file: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_sd_file)),
+        Field(description="file_sd target file that is kept for Prometheus while this runs: *.json"),
+    ] = None
+    textfile: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_textfile)),
+        Field(description="file for node_exporter's textfile collector: *.prom"),
+    ] = None
+    textfile_interval: Annotated[Duration, Field(description="how often the textfile is written")] = 15.0
     packs: Annotated[
         list[str] | None, Field(description="built-in packs beside your own rules; default: all; [] = none")
     ] = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from logmetrics.config.outputs import real_path, temporary_path
 from logmetrics.config.tree import Call, Expr, Item, Let, parts_of
 
 # Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
@@ -184,3 +186,16 @@ class Config:
     # Show a new series as 0 once; add _created to OpenMetrics.
     first_zero: bool = True
     created_samples: bool = False
+    # Names this run among others of the host; None until the command line has found a name for it.
+    instance: str | None = None
+    # HOST or HOST:PORT by which others reach this process.
+    advertise: str | None = None
+    # Where Prometheus' file_sd finds it, and where node_exporter finds its metrics.
+    sd_file: str | None = None
+    textfile: str | None = None
+    textfile_interval_s: float = 15.0
+
+    def owns(self, path: str) -> bool:
+        """Whether the file at *path* is written by us: a log is something else."""
+        written = [real_path(each) for each in (self.sd_file, self.textfile) if each is not None]
+        return bool(written) and os.path.abspath(path) in (*written, *map(temporary_path, written))

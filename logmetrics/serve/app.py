@@ -1,4 +1,4 @@
-"""What is answered at which path: /metrics, health, and the page at /."""
+"""What is answered at which path: /metrics, health, discovery, and the page at /."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from logmetrics.serve.page import HEADERS, render_page
 from logmetrics.serve.process import ProcessMetrics
 from logmetrics.serve.request import Request, Response
 from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
+from logmetrics.serve.targets import Targets
 from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View
 
@@ -72,7 +73,10 @@ class MetricsApp:
         self._process = ProcessMetrics()
         # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
         self._bodies: dict[str, tuple[int, bytes]] = {}
-        self._lock = threading.Lock()
+        # Held by whoever renders: one thread may at a time.
+        self.rendering = threading.Lock()
+        # Set once the addresses are known.
+        self.targets = Targets()
 
     def __call__(self, request: Request) -> Response:
         path = request.path
@@ -86,7 +90,9 @@ class MetricsApp:
             return self._page()
         if path == "/api/cardinality":
             return self._cardinality()
-        return Response(404, b"not found; there are /metrics, /healthz, /readyz, /api/cardinality and /\n")
+        if path == "/sd":
+            return Response(200, self.targets.document(request.headers.get("host")), "application/json")
+        return Response(404, b"not found; there are /metrics, /healthz, /readyz, /sd, /api/cardinality and /\n")
 
     def _is_ready(self) -> bool:
         return self.early or self.metrics.caught_up
@@ -105,7 +111,7 @@ class MetricsApp:
             return self._catching_up()
         name, content_type = negotiate(request.headers.get("accept"))
         self.metrics.refresh(REFRESH_TIMEOUT_S)
-        with self._lock:
+        with self.rendering:
             return Response(200, self._body(name, request), content_type)
 
     def _body(self, name: str, request: Request) -> bytes:

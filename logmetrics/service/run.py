@@ -10,7 +10,9 @@ from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.serve.targets import Targets
 from logmetrics.serve.web import Web, exposure
+from logmetrics.service.outputs import Outputs
 from logmetrics.service.reload import Reloads
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
@@ -50,23 +52,30 @@ class Service:
         )
         self.web = web
         self.server = HttpServer(config.listen, self.app, on_error=say, web=web, opened=opened)
+        self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
+        self.outputs = Outputs(self.engine, self.app, early=early, say=say)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
         self._on_signals()
         self._watch_directories()
         self.server.start()
-        scheme = "https" if self.web is not None and self.web.has_tls else "http"
+        scheme = "https" if self._is_https() else "http"
         for address in self.server.bound:
             shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
         if warning := exposure(self.server.bound, self.web):
             self.say(f"warning: {warning}")
         try:
+            self.outputs.start()
             self.engine.run()
         finally:
             self._stop_watching()
+            self.outputs.stop()
             self.server.stop()
+
+    def _is_https(self) -> bool:
+        return self.web is not None and self.web.has_tls
 
     def _load(self) -> Config:
         """The config as its file is now; certificates and passwords are read again with it."""
@@ -81,6 +90,7 @@ class Service:
         self.app.first_zero, self.app.created = config.first_zero, config.created_samples
         self._stop_watching()
         self._watch_directories()
+        self.outputs.refresh()
 
     def _watch_directories(self) -> None:
         engine = self.engine

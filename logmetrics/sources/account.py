@@ -22,11 +22,11 @@ _NOTHING = "no pack knows these lines; docs/rules.md tells how to write rules of
 _OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
 
 
-def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, store: Store) -> None:
+def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, store: Store, now_s: float) -> None:
     """Bring the self-metrics up to date."""
     put = metrics.set
     put("logmetrics_build_info", 1, __version__)
-    _tell_sources(put, readers, known)
+    _tell_sources(put, readers, known, now_s)
     _tell_rules(put, readers)
     for reason, lost_bytes in known.orphans.lost_bytes.items():
         put("logmetrics_lost_bytes_total", lost_bytes, reason)
@@ -78,7 +78,7 @@ def _left_alone(tails: list[Tail]) -> str:
     return f"; fields that no rule reads: {', '.join(keys[:KEYS_TOLD_MAX])}{more}"
 
 
-def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:
+def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known, now_s: float) -> None:
     lag: Counter[str] = Counter()
     for tail in known.busy:  # all others are read to their ends
         lag[tail.reader.spec.name] += tail.lag_bytes
@@ -86,6 +86,9 @@ def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> No
         name = reader.spec.name
         put("logmetrics_source_lines_total", reader.lines, name)
         put("logmetrics_source_bytes_total", reader.bytes, name)
+        if reader.last_record_s is None or reader.lines != reader.lines_told:
+            reader.lines_told, reader.last_record_s = reader.lines, now_s
+        put("logmetrics_source_last_record_timestamp_seconds", reader.last_record_s, name)
         put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
         put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
         put("logmetrics_source_continuation_lines_total", reader.program.continued, name)

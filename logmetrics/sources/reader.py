@@ -18,6 +18,9 @@ class SourceReader:
         self.blocks = 0
         self.lines = 0
         self.bytes = 0
+        # How many lines there were when somebody was told last, and the Unix time at which more were found there.
+        self.lines_told = 0
+        self.last_record_s: float | None = None
         self.oversize = 0
         self.nul_bytes = 0
         self.rotations = 0

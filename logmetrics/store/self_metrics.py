@@ -30,6 +30,13 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
     SelfMetric("logmetrics_build_info", "gauge", ("version",), "Always 1; the version that runs", runtime=True),
     SelfMetric("logmetrics_source_lines_total", "counter", ("source",), "Lines read"),
     SelfMetric("logmetrics_source_bytes_total", "counter", ("source",), "Bytes of whole lines read"),
+    SelfMetric(
+        "logmetrics_source_last_record_timestamp_seconds",
+        "gauge",
+        ("source",),
+        "Unix time at which lines were read last, or of the start",
+        runtime=True,
+    ),
     SelfMetric("logmetrics_source_unmatched_lines_total", "counter", ("source",), "Lines that no rule matched"),
     SelfMetric(
         "logmetrics_source_unparsable_lines_total", "counter", ("source",), "Lines that are no record of their format"
