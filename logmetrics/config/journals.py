@@ -42,9 +42,14 @@ def journal_logs(
     that is one log. There are no mistakes in them.
     """
     where = None if directory is None else os.path.abspath(os.path.expanduser(directory))
-    asked = [("_SYSTEMD_UNIT", unit_name(unit)) for unit in units]
-    asked += [("_SYSTEMD_USER_UNIT", unit_name(unit)) for unit in user_units]
-    logs = [JournalLogSpec(name, (f"{field}={name}", *matches), where) for field, name in dict.fromkeys(asked)]
+    above = where or "journal"
+    asked = [(unit_name(unit), above, "_SYSTEMD_UNIT") for unit in units]
+    asked += [(unit_name(unit), f"{above}/user", "_SYSTEMD_USER_UNIT") for unit in user_units]
+    logs = [
+        JournalLogSpec(name, f"{place}/{name}", (f"{field}={name}", *matches), where)
+        for name, place, field in dict.fromkeys(asked)
+    ]
     if not logs and matches:
-        logs = [JournalLogSpec(matches[0].partition("=")[2].replace("/", "-"), tuple(matches), where)]
+        name = matches[0].partition("=")[2].replace("/", "-")
+        logs = [JournalLogSpec(name, f"{above}/{name}", tuple(matches), where)]
     return tuple(logs)

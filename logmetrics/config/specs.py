@@ -127,10 +127,11 @@ class PackSpec:
 class JournalLogSpec:
     """Entries of a journal that are one log: those that have all of ``matches``, each FIELD=value.
 
-    ``directory`` is where the journal is; None: it is this machine's.
+    ``directory`` is where the journal is; None: it is this machine's. ``path`` is what rules know the log by.
     """
 
     name: str
+    path: str
     matches: tuple[str, ...]
     directory: str | None = None
 

@@ -68,7 +68,7 @@ class JournalStream:
         self.spec = spec
         self.reader = reader
         self.name = f"journal of {spec.name}"
-        self.log = Log(f"journal/{spec.name}", reader.spec.name)
+        self.log = Log(spec.path, reader.spec.name)
         self.follows = True
         self.caught_up = self.ended = False
         self.problem = ""
@@ -79,10 +79,10 @@ class JournalStream:
         self._run: journalctl.Run | None = None
         self._doing = Doing.NOTHING
         self._next = Doing.FINDING_THE_END if is_new and reader.spec.start_at_end else Doing.READING
-        # The last entry that was read. Of those behind the position, what each says, and its place.
+        # The last entry that was read. Of those behind the position, what each says, and its fields.
         self._read_to = self.position.counted
         self._pending: list[Unit] = []
-        self._places: list[Place] = []
+        self._fields: list[Fields] = []
         self._pending_bytes = 0
         # The beginning of an entry; or of a long one that is passed over.
         self._partial = b""
@@ -198,7 +198,7 @@ class JournalStream:
             self._is_idle = True
         if self._doing is Doing.FOLLOWING:
             if not self._is_before or now_s - self._started_s >= DELIVERY_S:
-                self.position.saw((clock_s - DELIVERY_S) * 1e6)
+                self._saw(clock_s)
             if self._is_idle:
                 self._wake_s = max(self._heard_s, self._started_s) + BEGIN_AGAIN_S
         elif self._is_idle:
@@ -232,7 +232,7 @@ class JournalStream:
         self._next = Doing.FOLLOWING
         self.caught_up = True
         self.ended = not self.follows
-        self.position.saw((self._started_clock_s - DELIVERY_S) * 1e6)
+        self._saw(self._started_clock_s)
         if self._is_new:
             self._is_new, self.position.changed = False, True
         if self._heard_of:
@@ -240,7 +240,12 @@ class JournalStream:
         elif journalctl.may_not_read(told):
             self._tell_problem(journalctl.explain(told, 0))
         else:
-            self._tell_problem(f"no entries of {self.spec.name} yet")
+            self._tell_problem(f"no entries of {self.spec.name}{' yet' if self.follows else ''}")
+
+    def _saw(self, clock_s: float) -> None:
+        """All that had been written at *clock_s* was read. Elsewhere entries may have been written by another clock."""
+        if self.spec.directory is None:
+            self.position.saw((clock_s - DELIVERY_S) * 1e6)
 
     def _failed(self, why: str, now_s: float) -> None:
         self._failures = 1 if now_s - self._started_s >= LIVED_S else self._failures + 1
@@ -254,7 +259,8 @@ class JournalStream:
     def _tell_problem(self, what: str) -> None:
         if what and what != self.problem:
             self.problem = self.reader.troubles[self.name] = what
-            self._say(f"{self.name}: {what}")
+            if self.follows:  # else whoever runs this says it
+                self._say(f"{self.name}: {what}")
 
     def _works(self) -> None:
         self.problem = ""
@@ -294,12 +300,12 @@ class JournalStream:
 
     def _met(self, fields: Fields, unit: Unit) -> bool:
         """An entry came, which says *unit*. False as in ``_take``."""
-        here = place_of(fields)
         self._heard_of = True
         if self._doing is Doing.FINDING_THE_END:
-            self._read_to = here
+            self._read_to = place_of(fields)
             return True
         if self._is_before:
+            here = place_of(fields)
             if here.is_same(self._read_to):
                 self._is_before = self._is_gone = False
                 return True
@@ -308,9 +314,8 @@ class JournalStream:
             if not self._is_gone:
                 return False
             self._is_before = self._is_gone = False
-        self._read_to = here
         self._pending.append(unit)
-        self._places.append(here)
+        self._fields.append(fields)
         self._pending_bytes += len(unit.text) + 1
         return True
 
@@ -320,6 +325,7 @@ class JournalStream:
             return
         self._works()
         self._failures = 0
+        self._read_to = place_of(self._fields[-1])
         reader, ahead = self.reader, self.position.ahead
         texts = [unit.text for unit in self._pending]
         if reader.spec.unwraps:
@@ -338,8 +344,8 @@ class JournalStream:
         reader.lines += done
         reader.bytes += counted_bytes
         self._pending_bytes -= counted_bytes
-        self._goes_on(self._places[done - 1] if done else self.position.counted, ahead_now)
-        del self._pending[:done], self._places[:done]
+        self._goes_on(place_of(self._fields[done - 1]) if done else self.position.counted, ahead_now)
+        del self._pending[:done], self._fields[:done]
 
     def _goes_on(self, counted: Place, ahead: int) -> None:
         position = self.position

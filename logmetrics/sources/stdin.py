@@ -107,7 +107,8 @@ class StdinStream:
         self.reader.files -= 1
         if problem:
             self.reader.troubles[self.name] = problem
-            self._say(f"{self.name}: {problem}")
+            if self.follows:  # else whoever runs this says it
+                self._say(f"{self.name}: {problem}")
         elif self.follows:
             self._say("standard input has ended; what was counted stays, until a signal ends this")
 
