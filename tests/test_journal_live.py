@@ -36,7 +36,7 @@ sources:
   - name: journal
     journald: {{unit: ollama.service, directory: {directory}}}
 """
-KILLS = int(os.environ.get("TORTURE_KILLS", "30"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "12"))
 
 
 def numbered(number: int, **more: str) -> bytes:
