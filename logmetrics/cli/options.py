@@ -22,6 +22,10 @@ PackNames = Annotated[
     list[str] | None,
     typer.Option("--pack", metavar="NAME", help="Use only this built-in pack; may be given several times."),
 ]
+Journals = Annotated[list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit.")]
+JournalDir = Annotated[
+    str | None, typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own.")
+]
 Paths = Annotated[
     list[str] | None,
     typer.Argument(metavar="PATH...", help="Files, directories or globs to read; - is stdin.", show_default=False),
@@ -94,11 +98,13 @@ def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: Tr
                 raise UsageError(f"{what} {path}")
 
 
-def state_directory(config: Config, paths: Sequence[str] | None, config_file: str | None) -> str:
+def state_directory(
+    config: Config, paths: Sequence[str] | None, config_file: str | None, units: Sequence[str] = ()
+) -> str:
     """Where this run keeps its state, unless the command line says so.
 
     The config's ``state_dir``, else what systemd gives the unit, else a directory in the user's own for these very
-    paths or this config: two runs over different logs must not add up.
+    paths and units or this config: two runs over different logs must not add up.
     """
     import hashlib
 
@@ -106,8 +112,12 @@ def state_directory(config: Config, paths: Sequence[str] | None, config_file: st
         return os.path.expanduser(config.state_dir)
     if systemd := os.environ.get("STATE_DIRECTORY"):
         return systemd.split(":")[0]
-    places = [os.path.abspath(os.path.expanduser(path)) for path in paths or [config_file or ""]]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(places[0])) or "root"
+    files = paths or ([] if units else [config_file or ""])
+    places = [os.path.abspath(os.path.expanduser(path)) for path in files]
+    name = os.path.basename((*places, *units)[0])
+    if units:
+        places += [journal.key for source in config.sources for journal in source.journals]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "root"
     digest = hashlib.sha256("\0".join(sorted(places)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(home, "logmetrics", f"{name}-{digest}")

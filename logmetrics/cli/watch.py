@@ -12,7 +12,7 @@ import typer
 
 from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli.messages import progress_line, say
-from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths, resolve_config, state_directory
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,13 +28,8 @@ def watch(
         list[str] | None,
         typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
     ] = None,
-    journal: Annotated[
-        list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit, too.")
-    ] = None,
-    journal_dir: Annotated[
-        str | None,
-        typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own."),
-    ] = None,
+    journal: Journals = None,
+    journal_dir: JournalDir = None,
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="start|end", help="Where logs that are there already are read from."),
@@ -74,16 +69,17 @@ def watch(
         _warn(config_file)
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
-    named = [*(paths or ()), *(journal.key for source in config.sources for journal in source.journals)]
-    directory: str | None = state_dir or state_directory(config, named if paths or journal else None, config_file)
-    if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
-        directory = None
-    if not state_dir and config.state_dir is None and all(source.is_stdin for source in config.sources):
-        directory = None  # there is no place to go on from
+    directory: str | None = state_dir or state_directory(config, paths, config_file, journal or ())
+    if no_state or (not state_dir and (once or _is_only_stdin(config))):
+        directory = None  # a look at what is there must not disturb a daemon, and a pipe has no place to go on from
     if once:
         _print_once(config, directory, reset=reset_state)
     else:
         _serve(config, directory, reset=reset_state, early=serve_early)
+
+
+def _is_only_stdin(config: Config) -> bool:
+    return config.state_dir is None and all(source.is_stdin for source in config.sources)
 
 
 def _warn(config_file: str) -> None:

@@ -57,6 +57,14 @@ def command(
     return [*made, "--", *matches]
 
 
+def field_values(field: str, directory: str | None) -> list[str]:
+    """All values that entries have of *field*, such as the units that ever wrote. None when it cannot be read."""
+    where = [] if directory is None else [f"--directory={directory}"]
+    words = ["journalctl", *where, f"--field={field}"]
+    done = subprocess.run(words, capture_output=True, check=False)  # noqa: S603
+    return sorted(done.stdout.decode("utf-8", "replace").splitlines())
+
+
 def explain(told: str, code: int) -> str:
     """Why journalctl, which said *told* and ended with *code*, did not do as it was asked."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
