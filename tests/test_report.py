@@ -485,7 +485,7 @@ def test_contrast(colours: dict[str, str]) -> None:
         return (first + 0.05) / (second + 0.05)
 
     for ground in ("paper", "card"):
-        for text in ("ink", "mute", "link", "alarm"):
+        for text in ("ink", "mute", "link", "alarm", "caution"):
             assert contrast(text, ground) >= 4.5, (text, ground)
         for drawn in ("c1", "c2", "c3", "c4", "c5", "good", "bad", "warn", "grey"):
             assert contrast(drawn, ground) >= 3, (drawn, ground)

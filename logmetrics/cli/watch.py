@@ -73,7 +73,7 @@ def watch(
     if once:
         _print_once(config, directory, reset=reset_state)
     else:
-        _serve(config, directory, reset=reset_state, early=serve_early)
+        _serve(config, directory, reset=reset_state, early=serve_early, config_file=config_file)
 
 
 def _warn(config_file: str) -> None:
@@ -107,13 +107,13 @@ def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
         sys.stdout.write(render(read_all(config, state)))
 
 
-def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(config: Config, directory: str | None, *, reset: bool, early: bool, config_file: str | None) -> None:
     from logmetrics.serve.addresses import resolve
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, early=early, say=say, show_progress=progress)
+        service = Service(config, state, early=early, say=say, show_progress=progress, config_file=config_file)
         collect_garbage_from_now_on()
         service.run()

@@ -5,7 +5,7 @@ All texts are plain; those who show them make them harmless and escape them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +15,16 @@ Tone = Literal["", "good", "bad", "warn", "mute"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text or a number as people read it; ``exact`` is the same in all digits if it is not."""
+    """A text or a number as people read it; ``exact`` is the same in all digits if it is not.
+
+    ``more`` are lines of less weight below it. ``code`` says that the text is one of a program's.
+    """
 
     text: str
     exact: str = ""
     tone: Tone = ""
+    more: tuple[str, ...] = ()
+    code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,16 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """How a number went over time, oldest first; what it is now stands beside it."""
+
+    counts: tuple[float, ...]
+
+
+Entry = Cell | Bar | Spread | Trend
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table. ``wide``: it may be left out where there is no room; ``detail`` is said if there is."""
 
@@ -49,13 +64,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows with as many entries as there are columns. ``rest`` says what is left out of it."""
+    """Rows with as many entries as there are columns. ``rest`` says what is left out of it.
+
+    Rows beyond the ``first`` ones need not be seen at once. With ``find``, a word for what they are, one may look for
+    rows by their text.
+    """
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell | Bar | Spread, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
     note: str = ""
     rest: str = ""
+    first: int | None = None
+    find: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Numbers over time from ``start_s`` on, one for each ``bucket_s``; ``metric`` tells their unit."""
+    """Numbers over time from ``start_s`` on, one for each ``bucket_s``; ``metric`` tells their unit.
+
+    ``wrong`` says what ``errors`` are. Of a ``level`` the numbers are heights, which do not add up.
+    """
 
     title: str
     metric: str
@@ -103,6 +127,13 @@ class Chart:
     bucket_s: float
     counts: tuple[float, ...]
     errors: tuple[float, ...] = ()
+    wrong: str = "failed"
+    level: bool = False
+
+    def coarser(self, most: int) -> tuple[int, list[float], list[float]]:
+        """In at most *most* buckets: how many old ones a new one has, its numbers, and what went wrong in it."""
+        step, counts = coarser(self.counts, most, max if self.level else sum)
+        return step, counts, coarser(self.errors, most)[1] if self.errors else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +143,24 @@ class Note:
     text: str
 
 
-Block = Table | Shares | Facts | Chart | Note
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """Something that a person should do something about: what it is, more about it, and what to write somewhere."""
+
+    title: str
+    tone: Tone
+    lines: tuple[str, ...] = ()
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callouts:
+    """What should not be overlooked, the worst first."""
+
+    callouts: tuple[Callout, ...]
+
+
+Block = Table | Shares | Facts | Chart | Note | Callouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +175,11 @@ class Section:
 def table(
     title: str,
     columns: Iterable[Column],
-    rows: Iterable[tuple[Cell | Bar | Spread, ...]],
+    rows: Iterable[tuple[Entry, ...]],
     note: str = "",
     rest: str = "",
+    first: int | None = None,
+    find: str = "",
 ) -> Table:
     """A table without the columns that have nothing in any row."""
     kept = list(rows)
@@ -141,14 +191,20 @@ def table(
         tuple(tuple(row[index] for index in used) for row in kept),
         note,
         rest,
+        first,
+        find,
     )
 
 
-def _is_empty(entry: Cell | Bar | Spread) -> bool:
+def _is_empty(entry: Entry) -> bool:
     return isinstance(entry, Cell) and entry.text in ("", "-")
 
 
-def coarser(numbers: Sequence[float], most: int) -> tuple[int, list[float]]:
-    """*numbers* over time in at most *most* buckets: how many old ones a new one has, and their sums."""
+def coarser(
+    numbers: Sequence[float], most: int, join: Callable[[Sequence[float]], float] = sum
+) -> tuple[int, list[float]]:
+    """*numbers* over time in at most *most* buckets: how many old ones a new one has, and their sums, or what *join*
+    makes of them.
+    """
     step = max(1, -(-len(numbers) // most))
-    return step, [sum(numbers[start : start + step]) for start in range(0, len(numbers), step)]
+    return step, [join(numbers[start : start + step]) for start in range(0, len(numbers), step)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from logmetrics.present import amounts
-from logmetrics.present.blocks import Bar, Chart, Share, Spread, coarser
+from logmetrics.present.blocks import Bar, Chart, Share, Spread, Trend, coarser
 
 # A chart over time has at most so many points.
 POINTS_MAX = 72
@@ -22,9 +22,8 @@ def safe(text: str) -> str:
 
 def chart_svg(chart: Chart, ident: str) -> str:
     """A line over time with what went wrong as bars; each step tells its numbers when it is pointed at."""
-    step, counts = coarser(chart.counts, POINTS_MAX)
-    errors = coarser(chart.errors, POINTS_MAX)[1] if chart.errors else []
-    highest = max((*counts, *errors))
+    step, counts, errors = chart.coarser(POINTS_MAX)
+    highest = max((*counts, *errors)) or 1
     heights = [value / highest * (HEIGHT - 4) for value in counts]
     line = " ".join(f"{index + 0.5:g},{_place(HEIGHT - height)}" for index, height in enumerate(heights))
     last = len(counts) - 0.5
@@ -66,6 +65,18 @@ def spread_svg(spread: Spread) -> str:
     return _picture("spread", len(heights), 20, f'{bars}<path class="base" d="M0 20H{len(heights)}"/>')
 
 
+def trend_svg(trend: Trend) -> str:
+    """A line without numbers."""
+    _, counts = coarser(trend.counts, POINTS_MAX)
+    highest = max(counts, default=0)
+    base = f'<path class="base" d="M0 20H{len(counts)}"/>'
+    if not highest:
+        return _picture("trend", max(len(counts), 1), 20, base)
+    line = " ".join(f"{index + 0.5:g},{_place(20 - value / highest * 18)}" for index, value in enumerate(counts))
+    area = f'<polygon class="area" points="0.5,20 {line} {len(counts) - 0.5:g},20"/>'
+    return _picture("trend", len(counts), 20, f'{area}<polyline class="line" points="{line}"/>{base}')
+
+
 def shares_svg(shares: Sequence[Share], colours: Sequence[str]) -> str:
     """The parts of a whole side by side."""
     whole = sum(share.value for share in shares)
@@ -95,15 +106,15 @@ def _place(value: float) -> str:
 
 def _point(chart: Chart, time_s: float, value: float, errors: float) -> str:
     told = f"{amounts.moment(time_s)} UTC: {amounts.amount_of(chart.metric, value)}"
-    return f"{told}, {amounts.count(errors)} failed" if errors else told
+    return f"{told}, {amounts.count(errors)} {chart.wrong}" if errors else told
 
 
 def _described(chart: Chart, lasts_s: float, counts: Sequence[float], errors: Sequence[float]) -> str:
     end_s = chart.start_s + len(chart.counts) * chart.bucket_s
     most = max(counts)
-    told = (
-        f"{amounts.amount_of(chart.metric, sum(counts))} from {amounts.span(chart.start_s, end_s)}; at most "
-        f"{amounts.amount_of(chart.metric, most)} in {amounts.step(lasts_s)}, "
-        f"at {amounts.moment(chart.start_s + counts.index(most) * lasts_s)}"
-    )
-    return f"{told}; {amounts.count(sum(errors))} failed" if errors else told
+    when = amounts.moment(chart.start_s + counts.index(most) * lasts_s)
+    whole = counts[-1] if chart.level else sum(counts)
+    told = f"{amounts.amount_of(chart.metric, whole)} {'now, ' if chart.level else ''}from"
+    told += f" {amounts.span(chart.start_s, end_s)}; at most {amounts.amount_of(chart.metric, most)}"
+    told += f", at {when}" if chart.level else f" in {amounts.step(lasts_s)}, at {when}"
+    return f"{told}; {amounts.count(sum(errors))} {chart.wrong}" if errors else told

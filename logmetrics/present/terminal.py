@@ -11,13 +11,29 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from logmetrics.present import amounts
-from logmetrics.present.blocks import Bar, Block, Cell, Chart, Facts, Note, Section, Shares, Spread, Table, coarser
+from logmetrics.present.blocks import (
+    Bar,
+    Block,
+    Callouts,
+    Cell,
+    Chart,
+    Entry,
+    Facts,
+    Note,
+    Section,
+    Shares,
+    Spread,
+    Table,
+    Trend,
+    coarser,
+)
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = ".:-=+*#@"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR_WIDTH = 10
 SPARK_WIDTH_MAX = 72
+TREND_WIDTH = 20
 # Beside a sparkline stand its title, its sum and its peak.
 TITLE_WIDTH = 24
 BESIDE_SPARK = TITLE_WIDTH + 25
@@ -49,16 +65,20 @@ class Writer:
         self.blocks = BLOCKS if self.fancy else ASCII_BLOCKS
 
     def line(self, shown: Text | RichTable) -> None:
+        """Print *shown*, which may be long."""
         self.console.print(shown, soft_wrap=False, highlight=False, overflow="fold")
 
     def text(self, text: str, style: str = "") -> Text:
+        """*text* from anywhere."""
         return Text(amounts.harmless(text, self.console.encoding), style=style)
 
     def heading(self, title: str) -> None:
+        """The heading of a section."""
         self.line(Text(""))
         self.line(Text(title.upper(), style="bold cyan"))
 
     def section(self, section: Section) -> None:
+        """A section with its blocks."""
         self.heading(section.title)
         for index, (is_chart, blocks) in enumerate(groupby(section.blocks, lambda block: isinstance(block, Chart))):
             if is_chart:
@@ -76,6 +96,8 @@ class Writer:
             self._facts(block)
         elif isinstance(block, Shares):
             self._shares(block)
+        elif isinstance(block, Callouts):
+            self._callouts(block)
         elif isinstance(block, Table):
             self.table(block)
 
@@ -91,6 +113,12 @@ class Writer:
                 self.text(fact.detail, STYLES[fact.tone] or "dim"),
             )
         self.line(grid)
+
+    def _callouts(self, block: Callouts) -> None:
+        for callout in block.callouts:
+            self.line(self.text(callout.title, f"bold {STYLES[callout.tone]}"))
+            for line in filter(None, (*callout.lines, callout.code)):
+                self.line(self.text(f"  {line}"))
 
     def _shares(self, block: Shares) -> None:
         self.line(self.text(block.title, "bold"))
@@ -133,15 +161,19 @@ class Writer:
                 no_wrap=column.kind != "text",
                 overflow="fold",
             )
-        for row in block.rows:
+        for row in block.rows[: block.first]:
             table.add_row(*(self._entry(row[index], everything=everything) for index in shown))
         self.line(table)
+        if block.first is not None and len(block.rows) > block.first:
+            self.line(self.text(f"and {len(block.rows) - block.first:,} more", "dim"))
 
-    def _entry(self, entry: Cell | Bar | Spread, *, everything: bool) -> Text:
+    def _entry(self, entry: Entry, *, everything: bool) -> Text:
         if isinstance(entry, Bar):
             return self._bar(entry, BAR_WIDTH)
         if isinstance(entry, Spread):
             return Text(sparkline(entry.counts, self.blocks), style="blue")
+        if isinstance(entry, Trend):
+            return Text(sparkline(coarser(entry.counts, TREND_WIDTH)[1], self.blocks), style="blue")
         return self.text(entry.text if everything else amounts.excerpt(entry.text), STYLES[entry.tone])
 
     def _bar(self, bar: Bar, width: int) -> Text:
@@ -158,24 +190,25 @@ class Writer:
         """All over the same time, in as many steps as there is room for."""
         first = charts[0]
         width = max(10, min(SPARK_WIDTH_MAX, self.console.width - BESIDE_SPARK))
-        step, counts = coarser(first.counts, width)
+        step, counts, _ = first.coarser(width)
         grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         grid.add_column(overflow="fold", max_width=TITLE_WIDTH)
-        grid.add_column("all", justify="right", no_wrap=True)
+        grid.add_column("now" if all(chart.level for chart in charts) else "all", justify="right", no_wrap=True)
         grid.add_column(self._axis(first, len(counts)), no_wrap=True)
         grid.add_column(f"most in {amounts.step(step * first.bucket_s)}", justify="right", no_wrap=True)
         for chart in charts:
-            grid.add_row(*self._chart_row(chart.title, chart.metric, chart.counts, width, "blue"))
-            if chart.errors:
-                grid.add_row(*self._chart_row("  failed", chart.metric, chart.errors, width, "red"))
+            _, counts, errors = chart.coarser(width)
+            grid.add_row(*self._chart_row(chart.title, chart, counts, "blue"))
+            if errors:
+                grid.add_row(*self._chart_row(f"  {chart.wrong}", chart, errors, "red"))
         self.line(grid)
 
     def _chart_row(
-        self, title: str, metric: str, numbers: Sequence[float], width: int, style: str
+        self, title: str, chart: Chart, counts: Sequence[float], style: str
     ) -> tuple[Text, Text, Text, Text]:
-        _, counts = coarser(numbers, width)
         spark = Text(sparkline(counts, self.blocks), style=style)
-        total, most = (amounts.amount_of(metric, value) for value in (sum(counts), max(counts)))
+        whole = counts[-1] if chart.level else sum(counts)
+        total, most = (amounts.amount_of(chart.metric, value) for value in (whole, max(counts)))
         return self.text(title), self.text(total), spark, self.text(most)
 
     def _axis(self, chart: Chart, width: int) -> Text:
@@ -201,6 +234,8 @@ def _width(block: Table, index: int) -> int:
         entry = row[index]
         if isinstance(entry, Cell):
             widths.append(len(entry.text))
+        elif isinstance(entry, Trend):
+            widths.append(min(len(entry.counts), TREND_WIDTH))
         else:
             widths.append(BAR_WIDTH if isinstance(entry, Bar) else len(entry.counts))
     return max(widths) if column.kind != "text" else min(max(widths), TEXT_WIDTH)

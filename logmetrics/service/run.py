@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.service.messages import Messages
+from logmetrics.service.status import Monitor
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -28,13 +31,16 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        config_file: str | None = None,
     ) -> None:
         self.config = config
-        self.say = say
-        self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
+        messages = Messages(say, time.time)
+        self.say = messages.say
+        self.engine = Engine(config, state=state, say=self.say, show_progress=show_progress)
+        self.monitor = Monitor(self.engine, messages, config_file)
         app = MetricsApp(
             self.engine,
-            [path for source in config.sources for path in source.paths],
+            self.monitor.status,
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from logmetrics.rules.log import Log
 from logmetrics.sources.content import StopFlag
 from logmetrics.sources.discovery import Discovery, FileId, FoundFile
 from logmetrics.sources.identity import Identity, why
@@ -35,6 +36,10 @@ def raise_open_files_limit() -> int:
     return hard
 
 
+# Told of a block with records in it that no rule counted: its reader, records and log, wall time and monotonic time.
+Uncounted = Callable[[SourceReader, list[bytes], Log, float, float], None]
+
+
 class Files:
     """Scans and turns. Only the engine's thread touches it."""
 
@@ -43,6 +48,7 @@ class Files:
     ) -> None:
         self.readers = {reader.spec.name: reader for reader in readers}
         self.say = say
+        self.uncounted: Uncounted | None = None
         self.known = Known(say, stop, open_max)
         self.identity = Identity(self.known)
 
@@ -216,7 +222,7 @@ class Files:
         self.known.busy[tail] = None
         reader, before, changed = tail.reader, tail.offset, False
         try:
-            self._apply_blocks(tail, clock_s)
+            self._apply_blocks(tail, clock_s, now_s)
             reader.troubles.pop(tail.position.path, None)
         except ContentChangedError:
             changed = True
@@ -225,16 +231,19 @@ class Files:
         if changed:
             self.identity.reconsider(tail, now_s)
 
-    def _apply_blocks(self, tail: Tail, clock_s: float) -> None:
+    def _apply_blocks(self, tail: Tail, clock_s: float, now_s: float) -> None:
         reader, log = tail.reader, tail.log
-        apply = reader.program.apply
+        program = reader.program
         for _ in range(BLOCKS_PER_TURN):
             records = tail.read_records()
             if records is None:
                 return
             if records:
                 reader.blocks += 1
-                apply(records, log, clock_s)
+                before = program.uncounted
+                program.apply(records, log, clock_s)
+                if self.uncounted is not None and program.uncounted > before:
+                    self.uncounted(reader, records, log, clock_s, now_s)
             if not tail.lag_bytes:
                 return
 
