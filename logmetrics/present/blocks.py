@@ -29,10 +29,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A part of the largest one in its column, 0 to 1, and the part of that which went wrong."""
+    """A part of the largest one in its column, 0 to 1, and the part of that which went wrong.
+
+    With ``whole`` it is a part of something that may become full, and what is left can be seen.
+    """
 
     part: float
     bad: float = 0.0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Facts:
 class Chart:
     """Numbers over time from ``start_s`` on, one for each ``bucket_s``; ``metric`` tells their unit.
 
-    ``wrong`` says what ``errors`` are. Of a ``level`` the numbers are heights, which do not add up.
+    ``wrong`` says what ``errors`` are. With a ``level`` the numbers are the heights of something that is that high now.
     """
 
     title: str
@@ -128,12 +132,17 @@ class Chart:
     counts: tuple[float, ...]
     errors: tuple[float, ...] = ()
     wrong: str = "failed"
-    level: bool = False
+    level: float | None = None
 
     def coarser(self, most: int) -> tuple[int, list[float], list[float]]:
         """In at most *most* buckets: how many old ones a new one has, its numbers, and what went wrong in it."""
-        step, counts = coarser(self.counts, most, max if self.level else sum)
+        step, counts = coarser(self.counts, most, sum if self.level is None else max)
         return step, counts, coarser(self.errors, most)[1] if self.errors else []
+
+    @property
+    def whole(self) -> float:
+        """The number that stands for all of it."""
+        return sum(self.counts) if self.level is None else self.level
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from logmetrics.present.blocks import Bar, Chart, Share, Spread, Trend, coarser
 
 # A chart over time has at most so many points.
 POINTS_MAX = 72
+TREND_POINTS_MAX = 30
 HEIGHT = 100
 # Colours of the parts of a whole that say nothing by themselves, in turn: classes c1, c2, ...
 COLOURS = 5
@@ -52,7 +53,9 @@ def chart_svg(chart: Chart, ident: str) -> str:
 def bar_svg(bar: Bar) -> str:
     """A bar whose number stands beside it."""
     good = max(bar.part - bar.bad, 0)
-    return _picture("bar", 100, 10, _rect(0, 0, good * 100, 10, "c1") + _rect(good * 100, 0, bar.bad * 100, 10, "bad"))
+    whole = _rect(0, 0, 100, 10, "rest") if bar.whole else ""
+    parts = _rect(0, 0, good * 100, 10, "c1") + _rect(good * 100, 0, bar.bad * 100, 10, "bad")
+    return _picture("bar", 100, 10, whole + parts)
 
 
 def spread_svg(spread: Spread) -> str:
@@ -66,15 +69,16 @@ def spread_svg(spread: Spread) -> str:
 
 
 def trend_svg(trend: Trend) -> str:
-    """A line without numbers."""
-    _, counts = coarser(trend.counts, POINTS_MAX)
+    """A line without numbers. Places are whole numbers: a page may have hundreds of these."""
+    _, counts = coarser(trend.counts, TREND_POINTS_MAX)
     highest = max(counts, default=0)
-    base = f'<path class="base" d="M0 20H{len(counts)}"/>'
+    width = 10 * len(counts)
+    base = f'<path class="base" d="M0 98H{width}"/>'
     if not highest:
-        return _picture("trend", max(len(counts), 1), 20, base)
-    line = " ".join(f"{index + 0.5:g},{_place(20 - value / highest * 18)}" for index, value in enumerate(counts))
-    area = f'<polygon class="area" points="0.5,20 {line} {len(counts) - 0.5:g},20"/>'
-    return _picture("trend", len(counts), 20, f'{area}<polyline class="line" points="{line}"/>{base}')
+        return _picture("trend", max(width, 1), 100, base)
+    line = " ".join([f"{10 * index + 5},{100 - value / highest * 90:.0f}" for index, value in enumerate(counts)])
+    area = f'<polygon class="area" points="5,100 {line} {width - 5},100"/>'
+    return _picture("trend", width, 100, f'{area}<polyline class="line" points="{line}"/>{base}')
 
 
 def shares_svg(shares: Sequence[Share], colours: Sequence[str]) -> str:
@@ -113,8 +117,9 @@ def _described(chart: Chart, lasts_s: float, counts: Sequence[float], errors: Se
     end_s = chart.start_s + len(chart.counts) * chart.bucket_s
     most = max(counts)
     when = amounts.moment(chart.start_s + counts.index(most) * lasts_s)
-    whole = counts[-1] if chart.level else sum(counts)
-    told = f"{amounts.amount_of(chart.metric, whole)} {'now, ' if chart.level else ''}from"
-    told += f" {amounts.span(chart.start_s, end_s)}; at most {amounts.amount_of(chart.metric, most)}"
-    told += f", at {when}" if chart.level else f" in {amounts.step(lasts_s)}, at {when}"
+    now, per = ("", f" in {amounts.step(lasts_s)}") if chart.level is None else ("now, ", "")
+    told = (
+        f"{amounts.amount_of(chart.metric, chart.whole)} {now}from {amounts.span(chart.start_s, end_s)}; "
+        f"at most {amounts.amount_of(chart.metric, most)}{per}, at {when}"
+    )
     return f"{told}; {amounts.count(sum(errors))} {chart.wrong}" if errors else told

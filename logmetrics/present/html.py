@@ -82,11 +82,10 @@ def _charts(charts: Sequence[Chart]) -> str:
 
 def _figure(chart: Chart, ident: str) -> str:
     step, counts, errors = chart.coarser(POINTS_MAX)
-    whole = counts[-1] if chart.level else sum(counts)
-    total, most = (amounts.amount_of(chart.metric, value) for value in (whole, max(counts)))
+    total, most = (amounts.amount_of(chart.metric, value) for value in (chart.whole, max(counts)))
     failed = f'<span class="alarm">{amounts.count(sum(errors))} {safe(chart.wrong)}</span>' if any(errors) else ""
     first, last = amounts.ends(chart.start_s, chart.start_s + len(chart.counts) * chart.bucket_s)
-    peak = f"at most {most}" if chart.level else f"at most {most} in {amounts.step(step * chart.bucket_s)}"
+    peak = f"at most {most}" + (f" in {amounts.step(step * chart.bucket_s)}" if chart.level is None else "")
     return (
         f'<figure><figcaption><span class="name">{bdi(chart.title)}</span><span class="sum">{total}</span>{failed}'
         f"</figcaption>\n{chart_svg(chart, ident)}\n"
@@ -160,7 +159,7 @@ def _entries(columns: Sequence[Column], row: Sequence[Entry]) -> Iterable[str]:
             picture = spread_svg(entry) if isinstance(entry, Spread) else trend_svg(entry)
             yield f'<td role="cell" class="picture"{label}>{picture}</td>'
         else:
-            none = "" if entry.text or entry.more else " none"
+            none = "" if entry.text not in ("", "-") or entry.more else " none"
             exact = f' title="{safe(entry.exact)}"' if entry.exact and entry.exact != entry.text else ""
             kind = f'class="{_tone(entry.tone, column.kind)}{none}"{exact} data-label="{safe(column.title)}"'
             text = _text(entry, column)

@@ -98,6 +98,7 @@ svg { overflow: hidden; }
 .point:hover { fill-opacity: .1; }
 .c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); } .c4 { fill: var(--c4); }
 .c5 { fill: var(--c5); }
+.rest { fill: var(--rule); }
 .good { fill: var(--good); } .bad { fill: var(--bad); } .warn { fill: var(--warn); } .grey { fill: var(--grey); }
 svg.bar { display: block; width: 100%; min-width: 5rem; height: .6rem; }
 svg.spread { display: block; width: 8rem; height: 1.5rem; }

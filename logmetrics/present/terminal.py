@@ -193,7 +193,7 @@ class Writer:
         step, counts, _ = first.coarser(width)
         grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         grid.add_column(overflow="fold", max_width=TITLE_WIDTH)
-        grid.add_column("now" if all(chart.level for chart in charts) else "all", justify="right", no_wrap=True)
+        grid.add_column("all" if all(chart.level is None for chart in charts) else "", justify="right", no_wrap=True)
         grid.add_column(self._axis(first, len(counts)), no_wrap=True)
         grid.add_column(f"most in {amounts.step(step * first.bucket_s)}", justify="right", no_wrap=True)
         for chart in charts:
@@ -207,7 +207,7 @@ class Writer:
         self, title: str, chart: Chart, counts: Sequence[float], style: str
     ) -> tuple[Text, Text, Text, Text]:
         spark = Text(sparkline(counts, self.blocks), style=style)
-        whole = counts[-1] if chart.level else sum(counts)
+        whole = sum(counts) if chart.level is None else chart.level
         total, most = (amounts.amount_of(chart.metric, value) for value in (whole, max(counts)))
         return self.text(title), self.text(total), spark, self.text(most)
 

@@ -93,7 +93,8 @@ class Monitor:
             tails.setdefault(tail.reader, []).append(tail)
         sources = tuple(self._source(reader, tails[reader], now_s) for reader in readers)
         progress = engine.progress
-        metrics = report(engine.store.families_in_use, refusals(engine.self_metrics.family(OVERFLOWS)))
+        families = [family for family in engine.store.families_in_use if family.series or not family.spec.pack]
+        metrics = report(families, refusals(engine.self_metrics.family(OVERFLOWS)))
         lost = {reason: int(count) for (reason,), count in self._values(LOST) if count}
         failing = engine.commit_problem is not None
         return Status(

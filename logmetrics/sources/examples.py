@@ -21,8 +21,10 @@ from logmetrics.sources.reader import SourceReader
 from logmetrics.store.family import Site
 
 EXCERPT_CHARACTERS = 120
-# Records are looked at for a hundredth of a core at the most: so often, over all sources, and so many each time.
+# Records are looked at for a hundredth of a core at the most: so often, over all sources, and so many each time. Looks
+# that were not needed are saved up, for many logs may be met at once.
 LOOK_INTERVAL_S = 2.0
+LOOKS_SAVED_MAX = 20
 JUDGED_MAX = 2_000
 FOUND_MAX = 16
 # Of each source and kind so many shapes are kept, those that came last.
@@ -54,6 +56,7 @@ class Examples:
         """*make* gives a program with the rules of a source that counts nowhere; see ``Nowhere``."""
         self._make = make
         self._judges: dict[str, tuple[Program, Program]] = {}
+        self._looks = float(LOOKS_SAVED_MAX)
         self._looked_s = float("-inf")
         self._by_source: dict[tuple[str, Kind], OrderedDict[str, Found]] = {}
 
@@ -62,9 +65,11 @@ class Examples:
 
         *clock_s* is wall time, *now_s* is monotonic.
         """
-        if now_s - self._looked_s < LOOK_INTERVAL_S:
+        since_s, self._looked_s = now_s - self._looked_s, now_s
+        self._looks = min(self._looks + since_s / LOOK_INTERVAL_S, LOOKS_SAVED_MAX)
+        if self._looks < 1:
             return
-        self._looked_s = now_s
+        self._looks -= 1
         name = reader.spec.name
         known = self._judges.get(name)
         if known is None or known[0] is not reader.program:  # its rules are others since

@@ -41,7 +41,7 @@ def sections_of(status: Status) -> list[Section]:
         Section("sources", "Sources", tuple(_sources(status))),
         Section("metrics", "Metrics", tuple(_metrics(status))),
         Section("rules", "Rules", tuple(_rules(status))),
-        Section("uncounted", "Lines that were not counted", tuple(_examples(status))),
+        Section("uncounted", "Not counted", tuple(_examples(status))),
         Section("losses", "Losses", (_losses(status),)),
         Section("messages", "Messages", (_messages(status),)),
         Section("config", "Configuration", (_config(status),)),
@@ -59,10 +59,10 @@ def _facts(status: Status) -> Facts:
     last = "none yet" if commits.last_unix_s is None else amounts.ago(status.unix_s - commits.last_unix_s)
     saved: Tone = "bad" if commits.problem is not None else "mute"
     facts = [
-        Fact(amounts.rate(totals.lines_per_s), "read", f"{amounts.count(totals.lines)} lines in all"),
+        Fact(amounts.rate(totals.lines_per_s), "lines read", f"{amounts.count(totals.lines)} in all"),
         Fact(
             "-" if share is None else amounts.percent(share),
-            "of the lines counted",
+            "of all lines counted",
             f"{amounts.count(uncounted)} were not",
         ),
         Fact(amounts.size(totals.lag_bytes), "unread", behind, "warn" if late else ""),
@@ -72,7 +72,7 @@ def _facts(status: Status) -> Facts:
             f"of {amounts.count(totals.series_max)} that there may be",
             "warn" if full else "",
         ),
-        Fact(last, "saved", f"in {amounts.seconds(commits.last_duration_s)}", saved),
+        Fact(last, "last save", f"took {amounts.seconds(commits.last_duration_s)}", saved),
     ]
     if totals.lost_bytes:
         facts.append(Fact(amounts.size(totals.lost_bytes), "lost", "see Losses", "warn"))
@@ -83,15 +83,17 @@ def _charts(status: Status) -> Iterable[Chart]:
     history = status.history
     start_s = history.end_unix_s - history.step_s * len(history.lines)
 
-    def chart(title: str, metric: str, counts: Iterable[float], errors: Iterable[float] = (), **more: bool) -> Chart:
+    def chart(
+        title: str, metric: str, counts: Iterable[float], errors: Iterable[float] = (), level: float | None = None
+    ) -> Chart:
         marked = tuple(errors)
         kept = marked if any(marked) else ()
-        return Chart(title, metric, start_s, history.step_s, tuple(counts), kept, "unparsable", **more)
+        return Chart(title, metric, start_s, history.step_s, tuple(counts), kept, "unparsable", level)
 
     yield chart("Lines", "lines", history.lines, history.unparsable_lines)
     yield chart("Lines that no rule counted", "lines", history.unmatched_lines)
-    yield chart("Unread", "lag_bytes", history.lag_bytes, level=True)
-    yield chart("Series", "series", history.series, level=True)
+    yield chart("Unread", "lag_bytes", history.lag_bytes, level=status.totals.lag_bytes)
+    yield chart("Series", "series", history.series, level=status.totals.series)
 
 
 def _ago(status: Status, unix_s: float | None, never: str = "never") -> Cell:
@@ -109,7 +111,7 @@ def _sources(status: Status) -> Iterable[Block]:
         Column("source", "text"),
         Column("files"),
         Column("lines"),
-        Column("now"),
+        Column("rate"),
         Column("last hour", "picture", wide=True),
         Column("not counted"),
         Column("unread"),
@@ -175,12 +177,12 @@ def _metric(report: FamilyReport) -> tuple[Entry, ...]:
     refused = sum(report.refused.values()) + sum(sum(label.refused.values()) for label in report.labels)
     # The label that makes the most of its series comes first.
     labels = sorted(report.labels, key=lambda label: label.name != report.driver)
-    first, *more = [_label(label) for label in labels] or [""]
+    first, *more = [_label(label) for label in labels if label.samples] or [""]
     return (
         Cell(report.metric, code=True, more=(report.type,)),
         Cell(amounts.count(report.series), tone="bad" if report.remedy and share >= NEARLY_FULL else ""),
         Cell(amounts.count(report.series_max), tone="mute"),
-        Bar(share, share if share >= NEARLY_FULL else 0.0),
+        Bar(share, share if share >= NEARLY_FULL else 0.0, whole=True),
         Cell(first, more=tuple(more)),
         Cell(amounts.count(refused) if refused else "-", tone="bad" if refused and report.remedy else ""),
         Cell(amounts.count(report.parked) if report.parked else "-"),
@@ -189,16 +191,16 @@ def _metric(report: FamilyReport) -> tuple[Entry, ...]:
 
 def _label(label: LabelReport) -> str:
     heaviest = label.samples[:VALUES_SHOWN]
-    values = ", ".join(f"{value or chr(34) * 2} {amounts.short(count)}" for value, count in heaviest)
+    values = ", ".join(f"{value or chr(34) * 2} ×{amounts.short(count)}" for value, count in heaviest)
     more = label.values - len(heaviest)
-    return f"{label.name}: {values}{f' and {more:,} more' if values and more > 0 else ''}"
+    return f"{label.name}: {values}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _rules(status: Status) -> Iterable[Block]:
     columns = (
         Column("rule", "text"),
         Column("matches"),
-        Column("now"),
+        Column("rate"),
         Column("last hour", "picture", wide=True),
         Column("last match"),
         Column("open pairs"),

@@ -30,7 +30,9 @@ def headline(status: Status) -> tuple[Tone, str, str]:
         return "bad", "Counts cannot be saved", f"Scrapes see the last commit until this succeeds. {since}"
     if status.reading is not None:
         read = status.reading
-        share = read.read_bytes / read.total_bytes if read.total_bytes else 0.0
+        if not read.total_bytes:
+            return "warn", "Starting", f"Looking for what there is to read. {since}"
+        share = read.read_bytes / read.total_bytes
         done = f"{amounts.size(read.read_bytes)} of {amounts.size(read.total_bytes)}, {read.lines:,} lines"
         return "warn", f"Reading what was there: {share:.0%}", f"{done}. Metrics are served when all of it is read."
     troubles = troubles_of(status)
@@ -70,7 +72,8 @@ def _of_source(source: SourceStatus) -> Iterable[Callout]:
                 "Add the user that runs logmetrics to the group that may read this, or give it an ACL (setfacl)."
             )
         what = "One path" if source.problem_count == 1 else f"{source.problem_count:,} paths"
-        yield Callout(f"{what} of {source.name} cannot be read", "bad", tuple(lines))
+        missing = all("No such file" in problem.what for problem in source.problems)
+        yield Callout(f"{what} of {source.name} cannot be read", "warn" if missing else "bad", tuple(lines))
     if source.lag_s >= LATE_S:
         lines = [f"{amounts.size(source.lag_bytes)} are unread, for {amounts.seconds(source.lag_s)} now."]
         yield Callout(f"{source.name} is behind", "warn", tuple(lines))
@@ -98,10 +101,10 @@ def _of_metrics(status: Status) -> Iterable[Callout]:
     full = [report for report in status.metrics if report.remedy]
     for report in full[:REMEDIES_SHOWN]:
         title = f"{report.metric} has {report.series:,} of {report.series_max:,} series"
-        yield Callout(title, "warn", (f"{report.remedy[:1].upper()}{report.remedy[1:]}:",), report.config)
+        yield Callout(title, "warn", (f"{report.remedy}:",), report.config)
     if len(full) > REMEDIES_SHOWN:
         yield Callout(
             f"{len(full) - REMEDIES_SHOWN:,} more metrics are full or nearly so",
             "warn",
-            ("They stand first among the metrics; `logmetrics cardinality` says what to write.".replace("`", ""),),
+            ("They stand first among the metrics; logmetrics cardinality says what to write.",),
         )
