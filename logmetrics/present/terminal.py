@@ -217,6 +217,20 @@ class Writer:
         return Text(f"{first}{' ' * room}{last}" if room > 0 else first)
 
 
+class Collector(Writer):
+    """Keeps in ``shown`` what would be printed, for those who show it all at once."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.shown: list[Text | RichTable] = []
+
+    def line(self, shown: Text | RichTable) -> None:
+        """Keep *shown*."""
+        if isinstance(shown, Text):
+            shown.overflow = "fold"
+        self.shown.append(shown)
+
+
 def _fitting(block: Table, width: int) -> list[int]:
     """The columns that there is room for: pictures and what may be left out go first, from the right."""
     shown = list(range(len(block.columns)))

@@ -91,7 +91,7 @@ def _charts(status: Status) -> Iterable[Chart]:
         return Chart(title, metric, start_s, history.step_s, tuple(counts), kept, "unparsable", level)
 
     yield chart("Lines", "lines", history.lines, history.unparsable_lines)
-    yield chart("Lines that no rule counted", "lines", history.unmatched_lines)
+    yield chart("Not counted", "lines", history.unmatched_lines)
     yield chart("Unread", "lag_bytes", history.lag_bytes, level=status.totals.lag_bytes)
     yield chart("Series", "series", history.series, level=status.totals.series)
 
@@ -160,7 +160,7 @@ def _metrics(status: Status) -> Iterable[Block]:
         Column("series"),
         Column("limit"),
         Column("", "picture"),
-        Column("heaviest label values", "text"),
+        Column("heaviest label values", "text", wide=True),
         Column("overflowed"),
         Column("parked"),
     )
@@ -242,9 +242,10 @@ def _examples(status: Status) -> Iterable[Block]:
 
 
 def _example(status: Status, example: Example) -> tuple[Entry, ...]:
+    cut = "..." if len(example.text) >= amounts.EXCERPT_CHARACTERS else ""
     why = "no record of its format" if example.kind == "unparsable" else "no rule counts it"
     return (
-        Cell(example.text or "(empty)", code=True, more=(example.path,)),
+        Cell(f"{example.text}{cut}" or "(empty)", code=True, more=(example.path,)),
         Cell(why, tone="bad" if example.kind == "unparsable" else ""),
         Cell(amounts.count(example.seen)),
         _ago(status, example.last_unix_s),
