@@ -94,7 +94,7 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
         (("cardinality", "/no/such/dir"), 2, "neither an http:// address nor a state directory"),
         (("cardinality", "."), 3, "holds no state of logmetrics"),
         (("cardinality", "http://127.0.0.1:9"), 1, "is logmetrics running?"),
-        (("cardinality", "http://localhost:abc"), 1, "is logmetrics running?"),
+        (("cardinality", "http://localhost:abc"), 2, "an address is like"),
         (("check", "-c", "/no/config.yaml"), 2, "cannot be read"),
     ],
 )
