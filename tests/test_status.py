@@ -302,7 +302,7 @@ def hostile_status(world: World, tmp_path: Path) -> Status:
     write(world, *({"event": "call", "agent": text} for text in HOSTILE), name="<b>&.log")
     write(world, *({"event": text} for text in HOSTILE), name="<b>&.log")
     world.poll()
-    monitor.messages.say("\x1b[31m<script>alert(9)</script>")
+    monitor.messages.say("[red]x[/red] \x1b[31m<script>alert(9)</script>")
     return status_of(monitor)
 
 
