@@ -236,7 +236,7 @@ def test_an_engine_that_is_busy_is_no_error(world: World) -> None:
     monitor = monitor_of(world)
     status = monitor.status(0.01)
     assert status.late
-    assert b"too busy to answer since" in render_page(status)
+    assert b"busy since" in render_page(status)
 
 
 # -- lines that were not counted
@@ -255,6 +255,16 @@ def test_examples_are_by_shape(world: World) -> None:
     ]
     strange = next(each for each in examples if each.shape.startswith("{event"))
     assert (strange.seen, strange.text) == (2, '{"event": "strange", "n": 18}')
+
+
+def test_broken_records_are_one_shape(world: World) -> None:
+    """Wherever they are broken."""
+    monitor = monitor_of(world)
+    whole = json.dumps({"event": "call", "agent": "coder", "text": "some words"})
+    write(world, *(whole[:end] for end in range(20, len(whole) - 1)))
+    world.poll()
+    [example] = status_of(monitor).examples
+    assert (example.kind, example.shape, example.text) == ("unparsable", '{"event": ... broken', whole[:-2])
 
 
 def test_a_flood_of_bad_lines_keeps_few_examples(world: World) -> None:

@@ -36,6 +36,8 @@ _KEY_CHARACTERS_MAX = 40
 _TELLING = ("event", "event_type", "type", "kind", "name", "msg", "message", "level")
 _VARYING = re.compile(r'"[^"]*"|0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|[0-9][0-9.,:/_-]*')
 
+_FIRST_KEY = re.compile(rb'\{\s*"[^"]{1,40}"')
+
 Kind = Literal["unparsable", "unmatched"]
 
 
@@ -74,7 +76,7 @@ class Examples:
         known = self._judges.get(name)
         if known is None or known[0] is not reader.program:  # its rules are others since
             known = self._judges[name] = (reader.program, self._make(reader))
-        for kind, record in _uncounted(known[1], records[-JUDGED_MAX:], Log(log.path, log.source)):
+        for kind, record in reversed(_uncounted(known[1], records[-JUDGED_MAX:], Log(log.path, log.source))):
             self._note(name, kind, record, log.path, clock_s)
         known[1].begin_anew()
 
@@ -95,7 +97,7 @@ class Examples:
 
     def _note(self, source: str, kind: Kind, record: bytes, path: str, clock_s: float) -> None:
         shapes = self._by_source.setdefault((source, kind), OrderedDict())
-        shape = shape_of(record)
+        shape = _broken_shape(record) if kind == "unparsable" else shape_of(record)
         known = shapes.pop(shape, None)
         shapes[shape] = Found(path, excerpt(record), known.seen + 1 if known else 1, clock_s)
         if len(shapes) > SHAPES_MAX:
@@ -151,6 +153,12 @@ class _NowhereSite(Site):
 
     def __missing__(self, _key: Any) -> Any:
         return _SINK
+
+
+def _broken_shape(record: bytes) -> str:
+    """Of JSON that is broken, how it begins: where it is broken is another place each time."""
+    start = _FIRST_KEY.match(record)
+    return f"{start[0].decode('utf-8', 'replace')}: ... broken" if start else shape_of(record)
 
 
 def excerpt(record: bytes) -> str:

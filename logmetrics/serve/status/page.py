@@ -56,7 +56,7 @@ def render_page(status: Status) -> bytes:
         tone=tone,
         words=safe(words),
         sentence=bdi(sentence),
-        when=f"{when}, and too busy to answer since" if status.late else when,
+        when=f"{when}, busy since" if status.late else when,
         nav=nav,
         sections=made,
         version=safe(status.version),

@@ -56,8 +56,8 @@ def _facts(status: Status) -> Facts:
     late = totals.lag_s >= LATE_S
     behind = f"for {amounts.seconds(totals.lag_s)}" if totals.lag_bytes else "all is read"
     full = totals.series >= NEARLY_FULL * totals.series_max
-    last = "none yet" if commits.last_unix_s is None else amounts.ago(status.unix_s - commits.last_unix_s)
-    saved: Tone = "bad" if commits.problem is not None else "mute"
+    last_unix_s = max((each.last_line_unix_s for each in status.sources if each.last_line_unix_s), default=None)
+    saved = f"saved in {amounts.seconds(commits.last_duration_s)}" if commits.last_unix_s else "not saved yet"
     facts = [
         Fact(amounts.rate(totals.lines_per_s), "lines read", f"{amounts.count(totals.lines)} in all"),
         Fact(
@@ -72,7 +72,12 @@ def _facts(status: Status) -> Facts:
             f"of {amounts.count(totals.series_max)} that there may be",
             "warn" if full else "",
         ),
-        Fact(last, "last save", f"took {amounts.seconds(commits.last_duration_s)}", saved),
+        Fact(
+            _ago(status, last_unix_s, "none yet").text,
+            "last line",
+            saved if commits.problem is None else "cannot be saved",
+            "" if commits.problem is None else "bad",
+        ),
     ]
     if totals.lost_bytes:
         facts.append(Fact(amounts.size(totals.lost_bytes), "lost", "see Losses", "warn"))

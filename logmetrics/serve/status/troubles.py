@@ -47,7 +47,7 @@ def troubles_of(status: Status) -> tuple[Callout, ...]:
     """What stands in the way, then what may."""
     found = [*_of_the_whole(status)]
     for source in status.sources:
-        found += _of_source(source)
+        found += _of_source(source, reading=status.reading is not None)
     found += _losses(status)
     found += _of_metrics(status)
     return tuple(sorted(found, key=lambda callout: callout.tone != "bad"))
@@ -62,7 +62,7 @@ def _of_the_whole(status: Status) -> Iterable[Callout]:
         yield Callout("The last reload failed", "bad", lines)
 
 
-def _of_source(source: SourceStatus) -> Iterable[Callout]:
+def _of_source(source: SourceStatus, *, reading: bool) -> Iterable[Callout]:
     if source.problem_count:
         lines = [f"{problem.path}: {problem.what}" for problem in source.problems[:PROBLEMS_SHOWN]]
         if source.problem_count > PROBLEMS_SHOWN:
@@ -74,7 +74,7 @@ def _of_source(source: SourceStatus) -> Iterable[Callout]:
         what = "One path" if source.problem_count == 1 else f"{source.problem_count:,} paths"
         missing = all("No such file" in problem.what for problem in source.problems)
         yield Callout(f"{what} of {source.name} cannot be read", "warn" if missing else "bad", tuple(lines))
-    if source.lag_s >= LATE_S:
+    if source.lag_s >= LATE_S and not reading:
         lines = [f"{amounts.size(source.lag_bytes)} are unread, for {amounts.seconds(source.lag_s)} now."]
         yield Callout(f"{source.name} is behind", "warn", tuple(lines))
     if source.lines < LINES_MIN:
