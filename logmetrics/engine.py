@@ -67,6 +67,8 @@ class Engine:
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
+        # Called in each commit, whether it can be saved or not, when the self-metrics are up to date.
+        self.on_commit: Callable[[], None] = lambda: None
         self.waker = Waker()
         # Set by a signal handler, read between turns.
         self.stopping = False
@@ -260,6 +262,7 @@ class Engine:
         put("logmetrics_commit_ok", int(self.commit_problem is None))
         put("logmetrics_last_commit_timestamp_seconds", self._last_commit_s)
         put("logmetrics_commit_duration_seconds", duration_s)
+        self.on_commit()
 
     def _commit_failed(self, problem: str, duration_s: float) -> None:
         self._failed_commits += 1

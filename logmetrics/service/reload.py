@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from logmetrics.config.changes import changes, in_force
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError, StateError
 from logmetrics.rules.compile import compiled
+from logmetrics.serve.status.data import ReloadStatus
 from logmetrics.sources.journalctl import require_journalctl
 from logmetrics.sources.reader import SourceReader
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """What became of one: whether the config that was read is in force, since when (Unix time), and what is told."""
-
-    ok: bool
-    at_s: float
-    messages: tuple[str, ...]
 
 
 class Reloads:
@@ -39,7 +30,7 @@ class Reloads:
         self.engine = engine
         self.load = load
         self.changed = changed
-        self.last: Reload | None = None
+        self.last: ReloadStatus | None = None
         self._is_asked_for = False
         self._counts = {"success": 0, "failure": 0}
         self._succeeded_s = engine.clock()
@@ -68,7 +59,7 @@ class Reloads:
 
     def _done(self, ok: bool, messages: list[str]) -> None:
         now_s = self.engine.clock()
-        self.last = Reload(ok, now_s, tuple(messages))
+        self.last = ReloadStatus(ok, now_s, "; ".join(messages))
         self._counts["success" if ok else "failure"] += 1
         if ok:
             self._succeeded_s = now_s

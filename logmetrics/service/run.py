@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 
 from logmetrics.config.specs import Config
@@ -12,8 +13,10 @@ from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
 from logmetrics.serve.targets import Targets
 from logmetrics.serve.web import Web, exposure
+from logmetrics.service.messages import Messages
 from logmetrics.service.outputs import Outputs
 from logmetrics.service.reload import Reloads
+from logmetrics.service.status import Monitor
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -35,25 +38,29 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        config_file: str | None = None,
         web: Web | None = None,
         opened: Sequence[socket.socket] = (),
     ) -> None:
         """*web* is the web config in force, *opened* what systemd listens at for this process."""
-        self.say = say
-        self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
+        messages = Messages(say, time.time)
+        self.say = messages.say
+        self.engine = Engine(config, state=state, say=self.say, show_progress=show_progress)
+        self.monitor = Monitor(self.engine, messages, config_file)
         self.reloads = Reloads(self.engine, self._load, self._changed)
+        self.monitor.reload = lambda: self.reloads.last
         self._load_config = load
         self.app = MetricsApp(
             self.engine,
-            [place for source in config.sources for place in source.places],
+            self.monitor.status,
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,
         )
         self.web = web
-        self.server = HttpServer(config.listen, self.app, on_error=say, web=web, opened=opened)
+        self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)
         self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
-        self.outputs = Outputs(self.engine, self.app, early=early, say=say)
+        self.outputs = Outputs(self.engine, self.app, early=early, say=self.say)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -86,8 +93,8 @@ class Service:
 
     def _changed(self, config: Config) -> None:
         """*config* is in force, in the engine; the rest of the daemon follows."""
-        self.app.sources = [path for source in config.sources for path in source.paths]
         self.app.first_zero, self.app.created = config.first_zero, config.created_samples
+        self.monitor.attach()
         self._stop_watching()
         self._watch_directories()
         self.outputs.refresh()
