@@ -53,6 +53,7 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
         say: Callable[[str], None] = lambda _: None,
         show_progress: Callable[[Progress], None] = lambda _: None,
+        beat: Callable[[], None] = lambda: None,
         runtime_metrics: bool = True,
     ) -> None:
         self.config = config
@@ -61,6 +62,10 @@ class Engine:
         self.monotonic = monotonic
         self.say = say
         self.show_progress = show_progress
+        # Called again and again while work goes on, also within long work: whoever listens knows that it moves.
+        self.beat = beat
+        # A sleep is no longer than this, so that beats come at least so often.
+        self.sleep_s_max = float("inf")
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
@@ -154,6 +159,7 @@ class Engine:
 
     def _loop(self) -> None:
         while not self.stopping:
+            self.beat()
             requests = self._inbox.take()
             more = self._pass(scrape_waits=bool(requests))
             if not more:
@@ -185,6 +191,7 @@ class Engine:
 
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
+        self.beat()
         started_s = self.monotonic()
         self.store.begin_packs()
         tell(self.self_metrics, self.readers, self.files.known, self.store)
@@ -257,7 +264,7 @@ class Engine:
         if self._dirty or self.files.known.has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
-        return 0.0 if self._inbox or self.pace.look_at_all else max(wake_s - now_s, 0.0)
+        return 0.0 if self._inbox or self.pace.look_at_all else min(max(wake_s - now_s, 0.0), self.sleep_s_max)
 
     def _pass(self, *, scrape_waits: bool) -> bool:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
@@ -283,6 +290,7 @@ class Engine:
         return more or self.files.known.look_again
 
     def _turn(self, tail: Tail) -> bool:
+        self.beat()
         reader = tail.reader
         before = reader.blocks, reader.lines, reader.bytes
         more = self.files.turn(tail, self.clock(), self.monotonic())
@@ -317,6 +325,7 @@ class Engine:
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
+        self.beat()
         found = discover(reader.spec)
         if self.state is not None:
             for file_id in [i for i, file in found.files.items() if self.state.owns(file.path)]:
@@ -327,10 +336,12 @@ class Engine:
         for message in self.store.restore(state, self.self_metrics.kept):
             self.say(message)
         self.self_metrics.restored()
+        self.beat()
         files = state.rows("files")
         try:
             self.files.known.restore(files, state.rows("fingerprints"), state.rows("roots"), self.monotonic())
             for reader in self.readers:
+                self.beat()
                 reader.program.restore(reader.spec.name, state.rows("pairs"))
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error

@@ -9,6 +9,7 @@ from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.service.systemd import Notify, StatusLine
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -31,7 +32,10 @@ class Service:
     ) -> None:
         self.config = config
         self.say = say
-        self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
+        self.notify = Notify(say=say)
+        self.engine = Engine(config, state=state, say=say, show_progress=show_progress, beat=self.notify.beat)
+        self.engine.sleep_s_max = self.notify.sleep_s_max
+        self.notify.status = StatusLine(self.engine)
         app = MetricsApp(
             self.engine,
             [path for source in config.sources for path in source.paths],
@@ -52,6 +56,8 @@ class Service:
         for address in self.server.bound:
             shown = address if address.startswith("unix:") else f"http://{address}"
             self.say(f"metrics at {shown}/metrics")
+        # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
+        self.notify.ready()
         try:
             engine.run()
         finally:
@@ -67,6 +73,9 @@ class Service:
                 raise SystemExit(1)
             self.engine.stopping = True
             self.engine.waker.wake()
+            self.notify.stopping()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        # `systemctl reload` sends it; without a handler it ends the process.
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: None)
