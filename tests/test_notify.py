@@ -92,6 +92,18 @@ def test_life_of_a_service(tmp_path: Path, manager: Manager, monkeypatch: pytest
     assert list(manager.messages[-1][1]) == ["STOPPING", "STATUS"]
 
 
+def test_a_wedged_process_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog ends it with SIGABRT; what the engine was doing goes to stderr, and so to the journal."""
+    manager = Manager(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    with Daemon(str(tmp_path / "logs")) as daemon:
+        wait_until(lambda: manager.all("READY"))
+        assert daemon.stop(signal.SIGABRT) == -signal.SIGABRT
+        assert any("engine.py" in line for line in daemon.stderr)
+    manager.close()
+
+
 def test_a_child_is_not_told_of_the_manager(manager: Manager) -> None:
     """What it says would count as said by the service, or be a warning in the journal."""
     environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "PATH": "/bin"}

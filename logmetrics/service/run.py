@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 from collections.abc import Callable
 
@@ -36,6 +37,10 @@ class Service:
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress, beat=self.notify.beat)
         self.engine.sleep_s_max = self.notify.sleep_s_max
         self.notify.status = StatusLine(self.engine)
+        if (
+            self.notify.watchdog_s is not None
+        ):  # it ends a wedged process with SIGABRT: where that was, is worth telling
+            faulthandler.enable()
         app = MetricsApp(
             self.engine,
             [path for source in config.sources for path in source.paths],
