@@ -37,9 +37,8 @@ class Service:
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress, beat=self.notify.beat)
         self.engine.sleep_s_max = self.notify.sleep_s_max
         self.notify.status = StatusLine(self.engine)
-        if (
-            self.notify.watchdog_s is not None
-        ):  # it ends a wedged process with SIGABRT: where that was, is worth telling
+        # The watchdog ends a wedged process with SIGABRT; what its threads were doing is told then.
+        if self.notify.watchdog_s is not None:
             faulthandler.enable()
         app = MetricsApp(
             self.engine,
