@@ -5,6 +5,7 @@
 #   DEB_ARCH=amd64                        or arm64
 #   DEB_VERSION=...                       instead of the version of the source
 #   DEB_MAINTAINER="NAME <ADDRESS>"       who answers for the package
+#   DEB_COMPRESSION=xz                    or zstd, or none, which is quick
 #   WHEELS=build/wheels                   where the wheels are, or are put if they are not there
 # PYTHON is one with pip. Indexes, proxies and certificates are those of the user's pip configuration.
 set -euo pipefail
@@ -148,6 +149,6 @@ find "$lib" -type f -exec chmod 0644 {} +
 find "$root" -path "$root/DEBIAN" -prune -o -type f -printf '%P\0' | sort -z |
     (cd "$root" && xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group -Zxz --build "$root" "dist/logmetrics_${version}_$arch.deb" >/dev/null
+dpkg-deb --root-owner-group "-Z${DEB_COMPRESSION:-xz}" --build "$root" "dist/logmetrics_${version}_$arch.deb" >/dev/null
 printf 'logmetrics: built dist/logmetrics_%s_%s.deb (%s)\n' "$version" "$arch" \
     "$(du -h "dist/logmetrics_${version}_$arch.deb" | cut -f1)"
