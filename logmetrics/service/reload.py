@@ -15,6 +15,7 @@ from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError, StateError
 from logmetrics.rules.compile import compiled
 from logmetrics.serve.status.data import ReloadStatus
+from logmetrics.service.systemd import Notify
 from logmetrics.sources.journalctl import require_journalctl
 from logmetrics.sources.reader import SourceReader
 
@@ -26,8 +27,11 @@ class Reloads:
     the last one, None before the first.
     """
 
-    def __init__(self, engine: Engine, load: Callable[[], Config], changed: Callable[[Config], None]) -> None:
+    def __init__(
+        self, engine: Engine, load: Callable[[], Config], changed: Callable[[Config], None], notify: Notify
+    ) -> None:
         self.engine = engine
+        self.notify = notify
         self.load = load
         self.changed = changed
         self.last: ReloadStatus | None = None
@@ -44,6 +48,7 @@ class Reloads:
 
     def _reload(self) -> None:
         self._is_asked_for = False
+        self.notify.reloading()
         engine = self.engine
         try:
             before, config = engine.config, self.load()
@@ -66,6 +71,7 @@ class Reloads:
         self._tell()
         for message in messages:
             self.engine.say(message)
+        self.notify.ready()
 
     def _tell(self) -> None:
         put = self.engine.self_metrics.set

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import socket
 import time
@@ -17,6 +18,7 @@ from logmetrics.service.messages import Messages
 from logmetrics.service.outputs import Outputs
 from logmetrics.service.reload import Reloads
 from logmetrics.service.status import Monitor
+from logmetrics.service.systemd import Notify, StatusLine
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -45,9 +47,15 @@ class Service:
         """*web* is the web config in force, *opened* what systemd listens at for this process."""
         messages = Messages(say, time.time)
         self.say = messages.say
-        self.engine = Engine(config, state=state, say=self.say, show_progress=show_progress)
+        self.notify = Notify(say=self.say)
+        self.engine = Engine(config, state=state, say=self.say, show_progress=show_progress, beat=self.notify.beat)
+        self.engine.sleep_s_max = self.notify.sleep_s_max
+        self.notify.status = StatusLine(self.engine)
+        # The watchdog ends a wedged process with SIGABRT; what its threads were doing is told then.
+        if self.notify.watchdog_s is not None:
+            faulthandler.enable()
         self.monitor = Monitor(self.engine, messages, config_file)
-        self.reloads = Reloads(self.engine, self._load, self._changed)
+        self.reloads = Reloads(self.engine, self._load, self._changed, self.notify)
         self.monitor.reload = lambda: self.reloads.last
         self._load_config = load
         self.app = MetricsApp(
@@ -73,6 +81,8 @@ class Service:
             self.say(f"metrics at {shown}/metrics")
         if warning := exposure(self.server.bound, self.web):
             self.say(f"warning: {warning}")
+        # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
+        self.notify.ready()
         try:
             self.outputs.start()
             self.engine.run()
@@ -117,7 +127,9 @@ class Service:
                 raise SystemExit(1)
             self.engine.stopping = True
             self.engine.waker.wake()
+            self.notify.stopping()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        # `systemctl reload` sends it.
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self.reloads.ask())
