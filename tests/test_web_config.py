@@ -66,6 +66,20 @@ BAD = {
             "RequireAndVerifyClientCert"
         ],
     ),
+    "no name at all": (
+        TLS + "  client_allowed_sans: []\n",
+        [
+            "4:24: tls_server_config.client_allowed_sans: an empty list would let nobody in; without the key any name "
+            "will do"
+        ],
+    ),
+    "odd file names": (
+        'tls_server_config: {cert_file: "", key_file: "a\\0b"}\n',
+        [
+            "1:33: tls_server_config.cert_file: not a valid name: ''",
+            "1:47: tls_server_config.key_file: not a valid name: 'a\\x00b'",
+        ],
+    ),
     "any certificate": (
         TLS + "  client_auth_type: RequireAnyClientCert\n",
         [
