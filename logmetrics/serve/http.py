@@ -183,7 +183,7 @@ class _Handler(StreamRequestHandler):
         try:
             request, keep = self._read_request()
         except Refused as refused:
-            self._send(refused.response, None, keep=False)
+            self._send(refused.response, refused.request, keep=False)
             return False
         self._expect(math.inf)
         try:
