@@ -46,6 +46,7 @@ class Service:
             created=config.created_samples,
         )
         self.server = HttpServer(config.listen, app)
+        self.monitor.addresses = self.server.bound
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
