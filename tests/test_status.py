@@ -363,7 +363,8 @@ def test_pages_of_one_status_are_made_once(world: World) -> None:
     """Many who look share one page."""
     status = status_of(monitor_of(world))
     app = MetricsApp(world.engine, lambda _: status)
-    assert app(request("/")).body is app(request("/")).body
+    for client in ("127.0.0.1", "192.0.2.7"):
+        assert app(request("/", client)).body is app(request("/", client)).body
 
 
 def test_amounts_of_the_page() -> None:

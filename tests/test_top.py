@@ -50,6 +50,7 @@ def test_top_of_a_daemon(tmp_path: Path) -> None:
             for words in ("Ready", "SOURCES", "agent_tool_calls_total", "agent/tool call", "what is this", "41"):
                 assert words in done.stdout
             assert json.loads(run("cardinality", where, "--json").stdout)
+            assert daemon.url.removeprefix("http://") in done.stdout
     assert "\x1b" not in done.stdout
 
 

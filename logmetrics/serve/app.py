@@ -83,8 +83,9 @@ class MetricsApp:
         self.rendering = threading.Lock()
         # Set once the addresses are known.
         self.targets = Targets()
-        # The last page and what it shows; all who look at the same status share it.
-        self._page_of: tuple[Status, bytes] | None = None
+        # The last page and what it shows, with examples and without; all who look at the same status share it.
+        self._pages: dict[bool, tuple[Status, bytes]] = {}
+        self._page_lock = threading.Lock()
 
     def __call__(self, request: Request) -> Response:
         path = request.path
@@ -97,7 +98,7 @@ class MetricsApp:
         if path == "/":
             return self._page(request)
         if path == "/api/status":
-            return self._json(self._status(request))
+            return self._status(request)
         if path == "/api/cardinality":
             return self._cardinality()
         if path == "/sd":
@@ -148,18 +149,23 @@ class MetricsApp:
             parts.append(piece.encode())
         return b"".join(parts)
 
-    def _status(self, request: Request) -> Status:
+    def _sees_examples(self, request: Request) -> bool:
+        return self.authenticated or is_local(request)
+
+    def _status(self, request: Request) -> Response:
         status = self.status(REFRESH_TIMEOUT_S)
-        return status if self.authenticated or is_local(request) else status.without_examples()
+        return self._json(status if self._sees_examples(request) else status.without_examples())
 
     def _page(self, request: Request) -> Response:
         # Most of what is imported for it is of no use to those who only scrape.
         from logmetrics.serve.status.page import HEADERS, render_page
 
-        status = self._status(request)
-        known = self._page_of
-        if known is None or known[0] is not status:
-            known = self._page_of = (status, render_page(status))
+        status, sees = self.status(REFRESH_TIMEOUT_S), self._sees_examples(request)
+        with self._page_lock:
+            known = self._pages.get(sees)
+            if known is None or known[0] is not status:
+                page = render_page(status if sees else status.without_examples())
+                known = self._pages[sees] = (status, page)
         return Response(200, known[1], "text/html; charset=utf-8", HEADERS)
 
     def _cardinality(self) -> Response:

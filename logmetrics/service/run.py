@@ -67,6 +67,7 @@ class Service:
         )
         self.web = web
         self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)
+        self.monitor.addresses = self.server.bound
         self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
         self.outputs = Outputs(self.engine, self.app, early=early, say=self.say)
 

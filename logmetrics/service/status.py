@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -57,11 +58,15 @@ class Monitor:
         self.config_file = config_file
         # How the last reload of the config ended.
         self.reload: Callable[[], ReloadStatus | None] = lambda: None
+        # Where the server listens: a port 0 in the config is another one there.
+        self.addresses: Sequence[str] = engine.config.listen
         self.examples = Examples(lambda reader: compiled(engine.config, reader.spec, Nowhere()), engine.monotonic)
         self._start_unix_s, self._start_s = engine.clock(), engine.monotonic()
         self._history = History(self._start_s, self._counts())
         engine.on_commit = self.note
         self.attach()
+        # Held by the one thread that asks the engine.
+        self._asking = threading.Lock()
         self._last = self._look()
         self._last_s = float("-inf")
 
@@ -78,13 +83,22 @@ class Monitor:
 
     def status(self, timeout_s: float) -> Status:
         """How it is now or was a moment ago, or when the engine last answered if it takes too long. Any thread."""
-        if self.engine.monotonic() - self._last_s < FRESH_S:
-            return self._last
+        if not self._asking.acquire(timeout=timeout_s):
+            return self._late()
         try:
-            self.engine.ask(self._take, timeout_s)
+            if self.engine.monotonic() - self._last_s >= FRESH_S:
+                self.engine.ask(self._take, timeout_s)
+            return self._last
         except TimeoutError:
-            return replace(self._last, late=True)
-        return self._last
+            return self._late()
+        finally:
+            self._asking.release()
+
+    def _late(self) -> Status:
+        last = self._last
+        if not last.late:
+            self._last = last = replace(last, late=True)
+        return last
 
     def _take(self) -> None:
         self._last = self._look()
@@ -115,7 +129,7 @@ class Monitor:
             else ReadingStatus(progress.bytes_read, progress.bytes_total, progress.lines),
             commits=self._commits(),
             config=ConfigStatus(
-                self.config_file, config.packs, config.listen, engine.state.directory if engine.state else None
+                self.config_file, config.packs, self.addresses, engine.state.directory if engine.state else None
             ),
             reload=self.reload(),
             totals=self._totals(sources, sum(lost.values())),

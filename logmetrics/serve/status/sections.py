@@ -198,7 +198,9 @@ def _label(label: LabelReport) -> str:
     heaviest = label.samples[:VALUES_SHOWN]
     values = ", ".join(f"{value or chr(34) * 2} ×{amounts.short(count)}" for value, count in heaviest)
     more = label.values - len(heaviest)
-    return f"{label.name}: {values}{f' and {more:,} more' if more > 0 else ''}"
+    rest = f" and {more:,} more" if more > 0 else ""
+    seen = f", about {label.distinct:,} seen" if label.distinct > label.values else ""
+    return f"{label.name}: {values}{rest}{seen}"
 
 
 def _rules(status: Status) -> Iterable[Block]:
