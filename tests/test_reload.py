@@ -24,7 +24,7 @@ from tests.daemon import Daemon, wait_until
 from tests.world import LINES_CONFIG, World
 
 # So many reloads the daemon goes through; a third of them broken.
-RELOADS = int(os.environ.get("RELOADS", "300"))
+RELOADS = int(os.environ.get("RELOADS", "150"))
 TASKS = """
 packs: []
 metrics:
@@ -338,6 +338,62 @@ def test_any_order_of_reloads_writes_rotations_and_kills(tmp_path: Path, seed: i
     assert world.counted() == {text: count for text, count in written.items() if count}
     assert world.lost() == {}
     world.close()
+
+
+CROWDED = """
+packs: []
+limits: {series: 30, series_per_metric: 8, values_per_label: 6, idle: 5m, parked: 40}
+metrics:
+  lines_total: {type: counter, help: Lines, labels: [text, kind], init: [{text: a, kind: x}]}
+  seconds: {type: histogram, help: Seconds, labels: [text], buckets: [1, 5]}
+  level: {type: gauge, help: Level, labels: [text]}
+  active: {type: active, help: Active, labels: [kind], window: 1m}
+  version: {type: info, help: Version, labels: [text]}
+  all_total: {type: counter, help: All}
+rules:
+  - name: line
+    labels: {text: n, kind: k}
+    update: {lines_total: 1, seconds: v, level: v, active: n, version: 1, all_total: 1}
+  - {name: rise, labels: {text: k, kind: n}, update: {lines_total: "rise(v, k)"}}
+  - {name: once, when: once(n), update: {all_total: 10}}
+"""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_same_config_again_changes_nothing(tmp_path: Path, seed: int) -> None:
+    """With full budgets, parked, displaced and idle series: what is exposed is what it is without reloads."""
+    worlds = []
+    for name in ("plain", "reloaded"):
+        (tmp_path / name).mkdir()
+        worlds.append(World(tmp_path / name, CROWDED, tmp_path / f"{name}.state" if seed % 2 else None))
+    dice = random.Random(seed)
+    for world in worlds:
+        world.engine.commit()
+    for _ in range(60):
+        lines = [
+            f'{{"n": "{dice.choice("abcdefghijkl")}", "k": "{dice.choice("xyzw")}", "v": {dice.randrange(9)}}}\n'
+            for _ in range(dice.randrange(30))
+        ]
+        seconds = dice.choice([1, 1, 30, 400])
+        for world in worlds:
+            with (world.directory / "a.log").open("a") as file:
+                file.writelines(lines)
+        if dice.random() < 0.5:
+            worlds[1].poll(0)
+            worlds[0].poll(0)
+            put_in_force(worlds[1].engine, worlds[1].engine.config)
+        for world in worlds:
+            world.poll(seconds)
+        plain, reloaded = (_sorted_exposition(world) for world in worlds)
+        assert reloaded == plain
+    for world in worlds:
+        world.close()
+
+
+def _sorted_exposition(world: World) -> list[str]:
+    """Without what tells about commits."""
+    lines = (line for line in world.exposition().splitlines() if not line.startswith(("#", "logmetrics_commit")))
+    return sorted(line for line in lines if "last_commit" not in line and "files" not in line)
 
 
 # -- what is told

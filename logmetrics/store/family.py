@@ -327,6 +327,8 @@ class Family:
         """
         self.key, self.shown, self.newcomers = before.key, before.shown, before.newcomers
         self.parking.take_over(before.parking)
+        if self.idle_s == before.idle_s:
+            self._idle_look_s = before._idle_look_s
         for labels, series in before.series.items():
             own = self.series.get(labels)
             if own is None:
