@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
+    import socket
+
     from logmetrics.config.specs import Config
     from logmetrics.store.state import StateFile
 
@@ -24,6 +26,7 @@ def watch(
     config_file: ConfigFile = None,
     pack: PackNames = None,
     listen: options.Listen = None,
+    web_config: options.WebConfig = None,
     from_: options.From = None,
     once: options.Once = False,
     state_dir: options.StateDir = None,
@@ -41,8 +44,11 @@ def watch(
     push_label: options.PushLabels = None,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
+    from logmetrics.serve.activation import handed_over
+
     if from_ not in (None, "start", "end"):
         raise UsageError(f"--from is start or end, not {from_!r}")
+    opened = () if once or no_listen else handed_over()
     if no_listen and listen:
         raise UsageError("--no-listen and --listen do not go together")
     outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
@@ -54,8 +60,12 @@ def watch(
             config = replace(config, sources=sources)
         if config_file is not None:
             _warn(config_file)
-        config = replace(config, listen=tuple(listen or config.listen), watchdog=config.watchdog and not no_watchdog)
-        return outputs.applied_to(config, paths, config_file)
+        watched = config.watchdog and not no_watchdog
+        web = web_config or config.web_config
+        config = replace(config, listen=tuple(listen or config.listen), web_config=web, watchdog=watched)
+        config = outputs.applied_to(config, paths, config_file)
+        # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
+        return replace(config, listen=()) if opened and not listen else config
 
     config = load()
     if no_state and (state_dir or reset_state):
@@ -66,7 +76,7 @@ def watch(
     if once:
         _once(config, directory, outputs, reset=reset_state)
     else:
-        _serve(load, config, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, opened, directory, reset=reset_state, early=serve_early)
 
 
 def _warn(config_file: str) -> None:
@@ -101,13 +111,25 @@ def _once(config: Config, directory: str | None, outputs: OutputOptions, *, rese
         show_once(read_all(config, state), outputs.textfile, gateway, instance)
 
 
-def _serve(load: Callable[[], Config], config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(
+    load: Callable[[], Config],
+    config: Config,
+    opened: Sequence[socket.socket],
+    directory: str | None,
+    *,
+    reset: bool,
+    early: bool,
+) -> None:
     from logmetrics.serve.addresses import resolve
+    from logmetrics.serve.web import Web
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
+    web = Web(config.web_config, say) if config.web_config is not None else None
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, load=load, early=early, say=say, show_progress=progress)
+        service = Service(
+            config, state, load=load, early=early, say=say, show_progress=progress, web=web, opened=opened
+        )
         collect_garbage_from_now_on()
         service.run()

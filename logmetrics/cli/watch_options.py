@@ -10,6 +10,10 @@ Listen = Annotated[
     list[str] | None,
     typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
 ]
+WebConfig = Annotated[
+    str | None,
+    typer.Option("--web-config", metavar="FILE", help="Serve with the TLS and the passwords that FILE tells."),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),

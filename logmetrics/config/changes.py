@@ -11,7 +11,7 @@ from logmetrics.config.specs import Config, MetricSpec
 # So many names are told of each kind of change.
 NAMES_TOLD_MAX = 12
 # Only a start reads these.
-_AT_START_ONLY = ("listen", "state_dir", "instance", "advertise", "sd_file", "textfile")
+_AT_START_ONLY = ("listen", "web_config", "state_dir", "instance", "advertise", "sd_file", "textfile")
 # A metric whose values go on has these as they were.
 _MEANING = ("type", "labels", "buckets")
 _TOLD_BY_NAME = ("sources", "rule_set", "packs")

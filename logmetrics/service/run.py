@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
 from logmetrics.serve.targets import Targets
+from logmetrics.serve.web import Web, exposure
 from logmetrics.service.outputs import Outputs
 from logmetrics.service.reload import Reloads
 from logmetrics.sources.progress import Progress
@@ -33,10 +35,14 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        web: Web | None = None,
+        opened: Sequence[socket.socket] = (),
     ) -> None:
+        """*web* is the web config in force, *opened* what systemd listens at for this process."""
         self.say = say
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
-        self.reloads = Reloads(self.engine, load, self._changed)
+        self.reloads = Reloads(self.engine, self._load, self._changed)
+        self._load_config = load
         self.app = MetricsApp(
             self.engine,
             [path for source in config.sources for path in source.paths],
@@ -44,8 +50,9 @@ class Service:
             first_zero=config.first_zero,
             created=config.created_samples,
         )
-        self.server = HttpServer(config.listen, self.app)
-        self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise)
+        self.web = web
+        self.server = HttpServer(config.listen, self.app, on_error=say, web=web, opened=opened)
+        self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
         self.outputs = Outputs(self.engine, self.app, early=early, say=say)
 
     def run(self) -> None:
@@ -53,9 +60,12 @@ class Service:
         self._on_signals()
         self._watch_directories()
         self.server.start()
+        scheme = "https" if self._is_https() else "http"
         for address in self.server.bound:
-            shown = address if address.startswith("unix:") else f"http://{address}"
+            shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
+        if warning := exposure(self.server.bound, self.web):
+            self.say(f"warning: {warning}")
         try:
             self.outputs.start()
             self.engine.run()
@@ -63,6 +73,16 @@ class Service:
             self._stop_watching()
             self.outputs.stop()
             self.server.stop()
+
+    def _is_https(self) -> bool:
+        return self.web is not None and self.web.has_tls
+
+    def _load(self) -> Config:
+        """The config as its file is now; certificates and passwords are read again with it."""
+        config = self._load_config()
+        if self.web is not None:
+            self.web.reload()
+        return config
 
     def _changed(self, config: Config) -> None:
         """*config* is in force, in the engine; the rest of the daemon follows."""
