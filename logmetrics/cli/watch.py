@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
-from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths, resolve_config, state_directory
 from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
 from logmetrics.errors import UsageError
 
@@ -27,6 +27,8 @@ def watch(
     pack: PackNames = None,
     listen: options.Listen = None,
     web_config: options.WebConfig = None,
+    journal: Journals = None,
+    journal_dir: JournalDir = None,
     from_: options.From = None,
     once: options.Once = False,
     state_dir: options.StateDir = None,
@@ -54,7 +56,7 @@ def watch(
     outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
 
     def load() -> Config:
-        config = resolve_config(paths, config_file, pack)
+        config = resolve_config(paths, config_file, pack, journal or (), journal_dir)
         if from_ is not None:
             sources = tuple(replace(spec, start_at_end=from_ == "end") for spec in config.sources)
             config = replace(config, sources=sources)
@@ -70,13 +72,17 @@ def watch(
     config = load()
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
-    directory: str | None = state_dir or state_directory(config, paths, config_file)
-    if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
-        directory = None
+    directory: str | None = state_dir or state_directory(config, paths, config_file, journal or ())
+    if no_state or (not state_dir and (once or _is_only_stdin(config))):
+        directory = None  # a look at what is there must not disturb a daemon, and a pipe has no place to go on from
     if once:
         _once(config, directory, outputs, reset=reset_state)
     else:
         _serve(load, config, opened, directory, reset=reset_state, early=serve_early)
+
+
+def _is_only_stdin(config: Config) -> bool:
+    return config.state_dir is None and all(source.is_stdin for source in config.sources)
 
 
 def _warn(config_file: str) -> None:

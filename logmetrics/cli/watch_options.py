@@ -16,7 +16,7 @@ WebConfig = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
+    typer.Option("--from", metavar="start|end", help="Where logs that are there already are read from."),
 ]
 Once = Annotated[bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")]
 StateDir = Annotated[

@@ -15,6 +15,7 @@ from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError, StateError
 from logmetrics.rules.compile import compiled
+from logmetrics.sources.journalctl import require_journalctl
 from logmetrics.sources.reader import SourceReader
 
 
@@ -90,6 +91,8 @@ def put_in_force(engine: Engine, config: Config) -> list[str]:
     """
     if engine.commit_problem is not None:
         raise LogmetricsError(f"what was counted so far cannot be committed: {engine.commit_problem}")
+    if any(source.journals for source in config.sources):
+        require_journalctl()
     store = engine.store.successor(config.rule_set.metrics, config.limits)
     readers = [SourceReader(spec, compiled(config, spec, store)) for spec in config.sources]
     try:

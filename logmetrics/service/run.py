@@ -45,7 +45,7 @@ class Service:
         self._load_config = load
         self.app = MetricsApp(
             self.engine,
-            [path for source in config.sources for path in source.paths],
+            [place for source in config.sources for place in source.places],
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,
