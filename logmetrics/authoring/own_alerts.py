@@ -83,8 +83,8 @@ OWN_ALERTS = (
         "15m",
         "warning",
         f"{{{{ $value }}}} paths of {{{{ $labels.source }}}} cannot be read on {_WHERE}",
-        "They are missing, or the user that logmetrics runs as has no permission; a journal also counts while journalctl "
-        "ends by itself. The log of logmetrics names them.",
+        "They are missing, or the user that logmetrics runs as has no permission; a journal also counts while "
+        "journalctl ends by itself. The log of logmetrics names them.",
     ),
     Alert(
         "LogmetricsLag",
