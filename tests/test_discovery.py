@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
@@ -58,15 +57,8 @@ def secure(directory: Path) -> tuple[str, str]:
     return str(web_config), f", basic_auth: {{username: prom, password: secret}}, {tls}"
 
 
-HAS_TLS = importlib.util.find_spec("logmetrics.serve.web") is not None
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "over_tls",
-    [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_TLS, reason="the server speaks no TLS"))],
-    ids=["plain", "tls-and-password"],
-)
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls-and-password"])
 def test_three_instances_come_and_go(tmp_path: Path, over_tls: bool) -> None:
     """Each on a port that the system chose: found, scraped, forgotten when stopped, and found anew after a kill."""
     web_config, credentials = secure(tmp_path) if over_tls else ("", "")

@@ -83,7 +83,8 @@ OWN_ALERTS = (
         "15m",
         "warning",
         f"{{{{ $value }}}} paths of {{{{ $labels.source }}}} cannot be read on {_WHERE}",
-        "They are missing, or the user that logmetrics runs as has no permission; its log names them.",
+        "They are missing, or the user that logmetrics runs as has no permission; a journal also counts while "
+        "journalctl ends by itself. The log of logmetrics names them.",
     ),
     Alert(
         "LogmetricsLag",
@@ -100,6 +101,15 @@ OWN_ALERTS = (
         "warning",
         f"{{{{ $value | humanize1024 }}}}B of logs were lost on {_WHERE}: {{{{ $labels.reason }}}}",
         "Logs were truncated or deleted before they were read; docs/guarantees.md tells what each reason means.",
+    ),
+    Alert(
+        "LogmetricsJournalGap",
+        f"sum by ({_BY}, source) (increase(logmetrics_journal_gap_seconds_total[1h])) > 0",
+        "0m",
+        "warning",
+        f"{{{{ $value | humanizeDuration }}}} of the journal of {{{{ $labels.source }}}} were lost on {_WHERE}",
+        "journald removed entries before they were read, mostly while logmetrics was down; SystemMaxUse= in "
+        "journald.conf keeps more.",
     ),
     Alert(
         "LogmetricsUnparsable",

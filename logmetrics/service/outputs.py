@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logmetrics.engine import Engine
-from logmetrics.errors import LogmetricsError
+from logmetrics.errors import LogmetricsError, UsageError
 from logmetrics.serve.app import MetricsApp
 from logmetrics.service.output_file import OutputFile
 from logmetrics.service.textfile import Textfile
@@ -24,8 +24,15 @@ class Outputs:
             self._textfile = Textfile(file, engine, app.rendering, instance=app.targets.instance, early=early, say=say)
 
     def start(self) -> None:
-        """To be called when the server listens. Raises LogmetricsError when a file cannot be written."""
+        """To be called when the server listens. Raises LogmetricsError when a file cannot be written, and
+        UsageError when there is no target: sockets that systemd hands over are only known then.
+        """
         targets = self._app.targets
+        if self._target_file is not None and targets.target() is None:
+            raise UsageError(
+                f"--sd-file has nothing to tell: Prometheus cannot reach {', '.join(targets.bound) or 'no address'}; "
+                "--advertise HOST:PORT tells what stands before it"
+            )
         if self._textfile is not None:
             self._textfile.start()
             self._say(f"metrics go into {self._textfile.path}, with logmetrics_instance={targets.instance!r}")
