@@ -1,0 +1,76 @@
+"""The config in force, and whether it is right."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warning
+from logmetrics.doctor.permissions import READ, obstacles
+from logmetrics.doctor.setup import CONFIG, Setup
+
+
+def configuration(setup: Setup) -> list[Finding]:
+    """Which config there is and why; each mistake in it."""
+    file = setup.config_file
+    if setup.missing_user:
+        name = setup.missing_user
+        make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {name}"
+        return [problem(f"there is no user {name}, who is to run it", make), *_of_file(setup)]
+    if file is None and setup.config is None and not setup.paths:
+        to_do = f"name your logs, logmetrics doctor PATH..., or a config with --config; {CONFIG} is looked for, too"
+        return [warning("no config, and no logs are named: there is nothing to read", to_do)]
+    if file is None:
+        packs = len(setup.config.packs) if setup.config else 0
+        found = [ok(f"no config: the {packs} built-in packs, for the paths of the command line")]
+        return found + ([problem(setup.config_problem, "mend that")] if setup.config_problem else [])
+    return _of_file(setup)
+
+
+def _of_file(setup: Setup) -> list[Finding]:
+    file = setup.config_file
+    if file is None:
+        return []
+    if setup.config is None:
+        mistakes = setup.config_problem.splitlines() or ["it cannot be used"]
+        to_do = f"mend it, then: logmetrics check --config {file}"
+        if not os.path.exists(file):
+            to_do = "write one: examples/config.yaml is a whole one with comments"
+        return [note(f"config: {file} ({setup.config_why})"), *(problem(each, to_do) for each in mistakes)]
+    config = setup.config
+    rules = len(config.rule_set.rules)
+    counts = f"{_number(len(config.sources), 'source')}, {_number(rules, 'rule')}, {len(config.packs)} packs"
+    found = [ok(f"config: {file} ({setup.config_why}): {counts}")]
+    if setup.asked.paths:
+        found.append(note("the paths of the command line stand for the sources of the config"))
+    return found + _lint(file) + _access(setup, file)
+
+
+def _lint(file: str) -> list[Finding]:
+    from logmetrics.authoring.lint import lint
+    from logmetrics.packs import builtin_packs
+
+    return [warning(str(each), f"logmetrics check --config {file}") for each in lint(file, builtin_packs())[1]]
+
+
+def _access(setup: Setup, file: str) -> list[Finding]:
+    try:
+        status = os.stat(file)
+        denied = obstacles(file, setup.reader, READ)
+    except OSError as error:
+        return [unseen(file, error)]
+    found = []
+    for place in (file, os.path.dirname(os.path.abspath(file))):
+        mode = os.stat(place).st_mode
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+            found.append(warning(f"everybody may change {place}, and so what is read", f"chmod o-w {place}"))
+    if denied:
+        group = setup.reader.name
+        to_do = f"chgrp {group} {file} && chmod g+r {file}" if status.st_uid == 0 else f"chmod o+r {file}"
+        what = f"{setup.reader.name} may not read {file}: {denied[0].place.path} has mode {denied[0].place.mode & 0o7777:04o}"
+        found.append(problem(what, to_do))
+    return found
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
