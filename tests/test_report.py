@@ -15,7 +15,10 @@ import pytest
 from rich.console import Console
 
 from logmetrics.config.specs import MetricSpec
-from logmetrics.replay.report import amounts
+from logmetrics.present import amounts
+from logmetrics.present.blocks import coarser
+from logmetrics.present.style import DARK, LIGHT
+from logmetrics.present.terminal import ASCII_BLOCKS, sparkline
 from logmetrics.replay.report.data import (
     BadLine,
     Histogram,
@@ -25,7 +28,6 @@ from logmetrics.replay.report.data import (
     SourceReading,
     Tally,
     Timeline,
-    coarser,
     histograms,
     in_sum,
     is_error,
@@ -33,8 +35,7 @@ from logmetrics.replay.report.data import (
     tallies,
 )
 from logmetrics.replay.report.page import render_report
-from logmetrics.replay.report.style import DARK, LIGHT
-from logmetrics.replay.report.text import ASCII_BLOCKS, sparkline, write_report
+from logmetrics.replay.report.text import write_report
 from logmetrics.store.series import Frozen, Series
 from logmetrics.store.shown import Rows
 from logmetrics.store.store import FamilyView

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from logmetrics.replay.report import amounts
-from logmetrics.replay.report.blocks import Bar, Chart, Share, Spread
-from logmetrics.replay.report.data import coarser
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Bar, Chart, Share, Spread, coarser
 
 # A chart over time has at most so many points.
 POINTS_MAX = 72

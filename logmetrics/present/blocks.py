@@ -5,7 +5,7 @@ All texts are plain; those who show them make them harmless and escape them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,3 +146,9 @@ def table(
 
 def _is_empty(entry: Cell | Bar | Spread) -> bool:
     return isinstance(entry, Cell) and entry.text in ("", "-")
+
+
+def coarser(numbers: Sequence[float], most: int) -> tuple[int, list[float]]:
+    """*numbers* over time in at most *most* buckets: how many old ones a new one has, and their sums."""
+    step = max(1, -(-len(numbers) // most))
+    return step, [sum(numbers[start : start + step]) for start in range(0, len(numbers), step)]
