@@ -9,6 +9,7 @@ import typer
 from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
+from logmetrics.cli.doctor import doctor
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -26,6 +27,7 @@ app.command()(watch)
 app.command()(replay)
 app.command()(check)
 app.command()(cardinality)
+app.command()(doctor)
 app.command()(packs)
 app.command()(schema)
 

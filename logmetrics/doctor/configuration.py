@@ -67,7 +67,8 @@ def _access(setup: Setup, file: str) -> list[Finding]:
     if denied:
         group = setup.reader.name
         to_do = f"chgrp {group} {file} && chmod g+r {file}" if status.st_uid == 0 else f"chmod o+r {file}"
-        what = f"{setup.reader.name} may not read {file}: {denied[0].place.path} has mode {denied[0].place.mode & 0o7777:04o}"
+        place = denied[0].place
+        what = f"{setup.reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
         found.append(problem(what, to_do))
     return found
 

@@ -101,7 +101,9 @@ def _open_files(setup: Setup) -> Finding:
     room = min(hard // _LOGS_OF_OPEN_FILES, setup.config.open_files_max)
     shown = f"{logs:,} log files, {room:,} may be open at once ({hard:,}, {whose})"
     if logs > room:
-        to_do = f"raise {_what_to_raise(setup.unit, hard, setup.config.open_files_max)}; all are read either way, in turns"
+        to_do = (
+            f"raise {_what_to_raise(setup.unit, hard, setup.config.open_files_max)}; all are read either way, in turns"
+        )
         return note(f"{shown}: those that are still are closed", to_do)
     return ok(shown)
 

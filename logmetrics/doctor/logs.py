@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 from glob import has_magic
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from logmetrics.doctor.permissions import (
 )
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.units import Unit
-from logmetrics.replay.report.amounts import seconds, size
+from logmetrics.present.amounts import seconds, size
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import SourceSpec
@@ -99,7 +100,10 @@ def _nothing(source: SourceSpec, files: Discovery) -> Finding:
     if excluded:
         why, to_do = f"exclude leaves out all {excluded:,} files", f"look at exclude of {source.name}"
     elif files.files:
-        why, to_do = "there are only rotated ones, which are not read by themselves", "is the agent still logging there?"
+        why, to_do = (
+            "there are only rotated ones, which are not read by themselves",
+            "is the agent still logging there?",
+        )
     elif any(has_magic(path) for path in source.paths):
         why, to_do = f"no file matches {roots}", f"compare with: ls -d {roots}; ** stands for any directories"
     else:
@@ -135,38 +139,34 @@ def _access_of(
     machine: Machine, setup: Setup, source: SourceSpec, places: Sequence[tuple[str, int]], account: Account, look: Look
 ) -> list[Finding]:
     denied: dict[str, Obstacle] = {}
-    unknown: dict[str, OSError] = {}
-    known: dict[str, object] = {}
-
-    def look_once(path: str) -> object:
-        if path not in known:
-            known[path] = look(path)
-        return known[path]
-
+    unknown: list[Finding] = []
+    look_once = lru_cache(maxsize=None)(look)
     for path, wanted in places:
         try:
-            for obstacle in obstacles(path, account, wanted, look_once):  # type: ignore[arg-type]
-                denied.setdefault(obstacle.place.path, obstacle)
+            on_the_way = obstacles(path, account, wanted, look_once)
         except OSError as error:
-            unknown[path] = error
+            unknown.append(unseen(f"source {source.name}: whether {account.name} may read {path}", error))
+            continue
+        for obstacle in on_the_way:
+            denied.setdefault(obstacle.place.path, obstacle)
     if denied:
         return _told(machine, setup, source, account, list(denied.values()))
     if unknown:
-        path, error = next(iter(unknown.items()))
-        return [unseen(f"source {source.name}: whether {account.name} may read {path}", error)]
-    if account == machine.account and (lie := _refused(places)):
-        return [lie]
+        return unknown[:1]
+    if account == machine.account:
+        refused = [finding for path, _ in places if (finding := _refused(path)) is not None]
+        if refused:
+            return refused[:1]
     return [ok(f"source {source.name}: {account.name} may read all of it")] if places else []
 
 
-def _refused(places: Sequence[tuple[str, int]]) -> Finding | None:
+def _refused(path: str) -> Finding | None:
     """Modes are not everything: security modules, network file systems. For the user who runs this, try it."""
-    for path, _ in places:
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
-        except OSError as error:
-            to_do = "its mode allows it; look for SELinux, AppArmor, or a network file system that maps users"
-            return problem(f"{path} cannot be opened: {error.strerror}", to_do)
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError as error:
+        to_do = "its mode allows it; look for SELinux, AppArmor, or a network file system that maps users"
+        return problem(f"{path} cannot be opened: {error.strerror}", to_do)
     return None
 
 

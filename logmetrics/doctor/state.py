@@ -14,7 +14,7 @@ from logmetrics.doctor.mounts import is_remote, is_volatile, type_of
 from logmetrics.doctor.permissions import SEARCH, WRITE, obstacles
 from logmetrics.doctor.setup import Setup
 from logmetrics.errors import StateError
-from logmetrics.replay.report.amounts import seconds, size
+from logmetrics.present.amounts import seconds, size
 from logmetrics.serve.holders import command_of
 from logmetrics.store.state import FILE_NAME, LOCK_NAME, SCHEMA_VERSION, check
 

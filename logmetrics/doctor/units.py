@@ -57,13 +57,16 @@ class Unit:
 
     def environment(self) -> dict[str, str]:
         """What Environment= sets."""
-        found = {}
+        found: dict[str, str] = {}
         for value in self.all("Environment"):
             try:
                 words = shlex.split(value)
             except ValueError:
                 continue
-            found.update(word.split("=", 1) for word in words if "=" in word)
+            for word in words:
+                key, equals, text = word.partition("=")
+                if equals:
+                    found[key] = text
         return found
 
 

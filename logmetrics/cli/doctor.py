@@ -1,0 +1,68 @@
+"""`logmetrics doctor`: what stands in the way on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from logmetrics.cli.options import ConfigFile, Paths, resolve_config, state_directory
+
+
+def doctor(
+    paths: Paths = None,
+    config_file: ConfigFile = None,
+    state_dir: Annotated[
+        str | None, typer.Option("--state-dir", metavar="DIR", help="The state directory that watch is given.")
+    ] = None,
+    listen: Annotated[
+        list[str] | None, typer.Option(metavar="ADDR", help="Look at this address instead of the config's.")
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Say whether this user may read the logs, instead of you and the unit's."),
+    ] = None,
+    unit: Annotated[
+        str, typer.Option(metavar="NAME", help="The systemd unit to look at, such as logmetrics@a.")
+    ] = "logmetrics",
+    prometheus: Annotated[
+        str, typer.Option(metavar="URL", help="The Prometheus that is to scrape it.")
+    ] = "http://127.0.0.1:9090",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at this machine and say what stands in the way, and what to do. Changes nothing."""
+    from rich.console import Console
+
+    from logmetrics.doctor.examination import examine
+    from logmetrics.doctor.findings import is_healthy
+    from logmetrics.doctor.machine import this_machine
+    from logmetrics.doctor.setup import Asked, make_setup
+    from logmetrics.doctor.text import write_group, write_summary
+
+    asked = Asked(
+        paths=tuple(paths or ()),
+        config_file=config_file,
+        state_dir=state_dir,
+        listen=tuple(listen or ()),
+        user=user,
+        unit=unit if "." in unit else f"{unit}.service",
+        prometheus=prometheus,
+    )
+    machine = this_machine()
+    setup = make_setup(machine, asked, lambda where, file: resolve_config(where, file, None), state_directory)
+    console = Console(soft_wrap=False)
+    groups = []
+    for group in examine(machine, setup):
+        groups.append(group)
+        if not as_json:
+            write_group(group, console)
+    if as_json:
+        import orjson
+
+        document = {"healthy": is_healthy(groups), "groups": groups}
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+    else:
+        write_summary(groups, console)
+    if not is_healthy(groups):
+        raise typer.Exit(1)
