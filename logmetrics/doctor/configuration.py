@@ -36,7 +36,7 @@ def _of_file(setup: Setup) -> list[Finding]:
         to_do = f"mend it, then: logmetrics check --config {file}"
         if not os.path.exists(file):
             to_do = "write one: examples/config.yaml is a whole one with comments"
-        return [note(f"config: {file} ({setup.config_why})"), *(problem(each, to_do) for each in mistakes)]
+        return [note(f"config: {file} ({setup.config_why})"), *_problems(mistakes, to_do)]
     config = setup.config
     rules = len(config.rule_set.rules)
     counts = f"{_number(len(config.sources), 'source')}, {_number(rules, 'rule')}, {len(config.packs)} packs"
@@ -44,6 +44,12 @@ def _of_file(setup: Setup) -> list[Finding]:
     if setup.asked.paths:
         found.append(note("the paths of the command line stand for the sources of the config"))
     return found + _lint(file) + _access(setup, file)
+
+
+def _problems(mistakes: list[str], to_do: str) -> list[Finding]:
+    """What to do about all of them stands once, behind the last."""
+    *others, last = mistakes
+    return [*(Finding("problem", each) for each in others), problem(last, to_do)]
 
 
 def _lint(file: str) -> list[Finding]:
@@ -67,8 +73,8 @@ def _access(setup: Setup, file: str) -> list[Finding]:
     if denied:
         group = setup.reader.name
         to_do = f"chgrp {group} {file} && chmod g+r {file}" if status.st_uid == 0 else f"chmod o+r {file}"
-        place = denied[0].place
-        what = f"{setup.reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
+        first = denied[0].place
+        what = f"{setup.reader.name} may not read {file}: {first.path} has mode {first.mode & 0o7777:04o}"
         found.append(problem(what, to_do))
     return found
 

@@ -24,7 +24,9 @@ _LOGS_OF_OPEN_FILES = 2
 def limits(machine: Machine, setup: Setup) -> list[Finding]:
     """Watches against directories, instances, open files against logs. None of it stops logmetrics."""
     sources = setup.config.sources if setup.config else ()
-    if setup.config is not None and not setup.config.watchdog:
+    if setup.config is None:
+        found = [instances(machine)]
+    elif not setup.config.watchdog:
         found = [note("no file notification: watchdog is false in the config; files are looked at by polling")]
     else:
         found = [watches(machine, sources), instances(machine)]

@@ -63,7 +63,7 @@ def _to_be_made(setup: Setup, directory: str, where: str) -> list[Finding]:
         parent = os.path.dirname(parent)
     reader = setup.reader
     if obstacles(parent, reader, WRITE | SEARCH):
-        to_do = f"install -d -m 0700 -o {reader.name} {directory}"
+        to_do = f"name another with --state-dir, or: install -d -m 0700 -o {reader.name} {directory}"
         return [problem(f"{where}: not there, and {reader.name} may not make it in {parent}", to_do)]
     return [ok(f"{where}: not there yet; the first start makes it")]
 
@@ -120,7 +120,7 @@ def _health(machine: Machine, directory: str, *, is_held: bool) -> Finding:
             (files,) = connection.execute("SELECT count(*) FROM files").fetchone()
             (series,) = connection.execute("SELECT count(*) FROM series").fetchone()
     except StateError as error:
-        return problem(str(error).partition(";")[0], reset)
+        return problem(" ".join(str(error).partition(";")[0].split()), reset)
     except sqlite3.OperationalError as error:
         return unseen(path, error, "run logmetrics doctor as root or as the user who runs it")
     except sqlite3.Error as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from logmetrics.doctor.findings import Finding, Group, Mark
+from logmetrics.doctor.findings import Finding, Mark
+from logmetrics.doctor.findings import Group as Topic
 from logmetrics.present.amounts import harmless
 
 _SIGNS: dict[Mark, tuple[str, str, str]] = {
@@ -21,7 +22,7 @@ _SIGNS: dict[Mark, tuple[str, str, str]] = {
 _MARK_WIDTH = max(map(len, _SIGNS))
 
 
-def write_group(group: Group, console: Console) -> None:
+def write_group(group: Topic, console: Console) -> None:
     """Print one topic."""
     if not console.is_terminal:
         _plain(group, console)
@@ -33,12 +34,12 @@ def write_group(group: Group, console: Console) -> None:
     fancy = _can_write(console.encoding)
     for finding in group.findings:
         sign, ascii_sign, style = _SIGNS[finding.mark]
-        grid.add_row(Text(f" {sign if fancy else ascii_sign}"[-2:], style=style), _text(finding, console, fancy=fancy))
+        grid.add_row(Text(f" {sign if fancy else ascii_sign}"[-2:], style=style), _entry(finding, console, fancy=fancy))
     console.print(grid, highlight=False)
     console.print()
 
 
-def write_summary(groups: Sequence[Group], console: Console) -> None:
+def write_summary(groups: Sequence[Topic], console: Console) -> None:
     """Print how it is on the whole."""
     counts = Counter(finding.mark for group in groups for finding in group.findings)
     parts = [_number(counts[mark], mark) for mark in ("problem", "warning", "note") if counts[mark]]
@@ -49,16 +50,18 @@ def write_summary(groups: Sequence[Group], console: Console) -> None:
     console.print(Text(verdict + (", ".join(parts) or "all is well"), style=style), highlight=False, soft_wrap=True)
 
 
-def _text(finding: Finding, console: Console, *, fancy: bool) -> Text:
-    shown = Text(
-        harmless(finding.what, console.encoding), style=_SIGNS[finding.mark][2] if finding.mark == "problem" else ""
-    )
-    if finding.to_do:
-        shown.append(f"\n{'→' if fancy else '->'} {harmless(finding.to_do, console.encoding)}", style="dim")
-    return shown
+def _entry(finding: Finding, console: Console, *, fancy: bool) -> RenderableType:
+    what = Text(harmless(finding.what, console.encoding), style="red" if finding.mark == "problem" else "")
+    if not finding.to_do:
+        return what
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text("→" if fancy else "->"), Text(harmless(finding.to_do, console.encoding), style="italic"))
+    return Group(what, grid)
 
 
-def _plain(group: Group, console: Console) -> None:
+def _plain(group: Topic, console: Console) -> None:
     """Lines that grep finds whole, however long they are."""
     lines = [group.title]
     for finding in group.findings:
