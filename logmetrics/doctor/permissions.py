@@ -10,6 +10,7 @@ import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from logmetrics.doctor.machine import Account
 
@@ -34,9 +35,14 @@ class Permissions:
     def is_directory(self) -> bool:
         return stat.S_ISDIR(self.mode)
 
+    @property
+    def is_governed_by_list(self) -> bool:
+        """Linux does not look at a list whose mask allows nothing; so such a list does not deny either."""
+        return bool(self.entries) and bool(self.mode & 0o070)
+
     def bits_of_groups(self) -> list[tuple[int, int]]:
         """(group id, bits) of each group that the file names, as the mask leaves them."""
-        if not self.entries:
+        if not self.is_governed_by_list:
             return [(self.gid, self.mode >> 3 & 7)]
         mask = next((bits for tag, bits, _ in self.entries if tag == _MASK), 7)
         groups = [(self.gid, bits & mask) for tag, bits, _ in self.entries if tag == _GROUP_OWNER]
@@ -77,7 +83,7 @@ def may(account: Account, place: Permissions, wanted: int) -> bool:
     if account.uid == place.uid:
         return (place.mode >> 6 & wanted) == wanted
     mask = next((bits for tag, bits, _ in place.entries if tag == _MASK), 7)
-    for tag, bits, uid in place.entries:
+    for tag, bits, uid in place.entries if place.is_governed_by_list else ():
         if tag == _USER and uid == account.uid:
             return (bits & mask & wanted) == wanted
     mine = [bits for gid, bits in place.bits_of_groups() if gid in account.gids]
@@ -89,18 +95,21 @@ def may(account: Account, place: Permissions, wanted: int) -> bool:
 def obstacles(path: str, account: Account, wanted: int, look: Look = permissions_of) -> list[Obstacle]:
     """What denies *account* the way to *path*, from the root down, and *wanted* there. Raises OSError.
 
-    Behind a symbolic link both ways have to be open.
+    Both the way to a symbolic link and the way to what it leads to have to be open.
     """
     absolute = os.path.abspath(path)
-    ways = dict.fromkeys((absolute, os.path.realpath(absolute)))
-    found: dict[str, Obstacle] = {}
-    for way in ways:
-        for component in _components(way):
-            needed = wanted if component == way else SEARCH
-            place = look(component)
-            if component not in found and not may(account, place, needed):
-                found[component] = Obstacle(place, needed)
-    return list(found.values())
+    real = os.path.realpath(absolute)
+    way = _components(real)
+    if real != absolute:
+        to_the_link = takewhile(lambda component: not os.path.islink(component), _components(absolute))
+        way = list(dict.fromkeys([*to_the_link, *way]))
+    found = []
+    for component in way:
+        needed = wanted if component == real else SEARCH
+        place = look(component)
+        if not may(account, place, needed):
+            found.append(Obstacle(place, needed))
+    return found
 
 
 def groups_that_may(place: Permissions, wanted: int) -> list[int]:
