@@ -28,6 +28,10 @@ def watch(
         list[str] | None,
         typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
     ] = None,
+    web_config: Annotated[
+        str | None,
+        typer.Option("--web-config", metavar="FILE", help="Serve with the TLS and the passwords that FILE tells."),
+    ] = None,
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
@@ -61,6 +65,8 @@ def watch(
         config = replace(config, sources=tuple(replace(spec, start_at_end=at_end) for spec in config.sources))
     if listen:
         config = replace(config, listen=tuple(listen))
+    if web_config:
+        config = replace(config, web_config=web_config)
     if no_watchdog:
         config = replace(config, watchdog=False)
     if config_file is not None:
@@ -73,7 +79,7 @@ def watch(
     if once:
         _print_once(config, directory, reset=reset_state)
     else:
-        _serve(config, directory, reset=reset_state, early=serve_early)
+        _serve(config, directory, reset=reset_state, early=serve_early, listen=bool(listen))
 
 
 def _warn(config_file: str) -> None:
@@ -107,13 +113,21 @@ def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
         sys.stdout.write(render(read_all(config, state)))
 
 
-def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(config: Config, directory: str | None, *, reset: bool, early: bool, listen: bool) -> None:
+    """With *listen*, addresses are the command line's, and come beside those that systemd listens at."""
+    from logmetrics.serve.activation import handed_over
     from logmetrics.serve.addresses import resolve
+    from logmetrics.serve.web import Web
     from logmetrics.service.run import Service
 
-    for address in config.listen:  # a mistake is told before the state is looked at
+    # Mistakes are told before the state is looked at.
+    opened = handed_over()
+    if opened and not listen:
+        config = replace(config, listen=())
+    for address in config.listen:
         resolve(address)
+    web = Web(config.web_config, say) if config.web_config is not None else None
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, early=early, say=say, show_progress=progress)
+        service = Service(config, state, early=early, say=say, show_progress=progress, web=web, opened=opened)
         collect_garbage_from_now_on()
         service.run()

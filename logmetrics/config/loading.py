@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,11 @@ CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
 def load_config(path: str, packs: Mapping[str, PackSpec]) -> Config:
     """The config in the file *path*. Raises ConfigError with all that is wrong in it."""
+    return parse_config(read_text(path), path, packs)
+
+
+def read_text(path: str) -> str:
+    """The text of a config file. Raises ConfigError when it cannot be read, is no text, or is far too long."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -37,10 +43,9 @@ def load_config(path: str, packs: Mapping[str, PackSpec]) -> Config:
     if len(raw) > CONFIG_BYTES_MAX:
         raise ConfigError([Problem(path, 0, 0, "", f"is {len(raw)} bytes; a config has at most {CONFIG_BYTES_MAX}")])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(path, 0, 0, "", f"is not UTF-8 text: {error}")]) from error
-    return parse_config(text, path, packs)
 
 
 def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
@@ -70,9 +75,15 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         watchdog=model.watchdog,
         open_files_max=model.open_files_max,
         state_dir=model.state_dir,
+        web_config=_beside(file, model.web_config),
         first_zero=model.first_zero,
         created_samples=model.created_samples,
     )
+
+
+def _beside(file: str, name: str | None) -> str | None:
+    """The path of a file that the config *file* names."""
+    return None if name is None else os.path.join(os.path.dirname(file), os.path.expanduser(name))
 
 
 def parse_pack(text: str, name: str, file: str, inherited: Mapping[str, MetricSpec]) -> PackSpec:

@@ -237,6 +237,9 @@ class ConfigModel(RuleSetModel):
     state_dir: Annotated[
         str | None, Field(min_length=1, description="where positions and values are kept over a restart")
     ] = None
+    web_config: Annotated[
+        str | None, Field(min_length=1, description="file with TLS and passwords of what is served, beside this one")
+    ] = None
     first_zero: Annotated[
         bool, Field(description="show a new series to Prometheus as 0 once, so that increase() sees its first events")
     ] = True

@@ -175,6 +175,8 @@ class Config:
     watchdog: bool = True
     open_files_max: int = 4096
     state_dir: str | None = None
+    # The file with TLS and passwords of what is served.
+    web_config: str | None = None
     # Show a new series as 0 once; add _created to OpenMetrics.
     first_zero: bool = True
     created_samples: bool = False

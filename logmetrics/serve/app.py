@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from logmetrics.serve.exposition import pieces
-from logmetrics.serve.http import Request, Response
 from logmetrics.serve.negotiation import negotiate
 from logmetrics.serve.page import HEADERS, render_page
 from logmetrics.serve.process import ProcessMetrics
+from logmetrics.serve.request import Request, Response
 from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
 from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View

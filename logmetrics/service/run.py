@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
+from logmetrics.serve.web import Web, exposure
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -28,7 +30,10 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        web: Web | None = None,
+        opened: Sequence[socket.socket] = (),
     ) -> None:
+        """*web* is the web config in force, *opened* what systemd listens at for this process."""
         self.config = config
         self.say = say
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
@@ -39,7 +44,8 @@ class Service:
             first_zero=config.first_zero,
             created=config.created_samples,
         )
-        self.server = HttpServer(config.listen, app)
+        self.web = web
+        self.server = HttpServer(config.listen, app, web=web, opened=opened)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -49,9 +55,12 @@ class Service:
         if self.config.watchdog:
             engine.pace.watch = watch = DirectoryWatch(self.config.sources, engine.hint, engine.grown, self.say)
         self.server.start()
+        scheme = "https" if self.web is not None and self.web.has_tls else "http"
         for address in self.server.bound:
-            shown = address if address.startswith("unix:") else f"http://{address}"
+            shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
+        if warning := exposure(self.server.bound, self.web):
+            self.say(f"warning: {warning}")
         try:
             engine.run()
         finally:
