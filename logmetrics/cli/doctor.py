@@ -19,6 +19,9 @@ def doctor(
     listen: Annotated[
         list[str] | None, typer.Option(metavar="ADDR", help="Look at this address instead of the config's.")
     ] = None,
+    web_config: Annotated[
+        str | None, typer.Option("--web-config", metavar="FILE", help="The web config that watch is given.")
+    ] = None,
     user: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Say whether this user may read the logs, instead of you and the unit's."),
@@ -45,6 +48,7 @@ def doctor(
         config_file=config_file,
         state_dir=state_dir,
         listen=tuple(listen or ()),
+        web_config=web_config,
         user=user,
         unit=unit if "." in unit else f"{unit}.service",
         prometheus=prometheus,

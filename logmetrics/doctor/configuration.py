@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import stat
 
+from logmetrics.config.web_config import load_web_config
 from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warning
 from logmetrics.doctor.permissions import READ, obstacles
 from logmetrics.doctor.setup import CONFIG, Setup
+from logmetrics.errors import ConfigError
 
 
 def configuration(setup: Setup) -> list[Finding]:
-    """Which config there is and why; each mistake in it."""
+    """Which config there is and why, and that of what is served; each mistake in them."""
+    return [*_main(setup), *_web(setup)]
+
+
+def _main(setup: Setup) -> list[Finding]:
     file = setup.config_file
     if setup.missing_user:
         name = setup.missing_user
@@ -59,24 +65,48 @@ def _lint(file: str) -> list[Finding]:
     return [warning(str(each), f"logmetrics check --config {file}") for each in lint(file, builtin_packs())[1]]
 
 
-def _access(setup: Setup, file: str) -> list[Finding]:
+def _web(setup: Setup) -> list[Finding]:
+    """The web config, with the certificates that it names."""
+    from logmetrics.serve.web import Web
+
+    file = setup.web_config
+    if file is None:
+        return []
+    warnings: list[str] = []
     try:
-        status = os.stat(file)
-        denied = obstacles(file, setup.reader, READ)
-    except OSError as error:
-        return [unseen(file, error)]
+        web = Web(file, warnings.append)
+    except ConfigError as error:
+        return _problems(str(error).splitlines(), "mend it; promtool check web-config reads such a file, too")
+    has = [word for word, there in (("TLS", web.has_tls), ("access control", web.has_access_control)) if there]
+    found = [ok(f"web config: {file}: {' and '.join(has) or 'neither TLS nor access control'}")]
+    found += [warning(each.removeprefix("warning: "), "chmod 600 for keys") for each in warnings]
+    tls = load_web_config(file).tls
+    for path in (file, *(path for _, path in (tls.files if tls else ()))):
+        found += _unreadable(setup, path)
+    return found
+
+
+def _access(setup: Setup, file: str) -> list[Finding]:
     found = []
     for place in (file, os.path.dirname(os.path.abspath(file))):
         mode = os.stat(place).st_mode
         if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
             found.append(warning(f"everybody may change {place}, and so what is read", f"chmod o-w {place}"))
-    if denied:
-        group = setup.reader.name
-        to_do = f"chgrp {group} {file} && chmod g+r {file}" if status.st_uid == 0 else f"chmod o+r {file}"
-        first = denied[0].place
-        what = f"{setup.reader.name} may not read {file}: {first.path} has mode {first.mode & 0o7777:04o}"
-        found.append(problem(what, to_do))
-    return found
+    return found + _unreadable(setup, file)
+
+
+def _unreadable(setup: Setup, file: str) -> list[Finding]:
+    reader = setup.reader
+    try:
+        denied = obstacles(file, reader, READ)
+    except OSError as error:
+        return [unseen(file, error)]
+    if not denied:
+        return []
+    place = denied[0].place
+    what = f"{reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
+    bit = "x" if place.is_directory else "r"
+    return [problem(what, f"chgrp {reader.name} {place.path} && chmod g+{bit} {place.path}")]
 
 
 def _number(count: int, noun: str) -> str:

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warning
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.permissions import READ, SEARCH, Look, groups_that_may, obstacles, permissions_of
 from logmetrics.doctor.setup import Setup
 
+if TYPE_CHECKING:
+    from logmetrics.config.specs import SourceSpec
+
 PERSISTENT, VOLATILE = "/var/log/journal", "/run/log/journal"
 
 
 def journal(machine: Machine, setup: Setup, look: Look = permissions_of) -> list[Finding]:
     """Matters only where a source reads the journal; else it is told in passing."""
-    units = units_of(setup.config.sources if setup.config else ())
+    wanted = wanted_by(setup.config.sources if setup.config else ())
+    here = [each for each in wanted if each.directory is None]
     if machine.which("journalctl") is None:
-        if units:
+        if wanted:
+            names = ", ".join(each.name for each in wanted)
             to_do = "install systemd's journalctl, or read a log file instead"
-            return [problem(f"journalctl is not there, and {', '.join(units)} is read from the journal", to_do)]
+            return [problem(f"journalctl is not there, and {names} is read from the journal", to_do)]
         return [note("journalctl is not there: sources of the journal are not possible, and none is asked for")]
     directory = _directory(machine)
     if directory is None:
         what = "there is no journal: neither /var/log/journal nor /run/log/journal holds one"
-        return [problem(what, "is systemd-journald running?") if units else note(what)]
-    found = [_storage(directory, wanted=bool(units))]
-    found += _access(machine, setup, directory, units, look)
-    return found + [_entries(machine, unit) for unit in units]
+        found = [problem(what, "is systemd-journald running?") if here else note(what)]
+    else:
+        found = [_storage(directory, wanted=bool(here))]
+        found += _access(machine, setup, directory, look, wanted=bool(here))
+    return found + [_entries(machine, each) for each in wanted if each.directory or directory]
 
 
-def units_of(sources: Iterable[Any]) -> list[str]:
-    """The units whose journal the sources read; empty for a source of the whole journal."""
-    found: list[str] = []
-    for source in sources:
-        told = getattr(source, "journald", None) or getattr(source, "journal", None)
-        if told is None:
-            continue
-        names = told if isinstance(told, (str, list, tuple)) else _units_in(told)
-        found += [names] if isinstance(names, str) else [str(name) for name in names or ("",)]
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Entries of a journal that a source reads: those with all ``matches``. No directory: this machine's."""
+
+    name: str
+    matches: tuple[str, ...]
+    directory: str | None = None
 
 
-def _units_in(told: Any) -> Any:
-    for key in ("units", "unit"):
-        value = told.get(key) if isinstance(told, dict) else getattr(told, key, None)
-        if value:
-            return value
-    return ()
+def wanted_by(sources: Iterable[SourceSpec]) -> list[Wanted]:
+    """What the sources read of journals."""
+    journals = [each for source in sources for each in getattr(source, "journals", ())]
+    return [Wanted(each.name, tuple(each.matches), each.directory) for each in journals]
 
 
 def _directory(machine: Machine) -> str | None:
@@ -69,7 +71,7 @@ def _storage(directory: str, *, wanted: bool) -> Finding:
     return warning(what, to_do) if wanted else note(what)
 
 
-def _access(machine: Machine, setup: Setup, directory: str, units: list[str], look: Look) -> list[Finding]:
+def _access(machine: Machine, setup: Setup, directory: str, look: Look, *, wanted: bool) -> list[Finding]:
     names = machine.names_in(directory)
     place = os.path.join(directory, "system.journal") if "system.journal" in names else directory
     found: list[Finding] = []
@@ -86,17 +88,17 @@ def _access(machine: Machine, setup: Setup, directory: str, units: list[str], lo
         group = machine.users.group_name(gids[0]) if gids else "systemd-journal"
         what = f"{account.name} may not read the system's journal ({denied[0].place.path})"
         to_do = f"usermod -aG {group} {account.name}, then start it again; for the unit, SupplementaryGroups={group}"
-        found.append(problem(what, to_do) if units else note(what, to_do))
+        found.append(problem(what, to_do) if wanted else note(what, to_do))
     return found
 
 
-def _entries(machine: Machine, unit: str) -> Finding:
-    which = [f"_SYSTEMD_UNIT={unit}"] if unit else []
-    answer = machine.run(["journalctl", "--no-pager", "-q", "-n", "1", "-o", "cat", *which])
-    name = unit or "the journal"
+def _entries(machine: Machine, wanted: Wanted) -> Finding:
+    where = ["--directory", wanted.directory] if wanted.directory else []
+    answer = machine.run(["journalctl", "--no-pager", "-q", "-n", "1", "-o", "cat", *where, *wanted.matches])
     if answer.code and not answer.out:
-        return unseen(name, answer.err.splitlines()[0] if answer.err else f"journalctl ended with {answer.code}")
+        why = answer.err.splitlines()[0] if answer.err else f"journalctl ended with {answer.code}"
+        return unseen(f"the journal of {wanted.name}", why)
     if not answer.out.strip():
-        to_do = f"is the name right, and did it ever run? systemctl status {unit}" if unit else "does anything log?"
-        return warning(f"the journal has no entries of {name}", to_do)
-    return ok(f"the journal has entries of {name}")
+        to_do = f"is the name right, and did it ever run? journalctl {' '.join(wanted.matches)}"
+        return warning(f"the journal has no entries of {wanted.name}", to_do)
+    return ok(f"the journal has entries of {wanted.name}")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from logmetrics.doctor.findings import Finding, note, ok
-from logmetrics.doctor.journal import units_of
+from logmetrics.doctor.journal import wanted_by
 from logmetrics.doctor.loopback import get, place_of
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.setup import Setup
@@ -79,12 +79,11 @@ def _where(unit: Unit) -> str:
 
 def _among_sources(setup: Setup, unit: Unit | None, logs: Iterable[str]) -> list[Finding]:
     sources = setup.config.sources if setup.config else ()
-    units = units_of(sources)
     found = []
     if unit is not None and "the journal" in _where(unit):
-        if {UNIT, "ollama", ""} & set(units):
+        if any(each.name == UNIT or f"_SYSTEMD_UNIT={UNIT}" in each.matches for each in wanted_by(sources)):
             found.append(ok("its journal is among the sources"))
-        elif unit:
+        else:
             to_do = (
                 f"logmetrics watch --journal {UNIT}, or in the config: - {{name: ollama, journald: {{unit: {UNIT}}}}}"
             )

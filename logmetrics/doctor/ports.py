@@ -14,27 +14,36 @@ from logmetrics.doctor.loopback import Place, Reply, get
 from logmetrics.doctor.machine import Account, Machine
 from logmetrics.doctor.permissions import SEARCH, WRITE, obstacles
 from logmetrics.doctor.setup import Setup
+from logmetrics.doctor.units import find_unit
 from logmetrics.errors import LogmetricsError
 from logmetrics.serve.addresses import explain, resolve
-from logmetrics.serve.holders import holder_of, holder_of_socket
+from logmetrics.serve.holder import holder_of
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who answers at one of the addresses: ``health`` is what /healthz said."""
+    """Who answers at one of the addresses: ``health`` is what /healthz said, ``holder`` who it seems to be."""
 
     address: str
     place: Place
     health: Reply
-    holder: tuple[int, str] | None
+    holder: str
+    # systemd listens there, and starts logmetrics when somebody connects; so nobody was asked.
+    is_activated: bool = False
 
     @property
     def is_logmetrics(self) -> bool:
-        """A command line can be hidden, an answer can want a password: one of the two must tell."""
-        if not self.health.status:
-            return False
+        """A command can be hidden, and others have a /healthz, too; one of the two must tell."""
+        if self.wants_certificate:
+            return "logmetrics" in self.holder
         by_answer = self.health.status == 200 and self.health.body.startswith(b"ok")
-        return by_answer and (self.holder is None or "logmetrics" in self.holder[1] or _has_our_page(self.place))
+        return by_answer and ("logmetrics" in self.holder or _has_our_page(self.place))
+
+    @property
+    def wants_certificate(self) -> bool:
+        """Of the client: then there is no answer, and that is as it was asked for."""
+        error = self.health.error.lower().replace("_", " ")
+        return "certificate required" in error or "handshake failure" in error
 
 
 def _has_our_page(place: Place) -> bool:
@@ -42,25 +51,31 @@ def _has_our_page(place: Place) -> bool:
     return page.status == 401 or b"logmetrics" in page.body
 
 
-def listener_at(machine: Machine, address: str) -> Listener | None:
+def listener_at(machine: Machine, unit_name: str, address: str) -> Listener | None:
     """Who listens at *address*, as far as it can be told; None when nobody does. Raises LogmetricsError."""
     family, where = resolve(address)
-    proc = machine.path("/proc")
+    holder = (holder_of(family, where) or "").replace("another logmetrics", "logmetrics")
     if family == socket.AF_UNIX:
-        place, holder = Place(socket_file=str(where)), holder_of_socket(str(where), proc)
-        health = get(place, "/healthz")
-        return Listener(address, place, health, holder) if health.status or holder else None
-    host, port = where[:2]
-    place = Place({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104
-    if port == 0 or not _accepts(place):
+        place = Place(socket_file=str(where))
+    else:
+        host, port = where[:2]
+        place = Place({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104
+    if "logmetrics" not in holder and holder and find_unit(machine, _socket_of(unit_name)) is not None:
+        return Listener(address, place, Reply(), holder, is_activated=True)
+    health = get(place, "/healthz") if place.socket_file or (place.port and _accepts(place)) else None
+    if health is None or not (health.status or holder or not place.socket_file):
         return None
-    health = get(place, "/healthz")
-    if health.status in (0, 400):  # TLS?
+    if health.status in (0, 400) and not place.socket_file:  # TLS?
         safe = replace(place, is_tls=True)
         encrypted = get(safe, "/healthz")
-        if encrypted.status:
-            place, health = safe, encrypted
-    return Listener(address, place, health, holder_of(port, proc))
+        found = Listener(address, safe, encrypted, holder)
+        if encrypted.status or found.wants_certificate:
+            return found
+    return Listener(address, place, health, holder)
+
+
+def _socket_of(unit_name: str) -> str:
+    return unit_name.removesuffix(".service") + ".socket"
 
 
 def _accepts(place: Place) -> bool:
@@ -72,30 +87,31 @@ def _accepts(place: Place) -> bool:
 
 def ports(machine: Machine, setup: Setup) -> list[Finding]:
     """Whether each address can be had by the user who runs it."""
-    return [_at(machine, setup.reader, address) for address in setup.listen]
+    return [_at(machine, setup, address) for address in setup.listen]
 
 
-def _at(machine: Machine, reader: Account, address: str) -> Finding:
+def _at(machine: Machine, setup: Setup, address: str) -> Finding:
     try:
-        listener = listener_at(machine, address)
-        return _of_listener(listener) if listener else _free(machine, reader, address)
+        listener = listener_at(machine, setup.asked.unit, address)
+        return _of_listener(setup, listener) if listener else _free(machine, setup.reader, address)
     except LogmetricsError as error:
         what, _, to_do = str(error).partition("; ")
         return problem(what, to_do or "give another with --listen or listen of the config")
 
 
-def _of_listener(listener: Listener) -> Finding:
-    holder = f"process {listener.holder[0]}: {listener.holder[1]}" if listener.holder else ""
+def _of_listener(setup: Setup, listener: Listener) -> Finding:
+    holder, address, health = listener.holder, listener.address, listener.health
+    if listener.is_activated:
+        return ok(f"{address}: systemd listens there for {_socket_of(setup.asked.unit)} ({holder})")
+    if listener.wants_certificate and listener.is_logmetrics:
+        return ok(f"{address}: logmetrics answers there, to those who have a certificate: {holder}")
     if listener.is_logmetrics:
-        said = listener.health.body.decode("utf-8", "replace").strip()
-        return ok(f"{listener.address}: logmetrics answers there ({said})" + (f"; {holder}" if holder else ""))
-    if listener.health.status == 401 and "logmetrics" in holder:
-        return ok(f"{listener.address}: logmetrics answers there, and wants a password; {holder}")
+        said = health.body.decode("utf-8", "replace").strip()
+        return ok(f"{address}: logmetrics answers there: {', '.join(filter(None, (said, holder)))}")
     if "logmetrics" in holder:
-        why = listener.health.error or f"status {listener.health.status}"
-        return problem(f"{listener.address}: logmetrics listens there and is not well ({why}); {holder}", "see its log")
-    who = holder or "another program; root can see which"
-    return problem(f"{listener.address} is in use by {who}", _elsewhere(listener))
+        why = health.error or f"status {health.status}"
+        return problem(f"{address}: logmetrics listens there and is not well: {why}, {holder}", "see its log")
+    return problem(f"{address} is in use by {holder or 'another program; root can see which'}", _elsewhere(listener))
 
 
 def _elsewhere(listener: Listener) -> str:

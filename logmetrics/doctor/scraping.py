@@ -38,12 +38,15 @@ def scraping(machine: Machine, setup: Setup) -> list[Finding]:
     found: list[Finding] = []
     for address in setup.listen:
         try:
-            listener = listener_at(machine, address)
+            listener = listener_at(machine, setup.asked.unit, address)
         except LogmetricsError:
             continue  # told where ports are
-        if listener is None or not (listener.is_logmetrics or listener.health.status == 401):
+        if listener is None or not listener.is_logmetrics:
             continue
         places.append(listener.place)
+        if listener.wants_certificate:
+            found.append(note(f"{listener.place.url} wants a client's certificate, so it was not scraped"))
+            continue
         found.append(scrape(listener.place))
     if not places:
         found.append(note("no logmetrics answers, so a scrape could not be tried", "start it, and ask again"))

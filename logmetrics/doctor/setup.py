@@ -132,7 +132,7 @@ def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: Place
         state_dir=state_dir,
         state_why=state_why,
         listen=told.listen or (config.listen if config else ("127.0.0.1:8001",)),
-        web_config=told.web_config,
+        web_config=told.web_config or (config.web_config if config else None),
         accounts=accounts,
         missing_user=missing,
     )

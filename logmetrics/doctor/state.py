@@ -15,7 +15,6 @@ from logmetrics.doctor.permissions import SEARCH, WRITE, obstacles
 from logmetrics.doctor.setup import Setup
 from logmetrics.errors import StateError
 from logmetrics.present.amounts import seconds, size
-from logmetrics.serve.holders import command_of
 from logmetrics.store.state import FILE_NAME, LOCK_NAME, SCHEMA_VERSION, check
 
 # Below this, commits are about to fail.
@@ -150,3 +149,13 @@ def holder_of_lock(machine: Machine, directory: str) -> tuple[int, str] | None:
             pid = int(words[4])
             return pid, command_of(pid, machine.path("/proc")) or "a process of another container"
     return None
+
+
+def command_of(pid: int, proc: str) -> str:
+    """The command line of a process; empty when there is no such process."""
+    try:
+        with open(os.path.join(proc, str(pid), "cmdline"), "rb") as file:
+            words = file.read(4096).split(b"\0")
+    except OSError:
+        return ""
+    return b" ".join(words).decode("utf-8", "backslashreplace").strip()
