@@ -22,10 +22,10 @@ import yaml
 from rich.console import Console
 
 from logmetrics.doctor.findings import Finding, Group, note, ok, problem, warning
-from logmetrics.doctor.loopback import Place, get, place_of
+from logmetrics.doctor.loopback import Place, Reply, get, place_of
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.ollama import ollama
-from logmetrics.doctor.ports import ports
+from logmetrics.doctor.ports import Listener, ports
 from logmetrics.doctor.scraping import config_for, is_target, scrape, scraping
 from logmetrics.doctor.text import write_group, write_summary
 from tests.daemon import ROOT, Daemon, free_port, wait_until
@@ -362,3 +362,14 @@ def test_a_machine_without_faults() -> None:
     raw = io.StringIO()
     write_summary([Group("x", (Finding("ok", "y"),))], Console(file=raw, width=80))
     assert raw.getvalue() == "Nothing stands in the way: all is well\n"
+
+
+@pytest.mark.parametrize(
+    "error", ["[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert", "sslv3 alert handshake failure"]
+)
+def test_who_wants_a_certificate_is_well(error: str) -> None:
+    """Without one there is no answer, which is as it was asked for."""
+    place = Place("127.0.0.1", 8001, is_tls=True)
+    assert Listener("a", place, Reply(error=error), "logmetrics (pid 7)").is_logmetrics
+    assert not Listener("a", place, Reply(error=error), "nginx (pid 7)").is_logmetrics
+    assert not Listener("a", place, Reply(error="Connection refused"), "logmetrics (pid 7)").is_logmetrics

@@ -210,3 +210,17 @@ def test_files_of_the_system_that_are_missing(tmp_path: Path) -> None:
     assert of.read("/proc/nothing") is None
     assert of.names_in("/proc") == []
     assert not of.has_systemd()
+
+
+def test_the_web_config_is_looked_at(tmp_path: Path) -> None:
+    """Its mistakes are told like the config's; certificates have to be there."""
+    of = machine(tmp_path)
+    web = tmp_path / "web.yml"
+    web.write_text("tls_server_config: {cert_file: nix.pem, key_file: nix.key}\n")
+    found = configuration(setup(of, tmp_path, web_config=str(web)))
+    assert any("nix.pem" in each for each in told(found, "problem"))
+    web.write_text("basic_auth: {}\n")
+    assert "basic_auth: unknown key" in told(configuration(setup(of, tmp_path, web_config=str(web))), "problem")[0]
+    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    found = configuration(setup(of, tmp_path, web_config=str(web)))
+    assert f"web config: {web}: neither TLS nor access control" in told(found, "ok")
