@@ -323,6 +323,12 @@ def shown(**properties: str) -> dict[str, Answer]:
             "problem",
             "exit code 2: the command line or the config is wrong",
         ),
+        (
+            {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code", "ExecMainStatus": "3"},
+            "problem",
+            "it ends again and again (exit-code), exit code 3: the state cannot be used",
+        ),
+        ({"ActiveState": "activating", "SubState": "start"}, "note", "it is activating, start"),
         ({"NRestarts": "7"}, "warning", "it was started again 7 times"),
         ({"NeedDaemonReload": "yes"}, "warning", "systemctl daemon-reload"),
     ],

@@ -202,13 +202,14 @@ def remedy(machine: Machine, unit: Unit | None, source: SourceSpec, account: Acc
         if unit is not None and unit.last("User") == account.name:
             to_do += f" (or SupplementaryGroups={group} with `systemctl edit {unit.name}`)"
         return to_do
+    package = "" if machine.which("setfacl") else " (setfacl is of the package acl)"
     if obstacle.wanted == SEARCH:
-        return f"setfacl -m u:{account.name}:x {shlex.quote(place.path)}"
+        return f"setfacl -m u:{account.name}:x {shlex.quote(place.path)}{package}"
     where = place.path if place.is_directory else os.path.dirname(place.path)
     if any(os.path.abspath(os.path.expanduser(path)) == place.path for path in source.paths) and not place.is_directory:
-        return f"setfacl -m u:{account.name}:r {shlex.quote(place.path)}"
+        return f"setfacl -m u:{account.name}:r {shlex.quote(place.path)}{package}"
     where = shlex.quote(where)
-    return f"setfacl -R -m u:{account.name}:rX -m d:u:{account.name}:rX {where}"
+    return f"setfacl -R -m u:{account.name}:rX -m d:u:{account.name}:rX {where}{package}"
 
 
 def hidden_by(unit: Unit, paths: Sequence[str]) -> list[Finding]:

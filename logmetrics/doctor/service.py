@@ -85,11 +85,14 @@ def _active(unit: Unit, told: dict[str, str], systemctl: str) -> Finding:
     status = f" ({told['StatusText']})" if told.get("StatusText") else ""
     if active == "active":
         return ok(f"it is active, {told.get('SubState', '')}{status}")
+    meaning = f": {_CODES[code]}" if code in _CODES else ""
+    to_do = f"journalctl -u {unit.name} -n 50 says why; mend it, then {systemctl} restart {unit.name}"
+    if told.get("SubState") == "auto-restart":
+        what = f"it ends again and again ({told.get('Result', 'unknown')}), exit code {code}{meaning}"
+        return problem(what, to_do)
     if active in ("activating", "reloading", "deactivating"):
         return note(f"it is {active}, {told.get('SubState', '')}{status}", f"{systemctl} status {unit.name}")
     if active == "failed":
-        meaning = f": {_CODES[code]}" if code in _CODES else ""
         what = f"it has failed ({told.get('Result', 'unknown')}), exit code {code}{meaning}"
-        to_do = f"journalctl -u {unit.name} -n 50 says why; mend it, then {systemctl} restart {unit.name}"
         return problem(what, to_do)
     return note(f"it is {active}", f"{systemctl} start {unit.name}")
