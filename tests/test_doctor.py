@@ -173,7 +173,7 @@ def test_addresses_that_cannot_be_had(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     taken = ["127.0.0.1:80", f"unix:{tmp_path}/nix/m.sock", f"unix:{tmp_path}/file", "203.0.113.7:8001", "x"]
     found = ports(of, setup(of, listen=tuple(taken)))
-    assert [each.mark for each in found] == ["problem"] * 5
+    assert [each.mark for each in found] == ["problem"] * 5 + ["note"]
     assert "CAP_NET_BIND_SERVICE" in found[0].to_do
     assert all(each.to_do for each in found)
 
@@ -188,6 +188,16 @@ def test_addresses_that_are_free(tmp_path: Path) -> None:
     found = ports(of, setup(of, listen=listen))
     assert [each.what for each in found] == [f"{address} is free" for address in listen]
     assert sorted(os.listdir(tmp_path)) == ["home", "left.sock"]
+
+
+def test_an_address_that_others_reach(tmp_path: Path) -> None:
+    """Without a password that is worth a note."""
+    of = here(tmp_path)
+    for listen, is_open in ((f":{free_port()}", True), (f"127.0.0.1:{free_port()}", False), ("unix:/tmp/x", False)):
+        found = told(ports(of, setup(of, listen=(listen,))), "note")
+        assert bool(found) == is_open
+    web = setup(of, listen=(f"0.0.0.0:{free_port()}",), web_config="/x")
+    assert told(ports(of, web), "note") == []
 
 
 def test_a_port_that_systemd_holds_is_not_knocked_at(tmp_path: Path) -> None:
@@ -248,7 +258,14 @@ def test_which_target_is_this_daemon() -> None:
     own = socket.gethostname()
     for url in ("http://127.0.0.1:8001/metrics", "http://localhost:8001/x", f"http://{own}:8001/metrics"):
         assert is_target(target(url), place)
-    for url in ("http://127.0.0.1:8002/metrics", "http://elsewhere.example:8001/metrics", "http://[", ""):
+    assert is_target(target("http://127.0.0.5:8001/metrics"), place)
+    for url in (
+        "http://203.0.113.7:8001/x",
+        "http://127.0.0.1:8002/metrics",
+        "http://elsewhere.example:8001/metrics",
+        "http://[",
+        "",
+    ):
         assert not is_target(target(url), place)
 
 

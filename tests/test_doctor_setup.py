@@ -119,7 +119,10 @@ def test_root_looks_for_the_user_of_the_unit(tmp_path: Path) -> None:
     assert [account.name for account in setup(root).accounts] == ["root", "logmetrics"]
     assert setup(root).reader.gids == {600, 4, 190}
     assert setup(root, user="ann").reader.name == "ann"
-    assert [account.name for account in setup(machine(tmp_path)).accounts] == ["ann"]
+    assert [account.name for account in setup(machine(tmp_path / "bare")).accounts] == ["ann"]
+    other = machine(tmp_path)
+    assert [account.name for account in setup(other).accounts] == ["logmetrics"]
+    assert [account.name for account in setup(other, tmp_path).accounts] == ["ann"]
     missing = configuration(setup(root, user="nix"))
     assert "useradd --system" in told(missing, "problem")[0]
 

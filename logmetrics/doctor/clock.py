@@ -29,7 +29,7 @@ def clock(machine: Machine, setup: Setup) -> list[Finding]:
     found = [_synchronised(machine)]
     for source in setup.config.sources if setup.config else ():
         if source.paths:
-            found += _records(machine, source)
+            found += _records(machine, setup, source)
     return found
 
 
@@ -46,10 +46,8 @@ def _synchronised(machine: Machine) -> Finding:
     return note(f"{now}; the kernel's clock is not synchronised by anything here", to_do)
 
 
-def _records(machine: Machine, source: SourceSpec) -> list[Finding]:
-    from logmetrics.sources.discovery import discover
-
-    logs = [file for file in discover(source).files.values() if file.role == "log"]
+def _records(machine: Machine, setup: Setup, source: SourceSpec) -> list[Finding]:
+    logs = [file for file in setup.files_of(source).files.values() if file.role == "log"]
     logs.sort(key=lambda file: file.signature[1], reverse=True)
     found: list[Finding] = []
     for file in logs[:LOGS_MAX]:

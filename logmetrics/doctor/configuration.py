@@ -39,6 +39,10 @@ def _of_file(setup: Setup) -> list[Finding]:
         return []
     if setup.config is None:
         mistakes = setup.config_problem.splitlines() or ["it cannot be used"]
+        if setup.config_why != "--config" and any("Permission denied" in each for each in mistakes):
+            return [
+                unseen(f"config: {file} ({setup.config_why})", "Permission denied", "run logmetrics doctor as root")
+            ]
         to_do = f"mend it, then: logmetrics check --config {file}"
         if not os.path.exists(file):
             to_do = "write one: examples/config.yaml is a whole one with comments"

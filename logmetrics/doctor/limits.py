@@ -93,10 +93,8 @@ def _remote(machine: Machine, sources: Iterable[SourceSpec]) -> list[Finding]:
 
 
 def _open_files(setup: Setup) -> Finding:
-    from logmetrics.sources.discovery import discover
-
     assert setup.config is not None
-    logs = sum(len(discover(source).files) for source in setup.config.sources)
+    logs = sum(len(setup.files_of(source).files) for source in setup.config.sources)
     hard, whose = resource.getrlimit(resource.RLIMIT_NOFILE)[1], "of this shell"
     if setup.unit is not None and (told := setup.unit.last("LimitNOFILE").rpartition(":")[2]):
         hard, whose = _number(told, hard), f"LimitNOFILE= of {setup.unit.name}"

@@ -39,18 +39,16 @@ def logs(machine: Machine, setup: Setup) -> list[Finding]:
     """What each source matches."""
     if setup.config is None:
         return [note("not looked at: there is no config to tell which")]
-    return [finding for source in setup.config.sources if source.paths for finding in _matches(machine, source)]
+    return [finding for source in setup.config.sources if source.paths for finding in _matches(machine, setup, source)]
 
 
 def access(machine: Machine, setup: Setup, look: Look = permissions_of) -> list[Finding]:
     """Whether each user who is to read the logs may, what denies it, and what would help."""
     if setup.config is None:
         return [note("not looked at: there is no config to tell which")]
-    from logmetrics.sources.discovery import discover
-
     found: list[Finding] = []
     for source in setup.config.sources:
-        files = discover(source)
+        files = setup.files_of(source)
         places = _places(source, files)
         if setup.unit is not None and not setup.asked.user and not setup.unit.is_of_user:
             found += hidden_by(setup.unit, source.paths)
@@ -59,10 +57,8 @@ def access(machine: Machine, setup: Setup, look: Look = permissions_of) -> list[
     return found
 
 
-def _matches(machine: Machine, source: SourceSpec) -> list[Finding]:
-    from logmetrics.sources.discovery import discover
-
-    files = discover(source)
+def _matches(machine: Machine, setup: Setup, source: SourceSpec) -> list[Finding]:
+    files = setup.files_of(source)
     found = [_problem_of(path, why) for path, why in sorted(files.problems.items())[:5]]
     if len(files.problems) > 5:
         found.append(note(f"source {source.name}: {len(files.problems) - 5:,} more that could not be looked at"))

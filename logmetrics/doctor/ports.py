@@ -9,14 +9,14 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from logmetrics.doctor.findings import Finding, ok, problem, unseen
+from logmetrics.doctor.findings import Finding, note, ok, problem, unseen
 from logmetrics.doctor.loopback import Place, Reply, get
 from logmetrics.doctor.machine import Account, Machine
 from logmetrics.doctor.permissions import SEARCH, WRITE, obstacles
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.units import find_unit
 from logmetrics.errors import LogmetricsError
-from logmetrics.serve.addresses import explain, resolve
+from logmetrics.serve.addresses import explain, is_local, resolve, shown
 from logmetrics.serve.holder import holder_of
 
 
@@ -87,7 +87,20 @@ def _accepts(place: Place) -> bool:
 
 def ports(machine: Machine, setup: Setup) -> list[Finding]:
     """Whether each address can be had by the user who runs it."""
-    return [_at(machine, setup, address) for address in setup.listen]
+    found = [_at(machine, setup, address) for address in setup.listen]
+    if setup.web_config is None and any(map(_is_open, setup.listen)):
+        what = "other machines reach it, and nobody is asked for a password"
+        found.append(note(what, "--web-config brings TLS and passwords; else listen on 127.0.0.1"))
+    return found
+
+
+def _is_open(address: str) -> bool:
+    """Whether more than this machine reaches it."""
+    try:
+        family, where = resolve(address)
+        return family != socket.AF_UNIX and not (where[0] and is_local(shown(family, where)))
+    except LogmetricsError:
+        return False
 
 
 def _at(machine: Machine, setup: Setup, address: str) -> Finding:

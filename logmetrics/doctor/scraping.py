@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ipaddress
 import json
 import socket
 from collections.abc import Callable, Iterable
@@ -165,12 +166,21 @@ def is_target(target: dict[str, Any], place: Place) -> bool:
     except ValueError:
         return False
     host = (parts.hostname or "").lower()
-    return port == place.port and (host == place.host or host in _names_of_this_machine())
+    return port == place.port and (host == place.host or _is_this_machine(host))
 
 
-def _names_of_this_machine() -> set[str]:
+def _is_this_machine(host: str) -> bool:
+    """Names are not looked up: that could go over the network, and take long."""
     name = socket.gethostname().lower()
-    return _LOCAL | {name, name.partition(".")[0]}
+    if host in _LOCAL | {name, name.partition(".")[0], "host.docker.internal"}:
+        return True
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def config_for(place: Place) -> str:

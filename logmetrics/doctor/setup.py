@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from logmetrics.doctor.machine import Account, Machine
 from logmetrics.doctor.units import Unit, find_unit
 from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.sources.discovery import Discovery, discover
 
 if TYPE_CHECKING:
-    from logmetrics.config.specs import Config
+    from logmetrics.config.specs import Config, SourceSpec
 
 Load: TypeAlias = Callable[[list[str], "str | None"], "Config"]
 PlaceOfState: TypeAlias = Callable[["Config", list[str], "str | None"], str]
@@ -54,6 +55,14 @@ class Setup:
     accounts: tuple[Account, ...] = field(default=())
     # The user that is asked for, or that the unit names, when there is no such user.
     missing_user: str = ""
+    # Each source's files, which several topics are about and which take a while to find.
+    _files: dict[str, Discovery] = field(default_factory=dict)
+
+    def files_of(self, source: SourceSpec) -> Discovery:
+        """What *source* finds on the disk, looked for once."""
+        if source.name not in self._files:
+            self._files[source.name] = discover(source)
+        return self._files[source.name]
 
     @property
     def reader(self) -> Account:
@@ -116,7 +125,7 @@ def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: Place
     if config_file is None and not told.paths and machine.read(CONFIG) is not None:
         config_file, why = machine.path(CONFIG), "it is there"
     config, wrong = _load(load, told.paths, config_file)
-    accounts, missing = _accounts(machine, asked, unit)
+    accounts, missing = _accounts(machine, asked, unit, runs_unit=inherits)
     for_unit = unit if unit and inherits else None
     state_dir, state_why = _fixed_state(machine, asked, told, config, for_unit)
     if not state_why:
@@ -160,22 +169,23 @@ def _load(load: Load, paths: tuple[str, ...], config_file: str | None) -> tuple[
         return None, str(error)
 
 
-def _accounts(machine: Machine, asked: Asked, unit: Unit | None) -> tuple[tuple[Account, ...], str]:
+def _accounts(machine: Machine, asked: Asked, unit: Unit | None, *, runs_unit: bool) -> tuple[tuple[Account, ...], str]:
     """Who is to be able to read the logs, and the name of a user who is missing."""
+    me = machine.account
     if asked.user is not None:
         account = machine.users.account(asked.user)
-        return ((account,), "") if account else ((machine.account,), asked.user)
-    if machine.account.uid != 0 or unit is None or unit.is_of_user:
-        return (machine.account,), ""
-    name = unit.last("User")
-    if not name or unit.is_on("DynamicUser"):
-        return (machine.account,), ""
+        return ((account,), "") if account else ((me,), asked.user)
+    name = unit.last("User") if unit and not unit.is_of_user and not unit.is_on("DynamicUser") else ""
+    # What a unit runs is its user's business; what somebody else names is theirs.
+    if unit is None or not name or not (runs_unit or me.uid == 0):
+        return (me,), ""
     account = machine.users.account(name)
     if account is None:
-        return (machine.account,), name
+        return (me,), name
     groups = [unit.last("Group"), *unit.words("SupplementaryGroups")]
     more = {gid for group in groups if group and (gid := machine.users.group_id(group)) is not None}
-    return (machine.account, replace(account, gids=account.gids | more)), ""
+    account = replace(account, gids=account.gids | more)
+    return ((me, account) if me.uid == 0 else (account,)), ""
 
 
 def _fixed_state(
