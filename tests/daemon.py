@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -32,8 +33,10 @@ class Daemon:
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        found = self.wait_for_message(r"metrics at (http://[^/]+)/metrics")
+        found = self.wait_for_message(r"metrics at (https?://[^/]+)/metrics")
         self.url = found.group(1)
+        # What an https address is asked with.
+        self.context: ssl.SSLContext | None = None
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -58,7 +61,7 @@ class Daemon:
         """Status and body of a request."""
         request = urllib.request.Request(self.url + path, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=self.context) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

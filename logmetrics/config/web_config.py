@@ -50,7 +50,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 # The base-2 logarithm of a hash's work: 15 is some seconds, and each one more doubles them.
 BCRYPT_COST_MAX = 15
-_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+# 22 letters of salt, of which the last one has only two bits, and 31 of digest.
+_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
 

@@ -20,7 +20,7 @@ RIGHT_MAX, WRONG_MAX = 256, 256
 # bcrypt looks at no more of a password.
 PASSWORD_BYTES_MAX = 72
 # Any 22 letters of salt and 31 of digest; nobody knows what they would be the hash of.
-_NOBODY = b"N0such0user0here0000000000000000000000000000000000000"
+_NOBODY = b"N0such0user0here00000" + b"." + b"0" * 31
 
 
 class TooManyChecks(Exception):  # noqa: N818

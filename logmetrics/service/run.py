@@ -45,7 +45,7 @@ class Service:
             created=config.created_samples,
         )
         self.web = web
-        self.server = HttpServer(config.listen, app, web=web, opened=opened)
+        self.server = HttpServer(config.listen, app, on_error=say, web=web, opened=opened)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
