@@ -127,8 +127,8 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
         turns: list[float] = []
         turn = engine._turn
 
-        def noted(tail: object) -> bool:
-            more = turn(tail)  # type: ignore[arg-type]
+        def noted(log: object) -> bool:
+            more = turn(log)  # type: ignore[arg-type]
             turns.append(time.perf_counter())
             return more
 

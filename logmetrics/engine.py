@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from logmetrics.config.specs import Config
@@ -18,6 +19,8 @@ from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.pace import Pace
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.stream import Stream
+from logmetrics.sources.streams import Streams
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
 from logmetrics.store.report import FamilyReport, refusals, report
@@ -73,7 +76,8 @@ class Engine:
         # Why the last commit could not be made durable; None when it was.
         self.commit_problem: str | None = None
         open_max = min(raise_open_files_limit() // 2, config.open_files_max)
-        self.files = Files(self.readers, say, self, open_max)
+        self.files = Files([reader for reader in self.readers if reader.spec.paths], say, self, open_max)
+        self.streams = Streams(say)
         self._inbox = Inbox(self.waker.wake)
         self.pace = Pace(config.poll_interval_s)
         # Bytes of logs whose values were not folded since.
@@ -88,6 +92,7 @@ class Engine:
         self._progress_s = self._said_progress_s = monotonic()
         if state is not None:
             self._restore(state)
+        self.streams.adopt(self.readers)
 
     # -- called by other threads
 
@@ -158,14 +163,14 @@ class Engine:
             more = self._pass(scrape_waits=bool(requests))
             if not more:
                 self._expire()
-                if not self.caught_up:
+                if not self.caught_up and self.streams.caught_up:
                     self._became_caught_up()
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
                 answer(request)
             if not more:
-                self.waker.sleep(self._sleep_s())
+                self.waker.sleep(self._sleep_s(), self.streams.descriptors)
 
     def _expire(self) -> None:
         """Nothing more is there: what waits for something by the wall clock has waited."""
@@ -174,22 +179,30 @@ class Engine:
 
     def run_once(self) -> None:
         """Read everything that is there to its end, then commit."""
-        while self._pass(scrape_waits=False) and not self.stopping:
+        self.streams.follow_nothing()
+        while not self.stopping:
+            more = self._pass(scrape_waits=False)
             if self._commit_due():
                 self.commit()
+            if not more:
+                if self.streams.ended:
+                    break
+                self.waker.sleep(self._sleep_s(), self.streams.descriptors)
         self._became_caught_up()
         self.close()
 
     def close(self) -> None:
         self.files.close()
+        self.streams.close()
 
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         started_s = self.monotonic()
         self.store.begin_packs()
-        tell(self.self_metrics, self.readers, self.files.known, self.store)
+        tell(self.self_metrics, self.readers, self.files.known, self.streams, self.store)
         now_s = self.clock()
-        batch: Batch = self.files.known.changes()
+        journals = self.streams.changes()
+        batch: Batch = {**self.files.known.changes(), "journals": list(journals)}
         for reader in self.readers:
             reader.program.collect(reader.spec.name, batch)
         self._committed_s = self.monotonic()
@@ -202,6 +215,7 @@ class Engine:
             self._commit_failed(str(error), self.monotonic() - started_s)
             return
         self.files.known.committed()
+        self.streams.committed(journals)
         for reader in self.readers:
             reader.program.committed()
         self._dirty = False
@@ -240,21 +254,26 @@ class Engine:
         if self._resumes:
             self._resumed_s = self.monotonic()
         self._tell_progress()
-        for message in recognised(self.files.known):
+        for message in recognised(self.files.known, self.streams):
             self.say(message)
 
     def _commit_due(self) -> bool:
-        if not (self._dirty or self.files.known.has_changes):
+        if not self._has_changes:
             return False
         interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
         return self.monotonic() - self._committed_s >= interval_s
 
+    @property
+    def _has_changes(self) -> bool:
+        """Whether a commit would make anything durable, or show it."""
+        return self._dirty or self.files.known.has_changes or self.streams.has_changes
+
     def _sleep_s(self) -> float:
         now_s = self.monotonic()
-        wake_s = self.pace.wake_s
+        wake_s = min(self.pace.wake_s, self.streams.wake_s)
         if self.files.known.busy:
             wake_s = min(wake_s, now_s + self.config.poll_interval_s)
-        if self._dirty or self.files.known.has_changes:
+        if self._has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
         return 0.0 if self._inbox or self.pace.look_at_all else max(wake_s - now_s, 0.0)
@@ -267,9 +286,11 @@ class Engine:
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
         more = False
         turns_s, looking_s = 0.0, self.monotonic()
-        for tail in self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits):
+        files = self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits)
+        logs: Iterator[Tail | Stream] = chain(self.streams.round(), files)
+        for log in logs:
             turn_s = self.monotonic()
-            more |= self._turn(tail)
+            more |= self._turn(log)
             now_s = self.monotonic()
             turns_s += now_s - turn_s
             late = scrape_waits and now_s - started_s > PASS_S_MAX_WITH_SCRAPE
@@ -282,10 +303,11 @@ class Engine:
             self.pace.looked_at_all(now_s, now_s - looking_s - turns_s, idle=idle)
         return more or self.files.known.look_again
 
-    def _turn(self, tail: Tail) -> bool:
-        reader = tail.reader
+    def _turn(self, log: Tail | Stream) -> bool:
+        reader = log.reader
         before = reader.blocks, reader.lines, reader.bytes
-        more = self.files.turn(tail, self.clock(), self.monotonic())
+        now = self.clock(), self.monotonic()
+        more = self.files.turn(log, *now) if isinstance(log, Tail) else log.turn(*now)
         if (reader.blocks, reader.lines, reader.bytes) != before:
             self._dirty = True
             self._unfolded_bytes += reader.bytes - before[2]
@@ -301,7 +323,7 @@ class Engine:
         # Files that had to wait are no news.
         told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        found = {reader.spec.name: self._found(reader) for reader in self.readers}
+        found = {name: self._found(reader) for name, reader in self.files.readers.items()}
         # To look takes so long every time; to meet new files does not.
         took_s, at_start = self.monotonic() - started_s, self.files.identity.at_start
         news = self.files.adopt(found, started_s)
@@ -327,16 +349,18 @@ class Engine:
         for message in self.store.restore(state, self.self_metrics.kept):
             self.say(message)
         self.self_metrics.restored()
-        files = state.rows("files")
+        files, journals = state.rows("files"), state.rows("journals")
         try:
+            self.streams.restore(journals)
             self.files.known.restore(files, state.rows("fingerprints"), state.rows("roots"), self.monotonic())
             for reader in self.readers:
                 reader.program.restore(reader.spec.name, state.rows("pairs"))
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
-        self._resumes = bool(files)
-        if files:
-            self.say(f"going on where {state.path} ends: {len(files):,} files, {self.store.size:,} series")
+        self._resumes = bool(files or journals)
+        if self._resumes:
+            what = f"{len(files):,} files" + (f", {len(journals):,} journals" if journals else "")
+            self.say(f"going on where {state.path} ends: {what}, {self.store.size:,} series")
 
     # -- what it tells about itself
 
@@ -349,7 +373,8 @@ class Engine:
 
     def _tell_progress(self) -> None:
         read = sum(reader.bytes for reader in self.readers)
-        total = read + sum(tail.lag_bytes for tail in self.files.known.tails.values())
+        logs: Iterator[Tail | Stream] = chain(self.files.known.tails.values(), self.streams)
+        total = read + sum(log.lag_bytes for log in logs)
         self.progress = Progress(read, total, sum(reader.lines for reader in self.readers))
         self.show_progress(self.progress)
         if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:

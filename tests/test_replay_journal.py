@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,33 +11,20 @@ from typer.testing import CliRunner
 from logmetrics.cli.app import app
 from logmetrics.cli.replay_order import journals_in
 from logmetrics.errors import ReplayError, UsageError
+from tests.journals import BEGIN_S, Journal, entry
 
 DATA = Path(__file__).parent / "data" / "ollama"
-WRITER = Path("/lib/systemd/systemd-journal-remote")
 LOG = DATA / "040-v0.9.0-plain.log"
-BEGIN_S = 1_760_000_000
 
 
 def journal(directory: Path, *units: tuple[str, Path], begin_s: int = BEGIN_S) -> Path:
     """A journal of *units*, each with the lines of a log, one a second."""
-    if not WRITER.exists() or shutil.which("journalctl") is None:
-        pytest.fail("systemd-journal-remote is missing; make test installs Debian's package")
-    entries = []
-    for unit, log in units:
-        for number, line in enumerate(log.read_bytes().splitlines()):
-            fields = [
-                b"__REALTIME_TIMESTAMP=%d" % ((begin_s + number) * 1_000_000),
-                b"__MONOTONIC_TIMESTAMP=%d" % (number * 1_000_000),
-                b"_BOOT_ID=" + b"0123456789abcdef" * 2,
-                b"_SYSTEMD_UNIT=" + unit.encode(),
-                b"PRIORITY=6",
-                b"MESSAGE\n" + len(line).to_bytes(8, "little") + line,
-            ]
-            entries.append(b"\n".join(fields) + b"\n\n")
-    directory.mkdir()
-    subprocess.run(
-        [WRITER, "-o", directory / "test.journal", "-"], input=b"".join(entries), check=True, capture_output=True
-    )
+    entries = [
+        entry(line, begin_s + number, unit)
+        for unit, log in units
+        for number, line in enumerate(log.read_bytes().splitlines())
+    ]
+    Journal(directory).write(b"".join(entries))
     return directory
 
 

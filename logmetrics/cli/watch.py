@@ -32,9 +32,16 @@ def watch(
         str | None,
         typer.Option("--web-config", metavar="FILE", help="Serve with the TLS and the passwords that FILE tells."),
     ] = None,
+    journal: Annotated[
+        list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit, too.")
+    ] = None,
+    journal_dir: Annotated[
+        str | None,
+        typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own."),
+    ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
+        typer.Option("--from", metavar="start|end", help="Where logs that are there already are read from."),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
@@ -57,7 +64,7 @@ def watch(
     ] = False,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
-    config = resolve_config(paths, config_file, pack)
+    config = resolve_config(paths, config_file, pack, journal or (), journal_dir)
     if from_ is not None:
         if from_ not in ("start", "end"):
             raise UsageError(f"--from is start or end, not {from_!r}")
@@ -73,9 +80,12 @@ def watch(
         _warn(config_file)
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
-    directory: str | None = state_dir or state_directory(config, paths, config_file)
+    named = [*(paths or ()), *(journal.key for source in config.sources for journal in source.journals)]
+    directory: str | None = state_dir or state_directory(config, named if paths or journal else None, config_file)
     if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
         directory = None
+    if not state_dir and config.state_dir is None and all(source.is_stdin for source in config.sources):
+        directory = None  # there is no place to go on from
     if once:
         _print_once(config, directory, reset=reset_state)
     else:

@@ -84,13 +84,28 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
 
 
+class JournalModel(_Model):
+    """Whose entries of the journal are read; those of each unit are a log of their own."""
+
+    unit: Annotated[Texts, Field(description="units of the system, such as ollama.service")] = []
+    user_unit: Annotated[Texts, Field(description="units of users")] = []
+    match: Annotated[Texts, Field(description="FIELD=value; only entries that have them all")] = []
+    directory: Annotated[
+        str | None, Field(min_length=1, description="where the journal is, if not this machine's own")
+    ] = None
+
+
 class SourceModel(_Model):
-    """A set of log files that are read the same way."""
+    """Logs that are read the same way: files, or journals of units."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["paths"]}, {"required": ["journald"]}]})
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="used in self-metrics and messages")]
     paths: Annotated[
-        Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")
-    ]
+        Texts | None,
+        Field(min_length=1, description="files, directories (every regular file under them) or globs with **"),
+    ] = None
+    journald: Annotated[JournalModel | None, Field(description="in place of paths: systemd's journal")] = None
     exclude: Annotated[Texts, Field(description="globs of names or paths that are not read")] = []
     format: Annotated[
         Format, Field(description="auto decides for each line, cheaply; {regex: PATTERN} makes fields of named groups")

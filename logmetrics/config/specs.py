@@ -124,11 +124,35 @@ class PackSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalLogSpec:
+    """Entries of a journal that are one log: those that have all of ``matches``, each FIELD=value.
+
+    ``directory`` is where the journal is; None: it is this machine's. ``path`` is what rules know the log by.
+    """
+
+    name: str
+    path: str
+    matches: tuple[str, ...]
+    directory: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        where = "" if self.directory is None else f" in {self.directory}"
+        return " ".join(sorted(self.matches)) + where
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A set of log files that are read the same way. ``paths`` are files, directories or globs."""
+    """Logs that are read the same way: files, journals or what comes on standard input, never two of these.
+
+    ``paths`` are files, directories or globs.
+    """
 
     name: str
     paths: tuple[str, ...]
+    journals: tuple[JournalLogSpec, ...] = ()
+    is_stdin: bool = False
     exclude: tuple[str, ...] = ()
     format: str = "auto"
     # Of format regex.
@@ -143,6 +167,12 @@ class SourceSpec:
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it is read from, in words."""
+        stdin = ("standard input",) if self.is_stdin else ()
+        return (*self.paths, *(f"journal of {journal.name}" for journal in self.journals), *stdin)
 
 
 @dataclass(frozen=True, slots=True)

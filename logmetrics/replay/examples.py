@@ -70,7 +70,7 @@ def excerpt(record: bytes) -> str:
 def shape_of(record: bytes) -> str:
     """What records of one kind have in common: the keys of JSON with what tells their kind, or the words of a text."""
     try:
-        fields = orjson.loads(record) if record[:1] == b"{" else None
+        fields = orjson.loads(bytes(record)) if record[:1] == b"{" else None
     except orjson.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict):

@@ -39,7 +39,7 @@ class Service:
         self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
         app = MetricsApp(
             self.engine,
-            [path for source in config.sources for path in source.paths],
+            [place for source in config.sources for place in source.places],
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,

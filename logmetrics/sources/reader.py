@@ -21,6 +21,8 @@ class SourceReader:
         self.oversize = 0
         self.nul_bytes = 0
         self.rotations = 0
+        # Seconds of a journal that were vacuumed before they were read.
+        self.gap_s = 0
         # Files that are followed.
         self.files = 0
         # How often each reason of a decision about a file was met.

@@ -55,9 +55,18 @@ class Waker:
         except BlockingIOError:
             return  # full of wake-ups already
 
-    def sleep(self, timeout_s: float) -> bool:
-        """Wait for a wake-up, at most *timeout_s*; True when one came. Wake-ups since the last sleep count too."""
-        if not self._poll.poll(max(timeout_s, 0.0) * 1000):
+    def sleep(self, timeout_s: float, descriptors: Iterable[int] = ()) -> bool:
+        """Wait for a wake-up, or until one of *descriptors* is readable, at most *timeout_s*; True when a wake-up came.
+
+        Wake-ups since the last sleep count too.
+        """
+        also = list(descriptors)
+        for fd in also:
+            self._poll.register(fd, select.POLLIN)
+        ready = self._poll.poll(max(timeout_s, 0.0) * 1000)
+        for fd in also:
+            self._poll.unregister(fd)
+        if all(fd != self._read_fd for fd, _ in ready):
             return False
         try:
             while len(os.read(self._read_fd, 4096)) == 4096:

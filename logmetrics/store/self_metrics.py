@@ -55,6 +55,12 @@ SELF_METRICS: tuple[SelfMetric, ...] = (
     ),
     SelfMetric("logmetrics_source_nul_bytes_total", "counter", ("source",), "NULs skipped at the start of lines"),
     SelfMetric("logmetrics_lost_bytes_total", "counter", ("reason",), "Bytes known to have gone unread"),
+    SelfMetric(
+        "logmetrics_journal_gap_seconds_total",
+        "counter",
+        ("source",),
+        "Seconds of a journal gone before it was read",
+    ),
     SelfMetric("logmetrics_open_files", "gauge", (), "Log files that are open", runtime=True),
     SelfMetric("logmetrics_rule_matches_total", "counter", ("rule",), "Records that a rule counted"),
     SelfMetric(

@@ -15,7 +15,7 @@ from typing import Any
 
 from logmetrics.errors import StateError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x6C6F676D  # "logm"
 FILE_NAME = "state.db"
 LOCK_NAME = "lock"
@@ -57,6 +57,10 @@ CREATE TABLE pairs (
   source TEXT, rule TEXT, key TEXT, serial INTEGER NOT NULL, kept TEXT NOT NULL, PRIMARY KEY (source, rule, key)
 ) WITHOUT ROWID;
 CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE journals (
+  key TEXT PRIMARY KEY, source TEXT NOT NULL, cursor TEXT NOT NULL, time_us INTEGER NOT NULL, ahead INTEGER NOT NULL,
+  read_cursor TEXT NOT NULL, read_us INTEGER NOT NULL, seen_us INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 # What a commit can write: a name for each statement, and the columns in the order of its rows.
@@ -76,6 +80,7 @@ STATEMENTS: Mapping[str, str] = {
     "pairs": "INSERT OR REPLACE INTO pairs (source, rule, key, serial, kept) VALUES (?, ?, ?, ?, ?)",
     "pairs_gone": "DELETE FROM pairs WHERE source = ? AND rule = ? AND key = ?",
     "roots": "INSERT OR IGNORE INTO roots (path) VALUES (?)",
+    "journals": "INSERT OR REPLACE INTO journals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 }
 
 Batch = dict[str, list[Row]]
