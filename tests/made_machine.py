@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from logmetrics.cli.options import resolve_config, state_directory
+from logmetrics.cli.doctor import _config, _state
 from logmetrics.doctor.findings import Finding
 from logmetrics.doctor.machine import Account, Answer, Machine, Users
 from logmetrics.doctor.permissions import Look, Permissions
@@ -92,7 +92,7 @@ def setup(of: Machine, *paths: object, **asked: Any) -> Setup:
     """What is in force there, as the command makes it."""
     asked.setdefault("prometheus", NOBODY_LISTENS)
     told = Asked(paths=tuple(map(str, paths)), **asked)
-    return make_setup(of, told, lambda where, file: resolve_config(where, file, None), state_directory)
+    return make_setup(of, told, _config, _state)
 
 
 def looks(root: Path, modes: Mapping[str, tuple[int, int, int]]) -> Look:

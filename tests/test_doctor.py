@@ -28,6 +28,7 @@ from logmetrics.doctor.ollama import ollama
 from logmetrics.doctor.ports import Listener, ports
 from logmetrics.doctor.scraping import config_for, is_target, scrape, scraping
 from logmetrics.doctor.text import write_group, write_summary
+from logmetrics.store.state import SCHEMA_VERSION
 from tests.daemon import ROOT, Daemon, free_port, wait_until
 from tests.made_machine import NOBODY_LISTENS, machine, setup, told, worst
 from tests.test_prometheus import prometheus
@@ -92,7 +93,7 @@ def test_a_running_daemon_is_well(tmp_path: Path) -> None:
         code, output = doctor(tmp_path / "logs", "--state-dir", state, "--listen", address)
 
         assert f"in use by process {daemon.process.pid}: " in topic(output, "State")
-        assert "version 4, sound" in topic(output, "State")
+        assert f"version {SCHEMA_VERSION}, sound" in topic(output, "State")
         assert f"{address}: logmetrics answers there: ok" in topic(output, "Addresses")
         assert re.search(rf"ok +{daemon.url}/metrics: \d+ samples in ", topic(output, "Prometheus"))
         assert "Nothing stands in the way" in output

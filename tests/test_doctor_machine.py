@@ -9,13 +9,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from logmetrics.config.journals import journal_logs
 from logmetrics.config.specs import SourceSpec
 from logmetrics.doctor.agents import KEPT, agents
 from logmetrics.doctor.clock import clock
+from logmetrics.doctor.examination import examine
 from logmetrics.doctor.journal import journal
 from logmetrics.doctor.limits import instances, limits
 from logmetrics.doctor.machine import Answer, Machine
@@ -24,7 +25,7 @@ from logmetrics.doctor.ollama import is_named, ollama
 from logmetrics.doctor.service import service
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.state import holder_of_lock, state
-from logmetrics.store.state import StateFile
+from logmetrics.store.state import SCHEMA_VERSION, StateFile
 from tests.made_machine import UNIT, looks, machine, setup, told, worst
 from tests.test_doctor_setup import UNIT_FILE
 
@@ -53,7 +54,7 @@ def test_a_state_that_is_sound(tmp_path: Path) -> None:
     before = sorted(os.listdir(tmp_path / "state"))
     said = findings_of_state(mine(tmp_path), tmp_path / "state")
 
-    assert any(each.startswith("ok: version 4, sound, ") for each in said)
+    assert any(each.startswith(f"ok: version {SCHEMA_VERSION}, sound, ") for each in said)
     assert not any(each.startswith("problem") for each in said)
     assert sorted(os.listdir(tmp_path / "state")) == before
     StateFile(str(tmp_path / "state")).close()
@@ -215,9 +216,8 @@ def test_open_files_against_logs(tmp_path: Path) -> None:
 def with_journal(there: Setup, *units: str) -> Setup:
     """The same with a source that reads these units' journal."""
     assert there.config is not None
-    logs = [SimpleNamespace(name=unit, matches=(f"_SYSTEMD_UNIT={unit}",), directory=None) for unit in units]
-    source = SimpleNamespace(name="j", paths=(), journals=tuple(logs))
-    return replace(there, config=replace(there.config, sources=(source,)))  # type: ignore[arg-type]
+    source = SourceSpec("j", (), journals=journal_logs(units))
+    return replace(there, config=replace(there.config, sources=(source,)))
 
 
 JOURNAL = {"/etc/machine-id": "abc\n", "/var/log/journal/abc/system.journal": ""}
@@ -248,7 +248,9 @@ def test_a_journal_that_is_closed_to_the_user(tmp_path: Path) -> None:
 def test_no_journal_at_all(tmp_path: Path) -> None:
     """Without journalctl or without files; and one in memory is lost at a reboot."""
     bare = machine(tmp_path, programs=())
-    assert "journalctl is not there" in told(journal(bare, with_journal(setup(bare, tmp_path), "x")), "problem")[0]
+    assert (
+        "journalctl is not there" in told(journal(bare, with_journal(setup(bare, tmp_path), "x.service")), "problem")[0]
+    )
     assert worst(journal(bare, setup(bare, tmp_path))) == "note"
     none = machine(tmp_path)
     assert "there is no journal" in told(journal(none, with_journal(setup(none, tmp_path), "x")), "problem")[0]
@@ -428,11 +430,10 @@ def test_agents_are_those_of_the_packs(below: str) -> None:
     assert f"~/{below}" in (DOCS / f"{KEPT[below]}.md").read_text()
 
 
-def test_a_source_may_have_no_paths(tmp_path: Path) -> None:
+def test_sources_without_paths(tmp_path: Path) -> None:
     """Those of a journal have none, and no topic stumbles over that."""
-    assert SourceSpec("x", ()).paths == ()
-    of = machine(tmp_path)
-    there = with_journal(setup(of, tmp_path), "x.service")
-    assert clock(of, there)
-    assert limits(of, there)
-    assert agents(of, there)
+    of = machine(tmp_path, {}, {"journalctl": Answer(0, "x")})
+    for there in (with_journal(setup(of, tmp_path), "x.service"), setup(of, "-"), setup(of, journal=("x",))):
+        assert there.config is not None
+        for topic in examine(of, there):
+            assert not any("could not be looked at" in each.what for each in topic.findings if each.mark != "ok"), topic

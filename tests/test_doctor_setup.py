@@ -109,7 +109,7 @@ def test_why_the_state_is_there(tmp_path: Path) -> None:
     of = machine(tmp_path)
     assert setup(of, config_file=str(config)).state_why == "state_dir of the config"
     assert setup(of, config_file=str(config), state_dir="/x").state_why == "--state-dir"
-    assert setup(of, tmp_path / "logs").state_why == "the user's own for these paths"
+    assert setup(of, tmp_path / "logs").state_why == "the user's own for these logs"
     assert setup(of).state_dir is None
 
 

@@ -23,12 +23,12 @@ def _main(setup: Setup) -> list[Finding]:
         name = setup.missing_user
         make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {name}"
         return [problem(f"there is no user {name}, who is to run it", make), *_of_file(setup)]
-    if file is None and setup.config is None and not setup.paths:
+    if file is None and setup.config is None and not setup.names_logs:
         to_do = f"name your logs, logmetrics doctor PATH..., or a config with --config; {CONFIG} is looked for, too"
         return [warning("no config, and no logs are named: there is nothing to read", to_do)]
     if file is None:
         packs = len(setup.config.packs) if setup.config else 0
-        found = [ok(f"no config: the {packs} built-in packs, for the paths of the command line")]
+        found = [ok(f"no config: the {packs} built-in packs, for the logs of the command line")]
         return found + ([problem(setup.config_problem, "mend that")] if setup.config_problem else [])
     return _of_file(setup)
 
@@ -51,8 +51,8 @@ def _of_file(setup: Setup) -> list[Finding]:
     rules = len(config.rule_set.rules)
     counts = f"{_number(len(config.sources), 'source')}, {_number(rules, 'rule')}, {len(config.packs)} packs"
     found = [ok(f"config: {file} ({setup.config_why}): {counts}")]
-    if setup.asked.paths:
-        found.append(note("the paths of the command line stand for the sources of the config"))
+    if setup.names_logs:
+        found.append(note("the logs of the command line stand for the sources of the config"))
     return found + _lint(file) + _access(setup, file)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warning
@@ -13,7 +12,7 @@ from logmetrics.doctor.permissions import READ, SEARCH, Look, groups_that_may, o
 from logmetrics.doctor.setup import Setup
 
 if TYPE_CHECKING:
-    from logmetrics.config.specs import SourceSpec
+    from logmetrics.config.specs import JournalLogSpec, SourceSpec
 
 PERSISTENT, VOLATILE = "/var/log/journal", "/run/log/journal"
 
@@ -38,19 +37,9 @@ def journal(machine: Machine, setup: Setup, look: Look = permissions_of) -> list
     return found + [_entries(machine, each) for each in wanted if each.directory or directory]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Entries of a journal that a source reads: those with all ``matches``. No directory: this machine's."""
-
-    name: str
-    matches: tuple[str, ...]
-    directory: str | None = None
-
-
-def wanted_by(sources: Iterable[SourceSpec]) -> list[Wanted]:
+def wanted_by(sources: Iterable[SourceSpec]) -> list[JournalLogSpec]:
     """What the sources read of journals."""
-    journals = [each for source in sources for each in getattr(source, "journals", ())]
-    return [Wanted(each.name, tuple(each.matches), each.directory) for each in journals]
+    return [log for source in sources for log in source.journals]
 
 
 def _directory(machine: Machine) -> str | None:
@@ -92,7 +81,7 @@ def _access(machine: Machine, setup: Setup, directory: str, look: Look, *, wante
     return found
 
 
-def _entries(machine: Machine, wanted: Wanted) -> Finding:
+def _entries(machine: Machine, wanted: JournalLogSpec) -> Finding:
     where = ["--directory", wanted.directory] if wanted.directory else []
     answer = machine.run(["journalctl", "--no-pager", "-q", "-n", "1", "-o", "cat", *where, *wanted.matches])
     if answer.code and not answer.out:

@@ -15,9 +15,6 @@ from logmetrics.sources.discovery import Discovery, discover
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, SourceSpec
 
-Load: TypeAlias = Callable[[list[str], "str | None"], "Config"]
-PlaceOfState: TypeAlias = Callable[["Config", list[str], "str | None"], str]
-
 CONFIG = "/etc/logmetrics/config.yaml"
 
 
@@ -30,10 +27,22 @@ class Asked:
     state_dir: str | None = None
     listen: tuple[str, ...] = ()
     web_config: str | None = None
+    # Units whose journal is read, and where it is.
+    journal: tuple[str, ...] = ()
+    journal_dir: str | None = None
     no_state: bool = False
     user: str | None = None
     unit: str = "logmetrics.service"
     prometheus: str = "http://127.0.0.1:9090"
+
+    @property
+    def names_logs(self) -> bool:
+        """Whether it says itself what is read, so that no config need."""
+        return bool(self.paths or self.journal)
+
+
+Load: TypeAlias = Callable[[Asked], "Config"]
+PlaceOfState: TypeAlias = Callable[["Config", Asked], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,8 @@ class Setup:
 
     asked: Asked
     unit: Unit | None
-    paths: tuple[str, ...]
+    # The command line names the logs.
+    names_logs: bool
     config: Config | None
     config_file: str | None
     config_why: str
@@ -77,7 +87,17 @@ def parse_watch(words: Sequence[str]) -> Asked | None:
     rest = list(words[words.index("watch") + 1 :])
     values: dict[str, list[str]] = {}
     paths = []
-    with_value = ("--config", "-c", "--state-dir", "--listen", "--web-config", "--pack", "--from")
+    with_value = (
+        "--config",
+        "-c",
+        "--state-dir",
+        "--listen",
+        "--web-config",
+        "--journal",
+        "--journal-dir",
+        "--pack",
+        "--from",
+    )
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
@@ -101,6 +121,8 @@ def parse_watch(words: Sequence[str]) -> Asked | None:
         state_dir=last("--state-dir"),
         listen=tuple(values.get("--listen", ())),
         web_config=last("--web-config"),
+        journal=tuple(values.get("--journal", ())),
+        journal_dir=last("--journal-dir"),
         no_state="--no-state" in values,
     )
 
@@ -112,28 +134,29 @@ _FLAGS = ("--once", "--no-state", "--reset-state", "--serve-early", "--no-watchd
 def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: PlaceOfState) -> Setup:
     """What *asked* comes to on *machine*. Raises nothing for what is wrong there.
 
-    *load* makes the config of paths and a config file, *place_of_state* tells where such a run keeps its state.
+    *load* makes the config that a command line comes to, *place_of_state* tells where such a run keeps its state.
     """
     unit = find_unit(machine, asked.unit)
     by_unit = parse_watch(unit.command()) if unit else None
     # Whoever names logs or a config asks about those, and not about what the unit runs.
-    inherits = by_unit is not None and not asked.paths and asked.config_file is None
+    inherits = by_unit is not None and not asked.names_logs and asked.config_file is None
     told = _merged(asked, by_unit) if by_unit is not None and inherits else asked
     config_file, why = told.config_file, "--config"
     if config_file and config_file != asked.config_file:
         why = f"ExecStart= of {asked.unit}"
-    if config_file is None and not told.paths and machine.read(CONFIG) is not None:
+    if config_file is None and not told.names_logs and machine.read(CONFIG) is not None:
         config_file, why = machine.path(CONFIG), "it is there"
-    config, wrong = _load(load, told.paths, config_file)
+        told = replace(told, config_file=config_file)
+    config, wrong = _load(load, told)
     accounts, missing = _accounts(machine, asked, unit, runs_unit=inherits)
     for_unit = unit if unit and inherits else None
     state_dir, state_why = _fixed_state(machine, asked, told, config, for_unit)
     if not state_why:
-        state_dir, state_why = _usual_state(machine, told, config, config_file, place_of_state)
+        state_dir, state_why = _usual_state(machine, told, config, place_of_state)
     return Setup(
         asked=asked,
         unit=unit,
-        paths=told.paths,
+        names_logs=told.names_logs,
         config=config,
         config_file=config_file,
         config_why=why,
@@ -152,6 +175,8 @@ def _merged(asked: Asked, by_unit: Asked) -> Asked:
         asked,
         paths=by_unit.paths,
         config_file=by_unit.config_file,
+        journal=by_unit.journal,
+        journal_dir=by_unit.journal_dir,
         state_dir=asked.state_dir or by_unit.state_dir,
         listen=asked.listen or by_unit.listen,
         web_config=asked.web_config or by_unit.web_config,
@@ -159,12 +184,12 @@ def _merged(asked: Asked, by_unit: Asked) -> Asked:
     )
 
 
-def _load(load: Load, paths: tuple[str, ...], config_file: str | None) -> tuple[Config | None, str]:
+def _load(load: Load, told: Asked) -> tuple[Config | None, str]:
     """The config and what is wrong with it: one line for each mistake."""
     try:
-        return load(list(paths), config_file), ""
+        return load(told), ""
     except UsageError as error:
-        return None, str(error) if config_file else ""
+        return None, str(error) if told.config_file or told.names_logs else ""
     except LogmetricsError as error:
         return None, str(error)
 
@@ -205,11 +230,11 @@ def _fixed_state(
 
 
 def _usual_state(
-    machine: Machine, told: Asked, config: Config | None, config_file: str | None, place_of_state: PlaceOfState
+    machine: Machine, told: Asked, config: Config | None, place_of_state: PlaceOfState
 ) -> tuple[str | None, str]:
     if config is None:
-        return None, "it follows from the config, and that is wrong" if config_file else "there is nothing to read"
-    directory = place_of_state(config, list(told.paths), config_file)
+        return None, "it follows from the config, and that is wrong" if told.config_file else "there is nothing to read"
+    directory = place_of_state(config, told)
     if machine.environ.get("STATE_DIRECTORY"):
         return directory, "$STATE_DIRECTORY"
-    return directory, "the user's own for these paths" if told.paths else "the user's own for this config"
+    return directory, "the user's own for these logs" if told.names_logs else "the user's own for this config"
