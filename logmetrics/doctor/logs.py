@@ -39,7 +39,7 @@ def logs(machine: Machine, setup: Setup) -> list[Finding]:
     """What each source matches."""
     if setup.config is None:
         return [note("not looked at: there is no config to tell which")]
-    return [finding for source in setup.config.sources if source.paths for finding in _matches(machine, setup, source)]
+    return [finding for source in setup.config.sources for finding in _matches(machine, setup, source)]
 
 
 def access(machine: Machine, setup: Setup, look: Look = permissions_of) -> list[Finding]:
@@ -54,10 +54,12 @@ def access(machine: Machine, setup: Setup, look: Look = permissions_of) -> list[
             found += hidden_by(setup.unit, source.paths)
         for account in setup.accounts:
             found += _access_of(machine, setup, source, places, account, look)
-    return found
+    return found or [note("no source has files")]
 
 
 def _matches(machine: Machine, setup: Setup, source: SourceSpec) -> list[Finding]:
+    if not source.paths:
+        return [ok(f"source {source.name}: {', '.join(source.places)}")]
     files = setup.files_of(source)
     found = [_problem_of(path, why) for path, why in sorted(files.problems.items())[:5]]
     if len(files.problems) > 5:

@@ -234,6 +234,8 @@ def _usual_state(
 ) -> tuple[str | None, str]:
     if config is None:
         return None, "it follows from the config, and that is wrong" if told.config_file else "there is nothing to read"
+    if all(source.is_stdin for source in config.sources):
+        return None, "standard input has no place to go on from"
     directory = place_of_state(config, told)
     if machine.environ.get("STATE_DIRECTORY"):
         return directory, "$STATE_DIRECTORY"
