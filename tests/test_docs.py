@@ -40,7 +40,7 @@ def test_command_is_in_the_readme(name: str) -> None:
     assert f"### `logmetrics {name}`" in README
 
 
-@pytest.mark.parametrize("name", ["watch", "replay", "check", "top", "cardinality", "packs", "schema"])
+@pytest.mark.parametrize("name", ["watch", "replay", "check", "top", "cardinality", "doctor", "packs", "schema"])
 def test_options_in_the_readme_exist(name: str) -> None:
     """Every option shown for a command is one that it has."""
     section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]
@@ -188,3 +188,19 @@ def test_links_lead_somewhere() -> None:
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_every_option_of_doctor_is_documented() -> None:
+    """Its page names all of them."""
+    command = [sys.executable, "-m", "logmetrics", "doctor", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    assert options <= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["doctor.md"]))
+
+
+def test_every_topic_of_doctor_is_documented() -> None:
+    """In the order in which they are told."""
+    source = (ROOT / "logmetrics/doctor/examination.py").read_text()
+    topics = re.findall(r'^        \("(\w+)", lambda', source, re.MULTILINE)
+    told = re.findall(r"^\| (\w+) \|", DOCS["doctor.md"].split("## What is looked at")[1], re.MULTILINE)
+    assert told == ["topic", *topics]

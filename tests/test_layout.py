@@ -26,10 +26,11 @@ LEVELS = {
     "authoring": 3,
     "engine": 4,
     "service": 5,
+    "doctor": 5,
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("rules", "formats"), ("rules", "store")}
+SIDEWAYS = {("rules", "formats"), ("rules", "store"), ("doctor", "replay")}
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 

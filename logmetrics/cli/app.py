@@ -9,6 +9,7 @@ import typer
 from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
+from logmetrics.cli.doctor import doctor
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -28,6 +29,7 @@ app.command()(replay)
 app.command()(check)
 app.command()(top)
 app.command()(cardinality)
+app.command()(doctor)
 app.command()(packs)
 app.command()(schema)
 

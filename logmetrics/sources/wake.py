@@ -129,7 +129,7 @@ class DirectoryWatch:
         self.overflowed = False
         self._say = say
         self._hint = _Hint(names_changed, grown)
-        self._directories = _directories(sources)
+        self._directories = watched_directories(sources)
         self._watches: list[ObservedWatch] = []
         self._growth_is_watched = False
         self._misses = 0
@@ -187,7 +187,7 @@ class DirectoryWatch:
             allowed = int(_MAX_WATCHES.read_text())
         except (OSError, ValueError):
             return True
-        wanted = sum(_count_directories(d) if deep else 1 for d, deep in self._directories.items())
+        wanted = sum(count_directories(d) if deep else 1 for d, deep in self._directories.items())
         if 2 * wanted <= allowed:  # for a moment there are an old and a new watch for each
             return True
         self._say(_POLLING.format(f"{wanted:,} directories, and fs.inotify.max_user_watches is {allowed:,}"))
@@ -202,11 +202,12 @@ class DirectoryWatch:
 _POLLING = "no file notification ({}); looking at files by polling only"
 
 
-def _count_directories(root: str) -> int:
+def count_directories(root: str) -> int:
+    """Directories under *root*, itself included: each takes a watch."""
     return sum(1 for _ in os.walk(root))
 
 
-def _directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
+def watched_directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
     """The directories to watch, and whether with what is below them. Those that do not exist are left to polling."""
     directories: dict[str, bool] = {}
     for source in sources:
