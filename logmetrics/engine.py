@@ -17,14 +17,14 @@ from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, absolute, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.pace import Pace
-from logmetrics.sources.progress import Progress
+from logmetrics.sources.progress import CatchingUp, Progress
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.stream import Stream
 from logmetrics.sources.streams import Streams
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
 from logmetrics.store.report import FamilyReport, refusals, report
-from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
+from logmetrics.store.self_metrics import OVERFLOWS, CommitTally, SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
 
@@ -32,9 +32,6 @@ from logmetrics.store.store import Store, View
 FOLD_BYTES = 2 * 1024 * 1024
 # While a scrape waits, a pass over the files is cut short after this time and goes on later.
 PASS_S_MAX_WITH_SCRAPE = 0.1
-PROGRESS_INTERVAL_S = 0.25
-# In the log, progress is told this often.
-SAY_PROGRESS_INTERVAL_S = 5.0
 # After a commit that failed so much time passes before the next one is tried.
 COMMIT_RETRY_S = 1.0
 
@@ -64,7 +61,6 @@ class Engine:
         self.clock = clock
         self.monotonic = monotonic
         self.say = say
-        self.show_progress = show_progress
         # Called again and again while work goes on, also within long work: whoever listens knows that it moves.
         self.beat = beat
         # A sleep is no longer than this, so that beats come at least so often.
@@ -79,23 +75,18 @@ class Engine:
         self.stopping = False
         # True once everything that was there at the start has been read to its end.
         self.caught_up = False
-        self.progress = Progress(0, 0, 0)
-        # Why the last commit could not be made durable; None when it was.
-        self.commit_problem: str | None = None
+        self._catching_up = CatchingUp(monotonic, say, show_progress)
         self.files = Files(_of_files(self.readers), say, self, _open_max(config))
         self.streams = Streams(say)
         self._inbox = Inbox(self.waker.wake)
         self.pace = Pace(config.poll_interval_s)
         # Bytes of logs whose values were not folded since.
         self._unfolded_bytes = 0
-        self._commits = 0
-        self._failed_commits = 0
-        self._last_commit_s = 0.0
+        self._commits = CommitTally(self.self_metrics)
         self._dirty = False
         self._resumes = False
         self._resumed_s = float("-inf")
         self._committed_s = monotonic()
-        self._progress_s = self._said_progress_s = monotonic()
         if state is not None:
             self._restore(state)
         self.streams.adopt(self.readers)
@@ -147,11 +138,14 @@ class Engine:
         return self.monotonic() - self._resumed_s
 
     @property
-    def catching_up(self) -> str:
-        """What is being done before ``caught_up``, in words."""
-        progress = self.progress
-        share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 0.0
-        return f"reading what was there at the start: {share:.0%}, {progress.lines:,} lines"
+    def commit_problem(self) -> str | None:
+        """Why the last commit could not be made durable; None when it was."""
+        return self._commits.problem
+
+    @property
+    def progress(self) -> Progress:
+        """How far what was there at the start is read."""
+        return self._catching_up.progress
 
     # -- the engine's thread
 
@@ -242,7 +236,10 @@ class Engine:
         except CommitError as error:
             for reader in self.readers:
                 reader.program.commit_failed()
-            self._commit_failed(str(error), self.monotonic() - started_s)
+            if self.commit_problem is None:
+                self.say(f"cannot commit: {error}; scrapes see the last commit until this succeeds")
+            self._commits.failed(str(error), self.monotonic() - started_s)
+            self.store.publish_only(self.self_metrics.live)
             return
         self.files.known.committed()
         self.streams.committed(journals)
@@ -250,34 +247,14 @@ class Engine:
             reader.program.committed()
         self._dirty = False
         if self.commit_problem is not None:
-            self.commit_problem = None
             self.say("commits succeed again; nothing was lost")
-        self._commits += 1
-        self._last_commit_s = now_s
         self._committed_s = self.monotonic()
-        self._put_commit_metrics(self._committed_s - started_s)
+        self._commits.succeeded(now_s, self._committed_s - started_s)
         self.store.publish(self.self_metrics.families)
 
     def _write(self, batch: Batch) -> None:
         if self.state is not None and any(batch.values()):
             self.state.write({name: rows for name, rows in batch.items() if rows})
-
-    def _put_commit_metrics(self, duration_s: float) -> None:
-        put = self.self_metrics.set
-        put("logmetrics_commits_total", self._commits)
-        put("logmetrics_commit_failures_total", self._failed_commits)
-        put("logmetrics_commit_ok", int(self.commit_problem is None))
-        put("logmetrics_last_commit_timestamp_seconds", self._last_commit_s)
-        put("logmetrics_commit_duration_seconds", duration_s)
-        self.on_commit()
-
-    def _commit_failed(self, problem: str, duration_s: float) -> None:
-        self._failed_commits += 1
-        if self.commit_problem is None:
-            self.say(f"cannot commit: {problem}; scrapes see the last commit until this succeeds")
-        self.commit_problem = problem
-        self._put_commit_metrics(duration_s)
-        self.store.publish_only(self.self_metrics.live)
 
     def _became_caught_up(self) -> None:
         self.commit()
@@ -346,7 +323,8 @@ class Engine:
             if self._unfolded_bytes >= FOLD_BYTES:
                 self._unfolded_bytes = 0
                 self.store.fold()
-                self._progress_due()
+                if not self.caught_up and self._catching_up.is_due:
+                    self._tell_progress()
         return more
 
     def discover(self) -> None:
@@ -404,22 +382,9 @@ class Engine:
     def _tell(self, now_s: float) -> None:
         tell(self.self_metrics, self.readers, self.files.known, self.streams, self.store, now_s)
 
-    def _progress_due(self) -> None:
-        """Now and then while catching up: summing over all files takes its time."""
-        now_s = self.monotonic()
-        if not self.caught_up and now_s - self._progress_s >= PROGRESS_INTERVAL_S:
-            self._progress_s = now_s
-            self._tell_progress()
-
     def _tell_progress(self) -> None:
-        read = sum(reader.bytes for reader in self.readers)
         logs: Iterator[Tail | Stream] = chain(self.files.known.tails.values(), self.streams)
-        total = read + sum(log.lag_bytes for log in logs)
-        self.progress = Progress(read, total, sum(reader.lines for reader in self.readers))
-        self.show_progress(self.progress)
-        if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:
-            self._said_progress_s = self.monotonic()
-            self.say(self.catching_up)
+        self._catching_up.tell(self.readers, logs, done=self.caught_up)
 
 
 def _of_files(readers: Iterable[SourceReader]) -> list[SourceReader]:

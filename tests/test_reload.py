@@ -261,7 +261,7 @@ def test_nothing_is_reloaded_while_commits_fail(tmp_path: Path) -> None:
     """What was counted so far must be safe first."""
     (tmp_path / "logs").mkdir()
     world = World(tmp_path / "logs", TASKS, tmp_path / "state")
-    world.engine.commit_problem = "the disk is full"
+    world.engine._commits.problem = "the disk is full"
     with pytest.raises(LogmetricsError, match="the disk is full"):
         put_in_force(world.engine, config_in(HISTOGRAM, test=world.directory))
     world.close()

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from logmetrics.present import amounts
-from logmetrics.serve.app import MetricsApp
+from logmetrics.serve.app import MetricsApp, is_local
 from logmetrics.serve.http import Request
 from logmetrics.serve.status.data import PathProblem, ReadingStatus, ReloadStatus, Status
 from logmetrics.serve.status.page import HEADERS, render_page
@@ -299,12 +299,12 @@ def test_looks_at_bad_lines_are_rationed(world: World) -> None:
 # -- the page
 
 
-def request(path: str, client: str = "127.0.0.1") -> Request:
-    return Request("GET", path, {}, {}, client)
+def request(path: str, client: str = "127.0.0.1", **headers: str) -> Request:
+    return Request("GET", path, {}, {"host": "localhost:8001", **headers}, client)
 
 
-def app_of(world: World, monitor: Monitor, **options: bool) -> MetricsApp:
-    return MetricsApp(world.engine, lambda _: status_of(monitor), **options)
+def app_of(world: World, monitor: Monitor, *, authenticated: bool = False) -> MetricsApp:
+    return MetricsApp(world.engine, lambda _: status_of(monitor), authenticated=lambda: authenticated)
 
 
 def hostile_status(world: World, tmp_path: Path) -> Status:
@@ -357,6 +357,23 @@ def test_only_neighbours_see_what_logs_hold(world: World) -> None:
         assert (b"secret" in page) == sees
     known = app_of(world, monitor, authenticated=True)
     assert json.loads(known(request("/api/status", "192.0.2.7")).body)["examples"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "sees"),
+    [
+        ({"host": "127.0.0.1:8001"}, True),
+        ({"host": "[::1]:8001"}, True),
+        ({"host": "LOCALHOST"}, True),
+        ({"host": "evil.example:8001"}, False),
+        ({"host": "127.0.0.1.evil.example"}, False),
+        ({"host": ""}, False),
+        ({"x-forwarded-for": "192.0.2.7"}, False),
+    ],
+)
+def test_neighbours_are_not_sent_by_others(headers: dict[str, str], sees: bool) -> None:
+    """A page from elsewhere in a browser here, and a proxy here, ask for somebody else."""
+    assert is_local(request("/", **headers)) is sees
 
 
 def test_pages_of_one_status_are_made_once(world: World) -> None:

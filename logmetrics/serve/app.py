@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,17 @@ RETRY_AFTER_S = 2
 _NOT_FOUND = b"not found; there are /metrics, /healthz, /readyz, /sd, /api/status, /api/cardinality and /\n"
 
 
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
+
+
+class Reading(Protocol):
+    """How far what was there at the start is read, in words."""
+
+    @property
+    def words(self) -> str: ...
+
+
 class Metrics(Protocol):
     """What the app needs of the engine."""
 
@@ -38,10 +50,11 @@ class Metrics(Protocol):
     def resumed_ago_s(self) -> float: ...
 
     # Why commits cannot be saved at present; None while they are.
-    commit_problem: str | None
+    @property
+    def commit_problem(self) -> str | None: ...
 
     @property
-    def catching_up(self) -> str: ...
+    def progress(self) -> Reading: ...
 
     def refresh(self, timeout_s: float) -> bool: ...
     def cardinality(self, timeout_s: float) -> list[FamilyReport]: ...
@@ -59,7 +72,7 @@ class MetricsApp:
         early: bool = False,
         first_zero: bool = True,
         created: bool = False,
-        authenticated: bool = False,
+        authenticated: Callable[[], bool] = lambda: False,
     ) -> None:
         """*status* tells how it is, within so many seconds. What logs hold is shown to those on this machine, and to
         all when only who is *authenticated* gets here.
@@ -114,7 +127,7 @@ class MetricsApp:
         return Response(200, b"ok\n" if problem is None else f"ok, but cannot commit: {problem}\n".encode())
 
     def _catching_up(self) -> Response:
-        body = f"not ready: {self.metrics.catching_up}\n".encode()
+        body = f"not ready: {self.metrics.progress.words}\n".encode()
         return Response(503, body, headers=(("Retry-After", str(RETRY_AFTER_S)),))
 
     def _metrics(self, request: Request) -> Response:
@@ -150,7 +163,7 @@ class MetricsApp:
         return b"".join(parts)
 
     def _sees_examples(self, request: Request) -> bool:
-        return self.authenticated or is_local(request)
+        return self.authenticated() or is_local(request)
 
     def _status(self, request: Request) -> Response:
         status = self.status(REFRESH_TIMEOUT_S)
@@ -182,6 +195,14 @@ class MetricsApp:
 
 
 def is_local(request: Request) -> bool:
-    """Whether who asks is on this machine: on a loopback address or a unix socket."""
+    """Whether who asks is on this machine, at a loopback address or on a unix socket, with no proxy between.
+
+    By a name that is not a loopback's a page from elsewhere may ask, in somebody's browser on this machine (DNS rebinding).
+    """
+    if any(header in request.headers for header in _OF_PROXIES):
+        return False
     client = request.client.removeprefix("::ffff:")
-    return client in ("", "::1") or client.startswith("127.")
+    if not client:
+        return True
+    host = request.headers.get("host", "")
+    return (client == "::1" or client.startswith("127.")) and _LOOPBACK.fullmatch(host) is not None

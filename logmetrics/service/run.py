@@ -64,6 +64,7 @@ class Service:
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,
+            authenticated=lambda: web is not None and web.has_access_control,
         )
         self.web = web
         self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)

@@ -187,3 +187,34 @@ class SelfMetrics:
         elif isinstance(series, GaugeSeries) and series.value != value:
             series.set(value)
             family.get(labels)
+
+
+class CommitTally:
+    """How commits went, told as self-metrics. ``problem`` is why the last one failed; None when it did not."""
+
+    def __init__(self, metrics: SelfMetrics) -> None:
+        self._metrics = metrics
+        self.problem: str | None = None
+        self._succeeded = self._failed = 0
+        self._last_s = 0.0
+
+    def succeeded(self, now_s: float, duration_s: float) -> None:
+        """One was made durable at *now_s*, Unix time."""
+        self.problem = None
+        self._succeeded += 1
+        self._last_s = now_s
+        self._tell(duration_s)
+
+    def failed(self, problem: str, duration_s: float) -> None:
+        """One was not."""
+        self.problem = problem
+        self._failed += 1
+        self._tell(duration_s)
+
+    def _tell(self, duration_s: float) -> None:
+        put = self._metrics.set
+        put("logmetrics_commits_total", self._succeeded)
+        put("logmetrics_commit_failures_total", self._failed)
+        put("logmetrics_commit_ok", int(self.problem is None))
+        put("logmetrics_last_commit_timestamp_seconds", self._last_s)
+        put("logmetrics_commit_duration_seconds", duration_s)
