@@ -56,6 +56,7 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
         say: Callable[[str], None] = lambda _: None,
         show_progress: Callable[[Progress], None] = lambda _: None,
+        beat: Callable[[], None] = lambda: None,
         runtime_metrics: bool = True,
     ) -> None:
         self.config = config
@@ -64,9 +65,15 @@ class Engine:
         self.monotonic = monotonic
         self.say = say
         self.show_progress = show_progress
+        # Called again and again while work goes on, also within long work: whoever listens knows that it moves.
+        self.beat = beat
+        # A sleep is no longer than this, so that beats come at least so often.
+        self.sleep_s_max = float("inf")
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
+        # Called in each commit, whether it can be saved or not, when the self-metrics are up to date.
+        self.on_commit: Callable[[], None] = lambda: None
         self.waker = Waker()
         # Set by a signal handler, read between turns.
         self.stopping = False
@@ -162,6 +169,7 @@ class Engine:
 
     def _loop(self) -> None:
         while not self.stopping:
+            self.beat()
             requests = self._inbox.take()
             more = self._pass(scrape_waits=bool(requests))
             if not more:
@@ -218,6 +226,7 @@ class Engine:
 
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
+        self.beat()
         started_s = self.monotonic()
         self.store.begin_packs()
         now_s = self.clock()
@@ -260,6 +269,7 @@ class Engine:
         put("logmetrics_commit_ok", int(self.commit_problem is None))
         put("logmetrics_last_commit_timestamp_seconds", self._last_commit_s)
         put("logmetrics_commit_duration_seconds", duration_s)
+        self.on_commit()
 
     def _commit_failed(self, problem: str, duration_s: float) -> None:
         self._failed_commits += 1
@@ -297,7 +307,7 @@ class Engine:
         if self._has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
-        return 0.0 if self._inbox or self.pace.look_at_all else max(wake_s - now_s, 0.0)
+        return 0.0 if self._inbox or self.pace.look_at_all else min(max(wake_s - now_s, 0.0), self.sleep_s_max)
 
     def _pass(self, *, scrape_waits: bool) -> bool:
         """Give every file a turn, or as many as there is time for. True when there is more to read."""
@@ -325,6 +335,7 @@ class Engine:
         return more or self.files.known.look_again
 
     def _turn(self, log: Tail | Stream) -> bool:
+        self.beat()
         reader = log.reader
         before = reader.blocks, reader.lines, reader.bytes
         now = self.clock(), self.monotonic()
@@ -360,6 +371,7 @@ class Engine:
 
     def _found(self, reader: SourceReader) -> Discovery:
         """What is there, our own files left out: reading them would make them grow."""
+        self.beat()
         found = discover(reader.spec)
         for file_id in [i for i, file in found.files.items() if self._is_ours(file.path)]:
             del found.files[file_id]
@@ -372,11 +384,13 @@ class Engine:
         for message in self.store.restore(state, self.self_metrics.kept):
             self.say(message)
         self.self_metrics.restored()
+        self.beat()
         files, journals = state.rows("files"), state.rows("journals")
         try:
             self.streams.restore(journals)
             self.files.known.restore(files, state.rows("fingerprints"), state.rows("roots"), self.monotonic())
             for reader in self.readers:
+                self.beat()
                 reader.program.restore(reader.spec.name, state.rows("pairs"))
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -345,10 +344,7 @@ def test_what_goes_wrong_is_told(
 @pytest.fixture
 def own(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
     """*journal*, which journalctl takes for this machine's own."""
-    fake = tmp_path / "journalctl"
-    fake.write_text(f'#!/bin/sh\nexec {shutil.which("journalctl")} --directory={journal.directory} "$@"\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{journal.as_own(tmp_path)}:{os.environ['PATH']}")
     return journal
 
 

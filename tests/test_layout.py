@@ -14,6 +14,7 @@ LEVELS = {
     "__init__": 0,
     "errors": 0,
     "inbox": 1,
+    "present": 1,
     "config": 1,
     "formats": 2,
     "store": 2,

@@ -19,6 +19,7 @@ from logmetrics.config.specs import Config
 from logmetrics.errors import LogmetricsError
 from logmetrics.packs import builtin_packs
 from logmetrics.service.reload import Reloads, put_in_force
+from logmetrics.service.systemd import Notify
 from logmetrics.sources.position import RESTARTS
 from tests.daemon import Daemon, wait_until
 from tests.world import LINES_CONFIG, World
@@ -426,7 +427,7 @@ def test_asking_twice_reloads_once(any_world: World) -> None:
         loaded.append(1)
         return config_in(TASKS, test=any_world.directory)
 
-    reloads = Reloads(any_world.engine, load, lambda _: None)
+    reloads = Reloads(any_world.engine, load, lambda _: None, Notify({}))
     reloads.ask()
     reloads.ask()
     any_world.engine.commit()

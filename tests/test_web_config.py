@@ -66,6 +66,20 @@ BAD = {
             "RequireAndVerifyClientCert"
         ],
     ),
+    "no name at all": (
+        TLS + "  client_allowed_sans: []\n",
+        [
+            "4:24: tls_server_config.client_allowed_sans: an empty list would let nobody in; without the key any name "
+            "will do"
+        ],
+    ),
+    "odd file names": (
+        'tls_server_config: {cert_file: "", key_file: "a\\0b"}\n',
+        [
+            "1:33: tls_server_config.cert_file: not a valid name: ''",
+            "1:47: tls_server_config.key_file: not a valid name: 'a\\x00b'",
+        ],
+    ),
     "any certificate": (
         TLS + "  client_auth_type: RequireAnyClientCert\n",
         [
@@ -162,7 +176,7 @@ def _broken(certificates: Certificates, how: str) -> tuple[str, str]:
         shutil.move(directory / "e", key)
         return "key_file", f"{key} is encrypted, and nobody is there to type its passphrase"
     certificate.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
-    return "cert_file", f"{certificate} cannot be used: "
+    return "cert_file", f"{certificate} or its key cannot be used: "
 
 
 @pytest.mark.parametrize("how", ["missing", "swapped", "other key", "encrypted", "damaged"])
@@ -209,7 +223,7 @@ tls_server_config:
   max_version: TLS13
   cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]
   prefer_server_cipher_suites: false
-  curve_preferences: [X25519]
+  curve_preferences: [CurveP256]
 http_server_config:
   http2: true
   headers:
@@ -234,7 +248,7 @@ def test_whole_file_is_understood_here_and_by_promtool(tmp_path: Path) -> None:
     tls = load_web_config(str(path)).tls
     assert tls is not None
     assert tls.ciphers == ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA")
-    assert (tls.curve, tls.prefers_own_ciphers) == ("X25519", False)
+    assert (tls.curve, tls.prefers_own_ciphers) == ("prime256v1", False)
     assert tls.client_ca_file == str(tmp_path / "ca.pem")
 
 

@@ -6,6 +6,7 @@ import base64
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -93,6 +94,19 @@ def test_nothing_without_credentials(authorization: str | None, method: str, web
             status, body, headers = ask(server, path, authorization, method)
             assert (status, b"secret" in body) == (401, False)
             assert headers["WWW-Authenticate"] == 'Basic realm="logmetrics", charset="UTF-8"'
+
+
+def test_refused_head_has_no_body(web_config: Path) -> None:
+    """As any answer to HEAD."""
+    with serving(web_config) as server:
+        host, _, port = server.bound[0].rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(b"HEAD /metrics HTTP/1.1\r\n\r\n")
+            received = b""
+            while part := client.recv(4096):
+                received += part
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert received.endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("path", sorted(OPEN_PATHS))

@@ -12,6 +12,7 @@ from logmetrics.cli.check import check
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
+from logmetrics.cli.top import top
 from logmetrics.cli.watch import watch
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(watch)
 app.command()(replay)
 app.command()(check)
+app.command()(top)
 app.command()(cardinality)
 app.command()(packs)
 app.command()(schema)

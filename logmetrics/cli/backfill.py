@@ -13,12 +13,12 @@ from logmetrics.cli.replay_inputs import config_of
 from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.cli.replay_order import Order, order_of
 from logmetrics.errors import ReplayError
+from logmetrics.present.amounts import moment, size
 from logmetrics.replay.account import report_of
 from logmetrics.replay.handing_over import Delivered, Handed, hand_over
 from logmetrics.replay.history import History
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Pool
-from logmetrics.replay.report.amounts import moment, size
 from logmetrics.replay.report.data import Report
 from logmetrics.replay.run import logs_of, read_history
 from logmetrics.replay.seam import Seam, Seeding

@@ -114,9 +114,9 @@ def state_directory(
         return systemd.split(":")[0]
     files = paths or ([] if units else [config_file or ""])
     places = [os.path.abspath(os.path.expanduser(path)) for path in files]
-    name = os.path.basename((*places, *units)[0])
-    if units:
-        places += [journal.key for source in config.sources for journal in source.journals]
+    journals = [journal for source in config.sources for journal in source.journals] if units else []
+    name = os.path.basename(places[0]) if places else journals[0].name
+    places += [journal.key for journal in journals]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "root"
     digest = hashlib.sha256("\0".join(sorted(places)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")

@@ -78,7 +78,7 @@ def watch(
     if once:
         _once(config, directory, outputs, reset=reset_state)
     else:
-        _serve(load, config, opened, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, config_file, opened, directory, reset=reset_state, early=serve_early)
 
 
 def _is_only_stdin(config: Config) -> bool:
@@ -120,6 +120,7 @@ def _once(config: Config, directory: str | None, outputs: OutputOptions, *, rese
 def _serve(
     load: Callable[[], Config],
     config: Config,
+    config_file: str | None,
     opened: Sequence[socket.socket],
     directory: str | None,
     *,
@@ -135,7 +136,15 @@ def _serve(
     web = Web(config.web_config, say) if config.web_config is not None else None
     with _state(directory, reset=reset) as state, progress_line() as progress:
         service = Service(
-            config, state, load=load, early=early, say=say, show_progress=progress, web=web, opened=opened
+            config,
+            state,
+            load=load,
+            config_file=config_file,
+            early=early,
+            say=say,
+            show_progress=progress,
+            web=web,
+            opened=opened,
         )
         collect_garbage_from_now_on()
         service.run()

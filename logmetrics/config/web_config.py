@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from logmetrics.config.document import Document, KeyPath, parse_document
 from logmetrics.config.expression import did_you_mean
@@ -70,13 +70,19 @@ def _client_auth(value: object) -> object:
     return value
 
 
+def _not_empty(names: list[str] | None) -> list[str] | None:
+    if names is not None and not names:
+        raise ValueError("an empty list would let nobody in; without the key any name will do")
+    return names
+
+
 _VERSION_SCHEMA = {"enum": ["TLS12", "TLS13"]}
 Version = Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_version), WithJsonSchema(_VERSION_SCHEMA)]
 ClientAuth = Annotated[
     Literal["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert", ""],
     BeforeValidator(_client_auth),
 ]
-FileName = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
 class _Model(BaseModel):
@@ -88,7 +94,7 @@ class _TlsModel(_Model):
     key_file: FileName
     client_auth_type: ClientAuth = "NoClientCert"
     client_ca_file: FileName | None = None
-    client_allowed_sans: list[str] = []
+    client_allowed_sans: Annotated[list[str] | None, AfterValidator(_not_empty)] = None
     min_version: Version = "TLS12"
     max_version: Version = "TLS13"
     cipher_suites: list[str] = []
@@ -183,7 +189,7 @@ def _tls(model: _TlsModel, document: Document, problems: list[Problem]) -> TlsSp
         key_file=os.path.join(here, model.key_file),
         client_auth=model.client_auth_type or "NoClientCert",
         client_ca_file=os.path.join(here, model.client_ca_file) if model.client_ca_file else None,
-        client_allowed_sans=frozenset(model.client_allowed_sans),
+        client_allowed_sans=frozenset(model.client_allowed_sans or ()),
         min_version=model.min_version,
         max_version=model.max_version,
         ciphers=ciphers,

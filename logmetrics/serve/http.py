@@ -116,6 +116,8 @@ class HttpServer:
     def tls_failed(self, client: str, error: ssl.SSLError) -> None:
         """Tell it, once for each reason: whoever sets a scraper up wants to know, and a flood must not fill the log."""
         reason = (error.reason or "unknown reason").replace("_", " ").lower()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"the client's certificate: {error.verify_message}"
         if reason not in self._tls_failures:
             self._tls_failures.add(reason)
             self.on_error(f"http: no TLS with {client}: {reason} (told once for this reason)")
@@ -181,7 +183,7 @@ class _Handler(StreamRequestHandler):
         try:
             request, keep = self._read_request()
         except Refused as refused:
-            self._send(refused.response, None, keep=False)
+            self._send(refused.response, refused.request, keep=False)
             return False
         self._expect(math.inf)
         try:

@@ -43,10 +43,10 @@ class Response:
 
 
 class Refused(Exception):  # noqa: N818
-    """A request that never reaches the app; the connection ends with the answer."""
+    """A request that never reaches the app; the connection ends with the answer. Malformed ones are no Request."""
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
+    def __init__(self, response: Response, request: Request | None = None) -> None:
+        self.response, self.request = response, request
 
 
 class Lines(Protocol):
@@ -93,7 +93,7 @@ def read_request(
     path, query = parts.groups()
     request = Request(method, unquote(path), _query(query), headers, client)
     if response := refusal(request):
-        raise Refused(response)
+        raise Refused(response, request)
     if method not in ("GET", "HEAD"):
         raise _refused(405, "only GET and HEAD are possible here", ("Allow", "GET, HEAD"))
     # A body is not read, so nothing can come after it.

@@ -49,12 +49,13 @@ def server_context(spec: TlsSpec, document: Document) -> ssl.SSLContext:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     if spec.ciphers:
         context.set_ciphers(":".join(spec.ciphers))
-    if spec.curve:
-        context.set_ecdh_curve(spec.curve)
     context.set_alpn_protocols(["http/1.1"])
     context.verify_mode = _CLIENTS[spec.client_auth]
-    key = "cert_file"
+    key = "curve_preferences"
     try:
+        if spec.curve:
+            context.set_ecdh_curve(spec.curve)
+        key = "cert_file"
         # Without a password function OpenSSL would ask on the terminal.
         context.load_cert_chain(spec.cert_file, spec.key_file, password=lambda: b"")
         key = "client_ca_file"
@@ -70,8 +71,11 @@ def server_context(spec: TlsSpec, document: Document) -> ssl.SSLContext:
 def _unusable(key: str, spec: TlsSpec, document: Document, error: OSError) -> Problem:
     if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
         key, what = "key_file", f"{spec.key_file} is not the key of the certificate {spec.cert_file}"
+    elif key == "curve_preferences":
+        what = f"this Python's TLS cannot be held to {spec.curve}; take CurveP256, or leave the key out"
     else:
-        what = f"{dict(spec.files)[key]} cannot be used: {_reason(error)}"
+        its_key = " or its key" if key == "cert_file" else ""
+        what = f"{dict(spec.files)[key]}{its_key} cannot be used: {_reason(error)}"
     return document.problem((_SECTION, key), what)
 
 

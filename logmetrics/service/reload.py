@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from logmetrics.config.changes import changes, in_force
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError, StateError
 from logmetrics.rules.compile import compiled
+from logmetrics.serve.status.data import ReloadStatus
+from logmetrics.service.systemd import Notify
 from logmetrics.sources.journalctl import require_journalctl
 from logmetrics.sources.reader import SourceReader
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """What became of one: whether the config that was read is in force, since when (Unix time), and what is told."""
-
-    ok: bool
-    at_s: float
-    messages: tuple[str, ...]
 
 
 class Reloads:
@@ -35,11 +27,14 @@ class Reloads:
     the last one, None before the first.
     """
 
-    def __init__(self, engine: Engine, load: Callable[[], Config], changed: Callable[[Config], None]) -> None:
+    def __init__(
+        self, engine: Engine, load: Callable[[], Config], changed: Callable[[Config], None], notify: Notify
+    ) -> None:
         self.engine = engine
+        self.notify = notify
         self.load = load
         self.changed = changed
-        self.last: Reload | None = None
+        self.last: ReloadStatus | None = None
         self._is_asked_for = False
         self._counts = {"success": 0, "failure": 0}
         self._succeeded_s = engine.clock()
@@ -53,6 +48,7 @@ class Reloads:
 
     def _reload(self) -> None:
         self._is_asked_for = False
+        self.notify.reloading()
         engine = self.engine
         try:
             before, config = engine.config, self.load()
@@ -68,13 +64,14 @@ class Reloads:
 
     def _done(self, ok: bool, messages: list[str]) -> None:
         now_s = self.engine.clock()
-        self.last = Reload(ok, now_s, tuple(messages))
+        self.last = ReloadStatus(ok, now_s, "; ".join(messages))
         self._counts["success" if ok else "failure"] += 1
         if ok:
             self._succeeded_s = now_s
         self._tell()
         for message in messages:
             self.engine.say(message)
+        self.notify.ready()
 
     def _tell(self) -> None:
         put = self.engine.self_metrics.set

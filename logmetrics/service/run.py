@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 
 from logmetrics.config.specs import Config
@@ -12,8 +14,11 @@ from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import HttpServer
 from logmetrics.serve.targets import Targets
 from logmetrics.serve.web import Web, exposure
+from logmetrics.service.messages import Messages
 from logmetrics.service.outputs import Outputs
 from logmetrics.service.reload import Reloads
+from logmetrics.service.status import Monitor
+from logmetrics.service.systemd import Notify, StatusLine
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
@@ -35,25 +40,36 @@ class Service:
         early: bool,
         say: Callable[[str], None],
         show_progress: Callable[[Progress], None],
+        config_file: str | None = None,
         web: Web | None = None,
         opened: Sequence[socket.socket] = (),
     ) -> None:
         """*web* is the web config in force, *opened* what systemd listens at for this process."""
-        self.say = say
-        self.engine = Engine(config, state=state, say=say, show_progress=show_progress)
-        self.reloads = Reloads(self.engine, self._load, self._changed)
+        messages = Messages(say, time.time)
+        self.say = messages.say
+        self.notify = Notify(say=self.say)
+        self.engine = Engine(config, state=state, say=self.say, show_progress=show_progress, beat=self.notify.beat)
+        self.engine.sleep_s_max = self.notify.sleep_s_max
+        self.notify.status = StatusLine(self.engine)
+        # The watchdog ends a wedged process with SIGABRT; what its threads were doing is told then.
+        if self.notify.watchdog_s is not None:
+            faulthandler.enable()
+        self.monitor = Monitor(self.engine, messages, config_file)
+        self.reloads = Reloads(self.engine, self._load, self._changed, self.notify)
+        self.monitor.reload = lambda: self.reloads.last
         self._load_config = load
         self.app = MetricsApp(
             self.engine,
-            [place for source in config.sources for place in source.places],
+            self.monitor.status,
             early=early,
             first_zero=config.first_zero,
             created=config.created_samples,
         )
         self.web = web
-        self.server = HttpServer(config.listen, self.app, on_error=say, web=web, opened=opened)
+        self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)
+        self.monitor.addresses = self.server.bound
         self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
-        self.outputs = Outputs(self.engine, self.app, early=early, say=say)
+        self.outputs = Outputs(self.engine, self.app, early=early, say=self.say)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -66,6 +82,8 @@ class Service:
             self.say(f"metrics at {shown}/metrics")
         if warning := exposure(self.server.bound, self.web):
             self.say(f"warning: {warning}")
+        # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
+        self.notify.ready()
         try:
             self.outputs.start()
             self.engine.run()
@@ -86,8 +104,8 @@ class Service:
 
     def _changed(self, config: Config) -> None:
         """*config* is in force, in the engine; the rest of the daemon follows."""
-        self.app.sources = [path for source in config.sources for path in source.paths]
         self.app.first_zero, self.app.created = config.first_zero, config.created_samples
+        self.monitor.attach()
         self._stop_watching()
         self._watch_directories()
         self.outputs.refresh()
@@ -110,7 +128,9 @@ class Service:
                 raise SystemExit(1)
             self.engine.stopping = True
             self.engine.waker.wake()
+            self.notify.stopping()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        # `systemctl reload` sends it.
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self.reloads.ask())

@@ -24,15 +24,29 @@ class StoppedError(Exception):
 
 
 class StopFlag(Protocol):
-    """Tells long work to end."""
+    """Tells long work to end, and is told that it goes on."""
 
     stopping: bool
+
+    def beat(self) -> None:
+        """Called again and again."""
 
 
 class NeverStops:
     """For work that is always done to its end."""
 
     stopping = False
+
+    @staticmethod
+    def beat() -> None:
+        """Nobody listens."""
+
+
+def go_on(stop: StopFlag) -> None:
+    """Called in the middle of long work. Raises StoppedError when it is to end here."""
+    stop.beat()
+    if stop.stopping:
+        raise StoppedError
 
 
 class Content:
@@ -100,8 +114,7 @@ class CompressedContent(Content):
         if self._stream is None or offset < self._kept_at:
             self._begin()
         while self._place < offset:
-            if self.stop.stopping:
-                raise StoppedError
+            go_on(self.stop)
             if not self._next(min(_SKIP_BYTES, offset - self._place)):
                 return b""
             self._kept, self._kept_at = b"", self._place

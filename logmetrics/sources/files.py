@@ -260,14 +260,12 @@ class Files:
 
     def _apply_blocks(self, tail: Tail, clock_s: float) -> None:
         reader, log = tail.reader, tail.log
-        apply = reader.program.apply
         for _ in range(BLOCKS_PER_TURN):
             records = tail.read_records()
             if records is None:
                 return
             if records:
-                reader.blocks += 1
-                apply(records, log, clock_s)
+                reader.apply(records, log, clock_s)
             if not tail.lag_bytes:
                 return
 

@@ -10,8 +10,8 @@ from functools import partial
 from logmetrics.sources.content import (
     CompressedContent,
     Content,
-    StoppedError,
     file_id_of,
+    go_on,
     open_content,
     with_its_kind,
 )
@@ -77,16 +77,14 @@ class Identity:
                 all_of_them = False
                 self.known.look_again = number > 0  # else they wait for files that are still, not for the next pass
                 break
-            if self.known.stop.stopping:
-                raise StoppedError
+            go_on(self.known.stop)
             taken = self._take_up(reader, file, problems, now_s)
             if taken is not None and not self._try(self._go_on, taken, problems, now_s):
                 met.append(taken)
         self._met = set(met)
         self._unmet = {file.file_id for _, file in changed} - self.known.tails.keys()
         for tail in met:
-            if self.known.stop.stopping:
-                raise StoppedError
+            go_on(self.known.stop)
             if self.known.tails.get(tail.found.file_id) is tail:
                 self._try(self.recognise, tail, problems, now_s)
         self._met.clear()

@@ -338,8 +338,7 @@ class JournalStream:
         short = [record for record in records if len(record) <= reader.spec.max_line_bytes]
         reader.oversize += len(records) - len(short) + sum(record is _TOO_LONG.text for record in short)
         if short := [record for record in short if record]:
-            reader.blocks += 1
-            reader.program.apply(short, self.log, clock_s)
+            reader.apply(short, self.log, clock_s)
         counted_bytes = sum(map(len, texts[:done])) + done
         reader.lines += done
         reader.bytes += counted_bytes

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from logmetrics.config.specs import SourceSpec
+from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
+
+Uncounted = Callable[["SourceReader", list[bytes], Log, float], None]
 
 
 class SourceReader:
@@ -34,3 +38,14 @@ class SourceReader:
         self.problems: dict[str, str] = {}
         # The same for files that could be opened.
         self.troubles: dict[str, str] = {}
+        # Is shown blocks in which something was not counted.
+        self.uncounted: Uncounted | None = None
+
+    def apply(self, records: list[bytes], log: Log, clock_s: float) -> None:
+        """Count a block of whole records of *log*; *clock_s* is wall time."""
+        program = self.program
+        self.blocks += 1
+        before = program.uncounted
+        program.apply(records, log, clock_s)
+        if self.uncounted is not None and program.uncounted > before:
+            self.uncounted(self, records, log, clock_s)

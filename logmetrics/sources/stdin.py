@@ -94,8 +94,7 @@ class StdinStream:
     def _count(self, records: list[bytes], clock_s: float) -> None:
         reader, counts = self.reader, self._records
         if records:
-            reader.blocks += 1
-            reader.program.apply(records, self.log, clock_s)
+            reader.apply(records, self.log, clock_s)
         reader.lines += counts.lines
         reader.bytes += counts.bytes
         reader.oversize += counts.oversize
