@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -207,3 +208,21 @@ def test_pushgateway_says_why_it_refuses(tmp_path: Path) -> None:
         assert "it answered 400: " in done.stderr.splitlines()[-1]
         with pytest.raises(LogmetricsError, match="it answered 400"):
             Pushgateway(url, {"job": "other"}).push("x 1 1000\n")
+
+
+SCRAPE_CONFIGS = re.findall(r"```yaml\n(scrape_configs:.*?)```", (ROOT / "docs" / "outputs.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", SCRAPE_CONFIGS)
+def test_scrape_configs_of_the_docs_are_sound(tmp_path: Path, text: str) -> None:
+    """Prometheus itself says so."""
+    config = tmp_path / "prometheus.yml"
+    config.write_text(text)
+    command = ["promtool", "check", "config", "--syntax-only", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_docs_have_scrape_configs() -> None:
+    """For target files, with credentials, over HTTP, and of the Pushgateway."""
+    assert len(SCRAPE_CONFIGS) == 4

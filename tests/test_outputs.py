@@ -499,14 +499,17 @@ def test_sound_values_are_taken(check: Any, good: str) -> None:
         ("0::/user.slice/user@1000.service/app.slice/x.scope\n", ["/var/log/agents/"], None, "agents"),
         ("0::/user.slice/user@1000.service\n", ["/var/log/a.b"], "c.yaml", "a.b"),
         ("0::/\n", ["/"], None, "root"),
+        ("0::/\n", ["-"], "/etc/x.yaml", "first"),
+        ("0::/\n", None, None, "first"),
     ],
 )
 def test_names_of_instances(
     monkeypatch: pytest.MonkeyPatch, cgroup: str, paths: list[str] | None, config_file: str | None, name: str
 ) -> None:
-    """Of the systemd instance, else of the first path or the config."""
+    """Of the systemd instance, else of the first path or the config; standard input has that of its source."""
     monkeypatch.setattr(Path, "read_text", lambda _path: cgroup)
-    assert default_instance(paths, config_file) == name
+    config = Config((SourceSpec("first", ()), SourceSpec("second", ())), RuleSet({}, ()), ())
+    assert default_instance(config, paths, config_file) == name
 
 
 # -- pushes

@@ -62,7 +62,7 @@ class OutputOptions:
         config = replace(
             config,
             listen=() if self.no_listen else config.listen,
-            instance=self.instance or config.instance or default_instance(paths, config_file),
+            instance=self.instance or config.instance or default_instance(config, paths, config_file),
             advertise=self.advertise or config.advertise,
             sd_file=self.sd_file or config.sd_file,
             textfile=self.textfile or config.textfile,
@@ -127,11 +127,15 @@ def _check(option: str, check: Callable[[str], str], value: str | None) -> None:
         raise UsageError(f"{option}: {error}") from error
 
 
-def default_instance(paths: list[str] | None, config_file: str | None) -> str:
-    """The instance of the systemd unit, else the name of the first path or of the config file."""
+def default_instance(config: Config, paths: list[str] | None, config_file: str | None) -> str:
+    """The instance of the systemd unit, else the name of the first path, the config file, or the first source."""
     with suppress(OSError):
         if found := _UNIT_INSTANCE.search(Path("/proc/self/cgroup").read_text()):
             return re.sub(r"\\x([0-9a-f]{2})", lambda byte: chr(int(byte[1], 16)), found[1])
-    name = os.path.basename(os.path.abspath(os.path.expanduser(paths[0] if paths else config_file or "")))
-    name = name if paths else os.path.splitext(name)[0]
-    return "".join(char if char.isprintable() else "-" for char in name) or "root"
+    name = ""
+    if paths and paths[0] != "-":
+        name = os.path.basename(os.path.abspath(os.path.expanduser(paths[0]))) or "root"
+    elif config_file and not paths:
+        name = os.path.splitext(os.path.basename(config_file))[0]
+    name = name or config.sources[0].name
+    return "".join(char if char.isprintable() else "-" for char in name)
