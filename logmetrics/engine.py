@@ -239,6 +239,7 @@ class Engine:
             if self.commit_problem is None:
                 self.say(f"cannot commit: {error}; scrapes see the last commit until this succeeds")
             self._commits.failed(str(error), self.monotonic() - started_s)
+            self.on_commit()
             self.store.publish_only(self.self_metrics.live)
             return
         self.files.known.committed()
@@ -250,6 +251,7 @@ class Engine:
             self.say("commits succeed again; nothing was lost")
         self._committed_s = self.monotonic()
         self._commits.succeeded(now_s, self._committed_s - started_s)
+        self.on_commit()
         self.store.publish(self.self_metrics.families)
 
     def _write(self, batch: Batch) -> None:

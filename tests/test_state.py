@@ -45,7 +45,8 @@ def directories(tmp_path: Path) -> tuple[Path, Path]:
 
 def shown(world: World) -> str:
     """The exposition without what tells about the running process."""
-    running = ("logmetrics_commit", "logmetrics_last_commit", "logmetrics_source_decisions", "logmetrics_open_files")
+    running = ("logmetrics_commit", "logmetrics_last_commit", "logmetrics_source_last_record")
+    running += ("logmetrics_source_decisions", "logmetrics_open_files")
     return "\n".join(line for line in world.exposition().splitlines() if not line.startswith(running))
 
 

@@ -197,7 +197,7 @@ class MetricsApp:
 def is_local(request: Request) -> bool:
     """Whether who asks is on this machine, at a loopback address or on a unix socket, with no proxy between.
 
-    By a name that is not a loopback's a page from elsewhere may ask, in somebody's browser on this machine (DNS rebinding).
+    By another name a page from elsewhere may ask, in somebody's browser on this machine (DNS rebinding).
     """
     if any(header in request.headers for header in _OF_PROXIES):
         return False
