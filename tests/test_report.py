@@ -40,7 +40,7 @@ from logmetrics.store.series import Frozen, Series
 from logmetrics.store.shown import Rows
 from logmetrics.store.store import FamilyView
 
-VOID = {"br", "meta", "link", "img", "hr", "input"}
+VOID = {"br", "meta", "link", "img", "hr", "input", "wbr"}
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=http://evil.example/x onerror=alert(1)>',

@@ -30,6 +30,8 @@ from logmetrics.present.blocks import (
 )
 from logmetrics.present.charts import COLOURS, POINTS_MAX, bar_svg, chart_svg, safe, shares_svg, spread_svg, trend_svg
 
+# An underscore that a word follows.
+_BEFORE_WORD = re.compile(r"_(?=[a-z])")
 _CODE = re.compile(r"`([^`]*)`")
 
 
@@ -172,7 +174,8 @@ def _entries(columns: Sequence[Column], row: Sequence[Entry]) -> Iterable[str]:
 
 def _text(cell: Cell, column: Column) -> str:
     text = bdi(cell.text) if column.kind == "text" else safe(cell.text)
-    text = f"<code>{text}</code>" if cell.code and cell.text else text
+    if cell.code and cell.text:  # long names break between their words
+        text = f"<code>{_BEFORE_WORD.sub('_<wbr>', text)}</code>"
     return text + "".join(f'<span class="more">{bdi(line)}</span>' for line in cell.more)
 
 

@@ -196,7 +196,8 @@ def _metric(report: FamilyReport) -> tuple[Entry, ...]:
 
 def _label(label: LabelReport) -> str:
     heaviest = label.samples[:VALUES_SHOWN]
-    values = ", ".join(f"{value or chr(34) * 2} ×{amounts.short(count)}" for value, count in heaviest)
+    # What an `active` metric or a gauge of now measures is no number of events.
+    values = ", ".join((value or '""') + (f" ×{amounts.short(count)}" if count else "") for value, count in heaviest)
     more = label.values - len(heaviest)
     rest = f" and {more:,} more" if more > 0 else ""
     seen = f", about {label.distinct:,} seen" if label.distinct > label.values else ""
