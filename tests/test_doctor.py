@@ -29,6 +29,7 @@ from logmetrics.doctor.ports import Listener, ports
 from logmetrics.doctor.scraping import config_for, is_target, scrape, scraping
 from logmetrics.doctor.text import write_group, write_summary
 from logmetrics.serve.client import Endpoint, endpoint_at
+from logmetrics.serve.holder import Holder
 from logmetrics.store.state import SCHEMA_VERSION
 from tests.daemon import ROOT, Daemon, free_port, wait_until
 from tests.made_machine import NOBODY_LISTENS, machine, setup, told, worst
@@ -389,6 +390,6 @@ def test_a_machine_without_faults() -> None:
 def test_who_wants_a_certificate_is_well(error: str) -> None:
     """Without one there is no answer, which is as it was asked for."""
     endpoint = Endpoint("127.0.0.1", 8001, is_tls=True)
-    assert Listener("a", endpoint, Reply(error=error), "logmetrics (pid 7)").is_logmetrics
-    assert not Listener("a", endpoint, Reply(error=error), "nginx (pid 7)").is_logmetrics
-    assert not Listener("a", endpoint, Reply(error="Connection refused"), "logmetrics (pid 7)").is_logmetrics
+    assert Listener("a", endpoint, Reply(error=error), Holder("logmetrics", 7)).is_logmetrics
+    assert not Listener("a", endpoint, Reply(error=error), Holder("nginx", 7)).is_logmetrics
+    assert not Listener("a", endpoint, Reply(error="Connection refused"), Holder("logmetrics", 7)).is_logmetrics
