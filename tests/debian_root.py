@@ -24,7 +24,7 @@ PACKAGES = "python3,python3-venv,systemd,systemd-sysv"
 # What the package is made of.
 SOURCES = ("logmetrics", "systemd", "scripts", "docs", "examples/config.yaml", "README.md", "CHANGELOG.md")
 MAKE_S_MAX = 900
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
 def cannot(reason: str) -> NoReturn:
@@ -126,6 +126,20 @@ def newer_package(directory: Path) -> Path:
     run("dpkg-deb", "--root-owner-group", "-Znone", "--build", directory / "newer", directory / "newer.deb")
     shutil.rmtree(directory / "newer")
     return directory / "newer.deb"
+
+
+def wheels(directory: Path) -> Path:
+    """All that `pip install` of our source needs on that Debian without a network, in *directory*."""
+    package()  # fetches the libraries
+    with only_one("wheels"):
+        builder = CACHE / "wheels" / "builder"
+        if not builder.exists():
+            run(sys.executable, "-m", "pip", "download", "-qq", "--dest", f"{builder}.new", "hatchling")
+            os.rename(f"{builder}.new", builder)
+    directory.mkdir()
+    for wheel in [*(CACHE / "wheels").glob("*/3.11/*.whl"), *builder.glob("*.whl")]:
+        shutil.copy(wheel, directory)
+    return directory
 
 
 class Chroot:
