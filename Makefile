@@ -14,7 +14,7 @@ PYTEST_ARGS ?= -n auto
 BENCH ?= full
 BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: help venv demo test torture lint bench tools examples golden install uninstall deb clean
+.PHONY: help venv demo test torture lint bench tools examples observation golden install uninstall deb clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -29,8 +29,8 @@ demo: ## Serve the metrics of examples/logs on http://127.0.0.1:8001/metrics
 test: venv tools lint ## Run linters, type checker and all tests
 	@exec .venv/bin/python -m pytest $(PYTEST_ARGS)
 
-torture: venv tools ## Run the long forms: 10,000 simulated schedules, 1,000 kills (about an hour)
-	SIMULATION_SEEDS=10000 TORTURE_KILLS=1000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py tests/test_kill.py
+torture: venv tools ## Run the long forms: 10,000 simulated schedules, 1,000 kills, 1,000 reloads (about an hour)
+	SIMULATION_SEEDS=10000 TORTURE_KILLS=1000 RELOADS=1000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py tests/test_kill.py tests/test_reload.py
 
 bench: ## Measure logmetrics against others and its limits, and write bench/RESULTS.md (half an hour; BENCH=quick: ten minutes)
 	@VENV=.venv-bench PYTHON=$(BENCH_PYTHON) bash scripts/make_env.sh bench
@@ -47,6 +47,9 @@ tools:
 
 examples: ## Write examples/logs anew, the same bytes each time
 	@$${PYTHON:-python3} examples/make_logs.py
+
+observation: venv ## Write the alert rules and the dashboard about logmetrics itself anew
+	@.venv/bin/python scripts/self_observation.py
 
 golden: venv ## Write tests/golden anew, to look at what changed
 	@cd examples/logs && for log in */*; do \

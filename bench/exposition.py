@@ -37,6 +37,8 @@ from logmetrics.packs import builtin_packs
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.exposition import render
 from logmetrics.serve.http import HttpServer
+from logmetrics.service.messages import Messages
+from logmetrics.service.status import Monitor
 from logmetrics.store.state import StateFile
 from logmetrics.store.store import Store
 
@@ -122,13 +124,14 @@ def gaps(series: int, seconds: float) -> list[Gaps]:
         config = load_config(str(Path(name) / "config.yaml"), builtin_packs())
         # The engine hardly ever sleeps, so that the time between two turns is what something else takes.
         engine = Engine(replace(config, poll_interval_s=0.001), state=StateFile(f"{name}/state"))
-        server = HttpServer(["127.0.0.1:0"], MetricsApp(engine, []))
+        monitor = Monitor(engine, Messages(print, time.time))
+        server = HttpServer(["127.0.0.1:0"], MetricsApp(engine, monitor.status))
         server.start()
         turns: list[float] = []
         turn = engine._turn
 
-        def noted(tail: object) -> bool:
-            more = turn(tail)  # type: ignore[arg-type]
+        def noted(log: object) -> bool:
+            more = turn(log)  # type: ignore[arg-type]
             turns.append(time.perf_counter())
             return more
 

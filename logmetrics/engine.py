@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from logmetrics.config.specs import Config
@@ -13,15 +14,17 @@ from logmetrics.inbox import Inbox, answer
 from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
-from logmetrics.sources.discovery import Discovery, discover
+from logmetrics.sources.discovery import Discovery, absolute, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
 from logmetrics.sources.pace import Pace
-from logmetrics.sources.progress import Progress
+from logmetrics.sources.progress import CatchingUp, Progress
 from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.stream import Stream
+from logmetrics.sources.streams import Streams
 from logmetrics.sources.tail import Tail
 from logmetrics.sources.wake import Waker
 from logmetrics.store.report import FamilyReport, refusals, report
-from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
+from logmetrics.store.self_metrics import OVERFLOWS, CommitTally, SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
 
@@ -29,9 +32,6 @@ from logmetrics.store.store import Store, View
 FOLD_BYTES = 2 * 1024 * 1024
 # While a scrape waits, a pass over the files is cut short after this time and goes on later.
 PASS_S_MAX_WITH_SCRAPE = 0.1
-PROGRESS_INTERVAL_S = 0.25
-# In the log, progress is told this often.
-SAY_PROGRESS_INTERVAL_S = 5.0
 # After a commit that failed so much time passes before the next one is tried.
 COMMIT_RETRY_S = 1.0
 
@@ -61,7 +61,6 @@ class Engine:
         self.clock = clock
         self.monotonic = monotonic
         self.say = say
-        self.show_progress = show_progress
         # Called again and again while work goes on, also within long work: whoever listens knows that it moves.
         self.beat = beat
         # A sleep is no longer than this, so that beats come at least so often.
@@ -69,30 +68,28 @@ class Engine:
         self.store = Store(config.rule_set.metrics, config.limits)
         self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
+        # Called in each commit, whether it can be saved or not, when the self-metrics are up to date.
+        self.on_commit: Callable[[], None] = lambda: None
         self.waker = Waker()
         # Set by a signal handler, read between turns.
         self.stopping = False
         # True once everything that was there at the start has been read to its end.
         self.caught_up = False
-        self.progress = Progress(0, 0, 0)
-        # Why the last commit could not be made durable; None when it was.
-        self.commit_problem: str | None = None
-        open_max = min(raise_open_files_limit() // 2, config.open_files_max)
-        self.files = Files(self.readers, say, self, open_max)
+        self._catching_up = CatchingUp(monotonic, say, show_progress)
+        self.files = Files(_of_files(self.readers), say, self, _open_max(config))
+        self.streams = Streams(say)
         self._inbox = Inbox(self.waker.wake)
         self.pace = Pace(config.poll_interval_s)
         # Bytes of logs whose values were not folded since.
         self._unfolded_bytes = 0
-        self._commits = 0
-        self._failed_commits = 0
-        self._last_commit_s = 0.0
+        self._commits = CommitTally(self.self_metrics)
         self._dirty = False
         self._resumes = False
         self._resumed_s = float("-inf")
         self._committed_s = monotonic()
-        self._progress_s = self._said_progress_s = monotonic()
         if state is not None:
             self._restore(state)
+        self.streams.adopt(self.readers)
 
     # -- called by other threads
 
@@ -118,6 +115,10 @@ class Engine:
         """What *work* gives, done by the engine's thread right after a commit. Raises TimeoutError."""
         return self._inbox.ask(work, timeout_s)
 
+    def post(self, work: Callable[[], None]) -> None:
+        """Have *work* done by the engine's thread right after a commit. A signal handler may call this."""
+        self._inbox.post(work)
+
     def cardinality(self, timeout_s: float) -> list[FamilyReport]:
         """What the guard sees, as of now. Raises TimeoutError when that takes longer."""
 
@@ -137,11 +138,14 @@ class Engine:
         return self.monotonic() - self._resumed_s
 
     @property
-    def catching_up(self) -> str:
-        """What is being done before ``caught_up``, in words."""
-        progress = self.progress
-        share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 0.0
-        return f"reading what was there at the start: {share:.0%}, {progress.lines:,} lines"
+    def commit_problem(self) -> str | None:
+        """Why the last commit could not be made durable; None when it was."""
+        return self._commits.problem
+
+    @property
+    def progress(self) -> Progress:
+        """How far what was there at the start is read."""
+        return self._catching_up.progress
 
     # -- the engine's thread
 
@@ -164,39 +168,65 @@ class Engine:
             more = self._pass(scrape_waits=bool(requests))
             if not more:
                 self._expire()
-                if not self.caught_up:
+                if not self.caught_up and self.streams.caught_up:
                     self._became_caught_up()
+                elif self.store.takes_in:
+                    self.commit()
+                    self.store.takes_in = False
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
                 answer(request)
             if not more:
-                self.waker.sleep(self._sleep_s())
+                self.waker.sleep(self._sleep_s(), self.streams.descriptors)
 
     def _expire(self) -> None:
         """Nothing more is there: what waits for something by the wall clock has waited."""
         for reader in self.readers if self.caught_up else ():
             self._dirty |= reader.program.expire(self.clock())
 
+    def change(self, config: Config, store: Store, readers: list[SourceReader]) -> None:
+        """Go by *config* from now on, with *store* and *readers*, which have taken over what means the same."""
+        roots = {absolute(path) for spec in config.sources for path in spec.paths}
+        store.takes_in = not roots <= self.files.known.roots
+        self.config, self.store, self.readers = config, store, readers
+        of_files = _of_files(readers)
+        found = {reader.spec.name: self._found(reader) for reader in of_files}
+        self.files.change_readers(of_files, found, self.monotonic())
+        self.files.known.open_max = _open_max(config)
+        self.streams.adopt(readers)
+        self.self_metrics.count_anew(lambda: self._tell(self.clock()))
+        self.pace.poll_interval_s = config.poll_interval_s
+        self.pace.look_at_all = self._dirty = True
+        self.discover()
+
     def run_once(self) -> None:
         """Read everything that is there to its end, then commit."""
-        while self._pass(scrape_waits=False) and not self.stopping:
+        self.streams.follow_nothing()
+        while not self.stopping:
+            more = self._pass(scrape_waits=False)
             if self._commit_due():
                 self.commit()
+            if not more:
+                if self.streams.ended:
+                    break
+                self.waker.sleep(self._sleep_s(), self.streams.descriptors)
         self._became_caught_up()
         self.close()
 
     def close(self) -> None:
         self.files.close()
+        self.streams.close()
 
     def commit(self) -> None:
         """Make all that was counted durable, then show it. When that fails, scrapes see the last commit as before."""
         self.beat()
         started_s = self.monotonic()
         self.store.begin_packs()
-        tell(self.self_metrics, self.readers, self.files.known, self.store)
         now_s = self.clock()
-        batch: Batch = self.files.known.changes()
+        self._tell(now_s)
+        journals = self.streams.changes()
+        batch: Batch = {**self.files.known.changes(), "journals": list(journals)}
         for reader in self.readers:
             reader.program.collect(reader.spec.name, batch)
         self._committed_s = self.monotonic()
@@ -206,40 +236,25 @@ class Engine:
         except CommitError as error:
             for reader in self.readers:
                 reader.program.commit_failed()
-            self._commit_failed(str(error), self.monotonic() - started_s)
+            if self.commit_problem is None:
+                self.say(f"cannot commit: {error}; scrapes see the last commit until this succeeds")
+            self._commits.failed(str(error), self.monotonic() - started_s)
+            self.store.publish_only(self.self_metrics.live)
             return
         self.files.known.committed()
+        self.streams.committed(journals)
         for reader in self.readers:
             reader.program.committed()
         self._dirty = False
         if self.commit_problem is not None:
-            self.commit_problem = None
             self.say("commits succeed again; nothing was lost")
-        self._commits += 1
-        self._last_commit_s = now_s
         self._committed_s = self.monotonic()
-        self._put_commit_metrics(self._committed_s - started_s)
+        self._commits.succeeded(now_s, self._committed_s - started_s)
         self.store.publish(self.self_metrics.families)
 
     def _write(self, batch: Batch) -> None:
         if self.state is not None and any(batch.values()):
             self.state.write({name: rows for name, rows in batch.items() if rows})
-
-    def _put_commit_metrics(self, duration_s: float) -> None:
-        put = self.self_metrics.set
-        put("logmetrics_commits_total", self._commits)
-        put("logmetrics_commit_failures_total", self._failed_commits)
-        put("logmetrics_commit_ok", int(self.commit_problem is None))
-        put("logmetrics_last_commit_timestamp_seconds", self._last_commit_s)
-        put("logmetrics_commit_duration_seconds", duration_s)
-
-    def _commit_failed(self, problem: str, duration_s: float) -> None:
-        self._failed_commits += 1
-        if self.commit_problem is None:
-            self.say(f"cannot commit: {problem}; scrapes see the last commit until this succeeds")
-        self.commit_problem = problem
-        self._put_commit_metrics(duration_s)
-        self.store.publish_only(self.self_metrics.live)
 
     def _became_caught_up(self) -> None:
         self.commit()
@@ -247,21 +262,26 @@ class Engine:
         if self._resumes:
             self._resumed_s = self.monotonic()
         self._tell_progress()
-        for message in recognised(self.files.known):
+        for message in recognised(self.files.known, self.streams):
             self.say(message)
 
     def _commit_due(self) -> bool:
-        if not (self._dirty or self.files.known.has_changes):
+        if not self._has_changes:
             return False
         interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
         return self.monotonic() - self._committed_s >= interval_s
 
+    @property
+    def _has_changes(self) -> bool:
+        """Whether a commit would make anything durable, or show it."""
+        return self._dirty or self.files.known.has_changes or self.streams.has_changes
+
     def _sleep_s(self) -> float:
         now_s = self.monotonic()
-        wake_s = self.pace.wake_s
+        wake_s = min(self.pace.wake_s, self.streams.wake_s)
         if self.files.known.busy:
             wake_s = min(wake_s, now_s + self.config.poll_interval_s)
-        if self._dirty or self.files.known.has_changes:
+        if self._has_changes:
             interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
             wake_s = min(wake_s, self._committed_s + interval_s)
         return 0.0 if self._inbox or self.pace.look_at_all else min(max(wake_s - now_s, 0.0), self.sleep_s_max)
@@ -274,9 +294,11 @@ class Engine:
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
         more = False
         turns_s, looking_s = 0.0, self.monotonic()
-        for tail in self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits):
+        files = self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits)
+        logs: Iterator[Tail | Stream] = chain(self.streams.round(), files)
+        for log in logs:
             turn_s = self.monotonic()
-            more |= self._turn(tail)
+            more |= self._turn(log)
             now_s = self.monotonic()
             turns_s += now_s - turn_s
             late = scrape_waits and now_s - started_s > PASS_S_MAX_WITH_SCRAPE
@@ -289,18 +311,20 @@ class Engine:
             self.pace.looked_at_all(now_s, now_s - looking_s - turns_s, idle=idle)
         return more or self.files.known.look_again
 
-    def _turn(self, tail: Tail) -> bool:
+    def _turn(self, log: Tail | Stream) -> bool:
         self.beat()
-        reader = tail.reader
+        reader = log.reader
         before = reader.blocks, reader.lines, reader.bytes
-        more = self.files.turn(tail, self.clock(), self.monotonic())
+        now = self.clock(), self.monotonic()
+        more = self.files.turn(log, *now) if isinstance(log, Tail) else log.turn(*now)
         if (reader.blocks, reader.lines, reader.bytes) != before:
             self._dirty = True
             self._unfolded_bytes += reader.bytes - before[2]
             if self._unfolded_bytes >= FOLD_BYTES:
                 self._unfolded_bytes = 0
                 self.store.fold()
-                self._progress_due()
+                if not self.caught_up and self._catching_up.is_due:
+                    self._tell_progress()
         return more
 
     def discover(self) -> None:
@@ -309,7 +333,7 @@ class Engine:
         # Files that had to wait are no news.
         told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        found = {reader.spec.name: self._found(reader) for reader in self.readers}
+        found = {name: self._found(reader) for name, reader in self.files.readers.items()}
         # To look takes so long every time; to meet new files does not.
         took_s, at_start = self.monotonic() - started_s, self.files.identity.at_start
         news = self.files.adopt(found, started_s)
@@ -327,42 +351,45 @@ class Engine:
         """What is there, our own files left out: reading them would make them grow."""
         self.beat()
         found = discover(reader.spec)
-        if self.state is not None:
-            for file_id in [i for i, file in found.files.items() if self.state.owns(file.path)]:
-                del found.files[file_id]
+        for file_id in [i for i, file in found.files.items() if self._is_ours(file.path)]:
+            del found.files[file_id]
         return found
+
+    def _is_ours(self, path: str) -> bool:
+        return self.config.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):
             self.say(message)
         self.self_metrics.restored()
         self.beat()
-        files = state.rows("files")
+        files, journals = state.rows("files"), state.rows("journals")
         try:
+            self.streams.restore(journals)
             self.files.known.restore(files, state.rows("fingerprints"), state.rows("roots"), self.monotonic())
             for reader in self.readers:
                 self.beat()
                 reader.program.restore(reader.spec.name, state.rows("pairs"))
         except (ValueError, TypeError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
-        self._resumes = bool(files)
-        if files:
-            self.say(f"going on where {state.path} ends: {len(files):,} files, {self.store.size:,} series")
+        self._resumes = bool(files or journals)
+        if self._resumes:
+            what = f"{len(files):,} files" + (f", {len(journals):,} journals" if journals else "")
+            self.say(f"going on where {state.path} ends: {what}, {self.store.size:,} series")
 
     # -- what it tells about itself
 
-    def _progress_due(self) -> None:
-        """Now and then while catching up: summing over all files takes its time."""
-        now_s = self.monotonic()
-        if not self.caught_up and now_s - self._progress_s >= PROGRESS_INTERVAL_S:
-            self._progress_s = now_s
-            self._tell_progress()
+    def _tell(self, now_s: float) -> None:
+        tell(self.self_metrics, self.readers, self.files.known, self.streams, self.store, now_s)
 
     def _tell_progress(self) -> None:
-        read = sum(reader.bytes for reader in self.readers)
-        total = read + sum(tail.lag_bytes for tail in self.files.known.tails.values())
-        self.progress = Progress(read, total, sum(reader.lines for reader in self.readers))
-        self.show_progress(self.progress)
-        if not self.caught_up and self.monotonic() - self._said_progress_s >= SAY_PROGRESS_INTERVAL_S:
-            self._said_progress_s = self.monotonic()
-            self.say(self.catching_up)
+        logs: Iterator[Tail | Stream] = chain(self.files.known.tails.values(), self.streams)
+        self._catching_up.tell(self.readers, logs, done=self.caught_up)
+
+
+def _of_files(readers: Iterable[SourceReader]) -> list[SourceReader]:
+    return [reader for reader in readers if reader.spec.paths]
+
+
+def _open_max(config: Config) -> int:
+    return min(raise_open_files_limit() // 2, config.open_files_max)

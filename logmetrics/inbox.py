@@ -31,6 +31,11 @@ class Inbox:
         except FutureTimeoutError as error:  # is TimeoutError itself from Python 3.11 on
             raise TimeoutError from error
 
+    def post(self, work: Callable[[], Any]) -> None:
+        """Have *work* done without waiting for it. A signal handler may call this: it takes no lock."""
+        self._waiting.append((work, Future()))
+        self._wake()
+
     def take(self) -> list[Work]:
         """All that waits now."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]

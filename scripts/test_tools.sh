@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that tests run logmetrics against, from Debian's packages, where they are missing.
-# Without them the tests that need them are skipped, except with CI=true, where nothing may be skipped.
+# Without them the tests that need them are skipped, except with CI=true, where nothing may be skipped. What looks at the
+# page in a browser comes from npm, into tests/browser.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -8,23 +9,42 @@ missing() {
     ! command -v "$1" >/dev/null
 }
 
+browser_packages() {
+    [ -d tests/browser/node_modules/axe-core ] && [ -d tests/browser/node_modules/playwright-core ] && return
+    missing npm && return
+    (cd tests/browser && npm install --no-package-lock --no-audit --no-fund --silent) && return
+    if [ "${CI:-}" = true ]; then exit 1; fi
+    printf 'logmetrics: npm could not install what tests/browser/package.json names; its tests are skipped.\n' >&2
+}
+
 packages=()
 if missing prometheus || missing promtool; then packages+=(prometheus); fi
 if missing victoria-metrics; then packages+=(victoria-metrics); fi
 if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
+if missing prometheus-node-exporter; then packages+=(prometheus-node-exporter); fi
 if missing logrotate && [ ! -x /usr/sbin/logrotate ]; then packages+=(logrotate); fi
 for program in strace bzip2 zstd; do
     if missing "$program"; then packages+=("$program"); fi
 done
 if missing xz; then packages+=(xz-utils); fi
+# A Debian of its own, for the package and the service; only root can make one.
+if [ "$(id -u)" = 0 ] && missing debootstrap && [ ! -x /usr/sbin/debootstrap ]; then packages+=(debootstrap); fi
 if [ ! -x /lib/systemd/systemd-journal-remote ]; then packages+=(systemd-journal-remote); fi
+if missing node || missing npm; then packages+=(nodejs npm); fi
+if missing chromium && missing chromium-browser && missing google-chrome; then packages+=(chromium); fi
 # Any machine that runs systemd has it; containers do not.
 if [ "${CI:-}" = true ] && { missing systemd-analyze || missing journalctl; }; then packages+=(systemd); fi
-[ ${#packages[@]} -gt 0 ] || exit 0
+if [ ${#packages[@]} = 0 ]; then
+    browser_packages
+    exit 0
+fi
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     printf 'logmetrics: installing for the tests, without starting any service: %s\n' "${packages[*]}"
-    if bash scripts/apt_install.sh "${packages[@]}"; then exit 0; fi
+    if bash scripts/apt_install.sh "${packages[@]}"; then
+        browser_packages
+        exit 0
+    fi
 fi
 
 printf '\nlogmetrics: some tests need programs that are not here. On Debian and Ubuntu, as root:\n\n' >&2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,19 +22,27 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class Daemon:
-    """`logmetrics watch ARGUMENTS` on a free port, without state unless they name one; use it as a context manager."""
+    """`logmetrics watch ARGUMENTS` on a free port, without state unless they name one; use it as a context manager.
 
-    def __init__(self, *arguments: str) -> None:
+    Another *listen* is another address; with an empty one there is none, and no ``url``.
+    """
+
+    def __init__(self, *arguments: str, listen: str = "127.0.0.1:0") -> None:
         if "--state-dir" not in arguments:
             arguments = (*arguments, "--no-state")
-        command = [sys.executable, "-m", "logmetrics", "watch", "--listen", "127.0.0.1:0", *arguments]
+        where = ["--listen", listen] if listen else ["--no-listen"]
+        command = [sys.executable, "-m", "logmetrics", "watch", *where, *arguments]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.stderr: list[str] = []
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        found = self.wait_for_message(r"metrics at (http://[^/]+)/metrics")
-        self.url = found.group(1)
+        # What an https address is asked with.
+        self.context: ssl.SSLContext | None = None
+        self.url = ""
+        if listen:
+            found = self.wait_for_message(r"metrics at (https?://[^/]+)/metrics")
+            self.url = found.group(1)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -58,7 +67,7 @@ class Daemon:
         """Status and body of a request."""
         request = urllib.request.Request(self.url + path, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=self.context) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

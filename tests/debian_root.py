@@ -24,7 +24,11 @@ PACKAGES = "python3,python3-venv,systemd,systemd-sysv"
 # What the package is made of.
 SOURCES = ("logmetrics", "systemd", "scripts", "docs", "examples/config.yaml", "README.md", "CHANGELOG.md")
 MAKE_S_MAX = 900
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 def cannot(reason: str) -> NoReturn:

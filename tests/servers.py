@@ -1,4 +1,4 @@
-"""Real servers that take samples: Prometheus and VictoriaMetrics, as processes of their own."""
+"""Real servers that take samples or pass them on, as processes of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUT_OF_ORDER = "storage: {tsdb: {out_of_order_time_window: 48h}}\n"
 
 @contextmanager
 def prometheus(directory: Path, config: str = OUT_OF_ORDER, *, receiver: bool = True) -> Iterator[str]:
-    """A Prometheus that takes remote write and scrapes nothing; gives its URL."""
+    """A Prometheus that takes remote write, and scrapes what *config* says; gives its URL."""
     path = directory / "prometheus.yml"
     path.write_text(config)
     address = f"127.0.0.1:{free_port()}"
@@ -46,6 +46,30 @@ def victoria(directory: Path, retention: str = "1") -> Iterator[str]:
         f"-retentionPeriod={retention}",
     ]
     with _server("victoria-metrics", arguments, f"http://{address}/health"):
+        yield f"http://{address}"
+
+
+@contextmanager
+def pushgateway(*arguments: str) -> Iterator[str]:
+    """A Pushgateway that keeps nothing; gives its URL."""
+    address = f"127.0.0.1:{free_port()}"
+    # Debian's would write into /var/lib/prometheus.
+    arguments = (f"--web.listen-address={address}", "--persistence.file=", *arguments)
+    with _server("prometheus-pushgateway", list(arguments), f"http://{address}/-/ready"):
+        yield f"http://{address}"
+
+
+@contextmanager
+def node_exporter(textfiles: Path) -> Iterator[str]:
+    """A node_exporter with nothing but the textfile collector; gives its URL."""
+    address = f"127.0.0.1:{free_port()}"
+    arguments = [
+        f"--web.listen-address={address}",
+        "--collector.disable-defaults",
+        "--collector.textfile",
+        f"--collector.textfile.directory={textfiles}",
+    ]
+    with _server("prometheus-node-exporter", arguments, f"http://{address}/"):
         yield f"http://{address}"
 
 

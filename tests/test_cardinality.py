@@ -13,8 +13,6 @@ import yaml
 
 from logmetrics.config.loading import parse_config
 from logmetrics.packs import builtin_packs
-from logmetrics.serve.page import render_page
-from logmetrics.store.report import FamilyReport, LabelReport
 from tests.daemon import ROOT, Daemon
 
 CONFIG = """
@@ -80,7 +78,7 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
     for words in ("20 of 30 series", "seen", "such as 's", "measurements overflowed", "to do: "):
         assert words in kept.stdout
     assert "sessions_total" in page
-    assert "4,980 measurements overflowed" in page
+    assert ">4,980<" in page
 
     for report in reports.values():
         if report["config"].startswith("limits"):
@@ -96,7 +94,7 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
         (("cardinality", "/no/such/dir"), 2, "neither an http:// address nor a state directory"),
         (("cardinality", "."), 3, "holds no state of logmetrics"),
         (("cardinality", "http://127.0.0.1:9"), 1, "is logmetrics running?"),
-        (("cardinality", "http://localhost:abc"), 1, "is logmetrics running?"),
+        (("cardinality", "http://localhost:abc"), 2, "an address is like"),
         (("check", "-c", "/no/config.yaml"), 2, "cannot be read"),
     ],
 )
@@ -105,16 +103,6 @@ def test_what_cannot_be_looked_at(arguments: tuple[str, ...], code: int, words: 
     done = run(*arguments)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
     assert words in done.stderr
-
-
-def test_hostile_values_on_the_page() -> None:
-    """What a log holds is text there, whatever it looks like."""
-    label = LabelReport("tool", 1, 2, 3, {}, [("<script>alert(1)</script>\"'&", 4)])
-    report = FamilyReport("x_total", "counter", 1, 2, 0, 0, {}, [label], "tool", "", "")
-    page = render_page("ready", ["<b>"], [report]).decode()
-    assert "<script" not in page
-    assert "<b>" not in page
-    assert "&lt;script&gt;alert(1)" in page
 
 
 @pytest.mark.parametrize("label", ["session_id", "trace_id", "request_id", "prompt", "message", "Trace_ID"])

@@ -130,7 +130,7 @@ def test_catching_up_is_told(tmp_path: Path) -> None:
             urllib.request.urlopen(request, timeout=10)
         with caught.value as answer:
             assert int(answer.headers["Retry-After"]) > 0
-        assert "reading what was there at the start" in daemon.get("/")[1]
+        wait_until(lambda: "Reading what was there: " in daemon.get("/")[1])
         assert daemon.get("/healthz") == (200, "ok\n")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import yaml
@@ -19,6 +21,7 @@ from logmetrics.config.specs import BUCKET_PRESETS, LimitsSpec, MetricSpec, Rule
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compile_rules
 from logmetrics.rules.log import Log
+from logmetrics.serve.status.data import Status
 from logmetrics.store.self_metrics import SELF_METRICS
 from logmetrics.store.store import Store
 
@@ -37,7 +40,7 @@ def test_command_is_in_the_readme(name: str) -> None:
     assert f"### `logmetrics {name}`" in README
 
 
-@pytest.mark.parametrize("name", ["watch", "replay", "check", "cardinality", "packs", "schema"])
+@pytest.mark.parametrize("name", ["watch", "replay", "check", "top", "cardinality", "doctor", "packs", "schema"])
 def test_options_in_the_readme_exist(name: str) -> None:
     """Every option shown for a command is one that it has."""
     section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]
@@ -54,6 +57,29 @@ def test_every_option_of_replay_is_documented() -> None:
     told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["replay.md"]))
     assert options <= told
     assert told - options <= {"--storage", "--web"}
+
+
+def status_fields(of: type) -> Iterator[str]:
+    """The names in the JSON of a status, those of its parts too."""
+    for name, hint in get_type_hints(of).items():
+        yield name
+        for part in (hint, *get_args(hint)):
+            if is_dataclass(part):
+                assert isinstance(part, type)
+                yield from status_fields(part)
+
+
+def test_every_field_of_the_status_is_documented() -> None:
+    """By its name."""
+    assert {name for name in status_fields(Status) if f"`{name}`" not in DOCS["status.md"]} == set()
+
+
+def test_options_of_top_are_documented() -> None:
+    """Its page names all of them and no others."""
+    command = [sys.executable, "-m", "logmetrics", "top", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    assert options == set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["status.md"]))
 
 
 def config_keys() -> list[str]:
@@ -162,3 +188,19 @@ def test_links_lead_somewhere() -> None:
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_every_option_of_doctor_is_documented() -> None:
+    """Its page names all of them."""
+    command = [sys.executable, "-m", "logmetrics", "doctor", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    assert options <= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["doctor.md"]))
+
+
+def test_every_topic_of_doctor_is_documented() -> None:
+    """In the order in which they are told."""
+    source = (ROOT / "logmetrics/doctor/examination.py").read_text()
+    topics = re.findall(r'^        \("(\w+)", lambda', source, re.MULTILINE)
+    told = re.findall(r"^\| (\w+) \|", DOCS["doctor.md"].split("## What is looked at")[1], re.MULTILINE)
+    assert told == ["topic", *topics]

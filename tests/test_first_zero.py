@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from logmetrics.serve.app import MetricsApp
 from logmetrics.serve.http import Request
+from logmetrics.service.messages import Messages
+from logmetrics.service.status import Monitor
 from tests.world import World
 
 CONFIG = """
@@ -38,7 +40,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def app_of(world: World, **options: bool) -> MetricsApp:
-    app = MetricsApp(world.engine, [], **options)
+    status = Monitor(world.engine, Messages(world.messages.append, world.clock)).status
+    app = MetricsApp(world.engine, status, **options)
     world.engine.refresh = lambda _: True  # type: ignore[method-assign]
     return app
 

@@ -14,6 +14,7 @@ LEVELS = {
     "__init__": 0,
     "errors": 0,
     "inbox": 1,
+    "present": 1,
     "config": 1,
     "formats": 2,
     "store": 2,
@@ -25,10 +26,11 @@ LEVELS = {
     "authoring": 3,
     "engine": 4,
     "service": 5,
+    "doctor": 5,
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("rules", "formats"), ("rules", "store")}
+SIDEWAYS = {("rules", "formats"), ("rules", "store"), ("doctor", "replay")}
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 

@@ -281,7 +281,7 @@ def test_status_tells_the_catching_up(tmp_path: Path) -> None:
     assert status() == "1 file, 1,500 lines/s, 1 series; ready"
     now_s += 2
     assert status() == "1 file, 0 lines/s, 1 series; ready"
-    engine.commit_problem = "/s/state.db: disk full"
+    engine._commits.problem = "/s/state.db: disk full"
     assert status().endswith("1 series; cannot save: /s/state.db: disk full")
 
 

@@ -11,6 +11,7 @@ from logmetrics.config.expression import FUNCTIONS, parse_expression
 from logmetrics.config.loading import parse_config
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.config.tree import STATEFUL
+from logmetrics.formats.framing import stamped
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compile_rules
 from logmetrics.rules.functions import IMPLEMENTATIONS
@@ -169,3 +170,17 @@ def test_open_pairs_are_bounded() -> None:
     assert len(pairs) == OpenPairs.OPEN_MAX
     assert pairs.broken == {"replaced": 1, "given_up": 5, "end_without_start": 0, "no_key": 0, "timeout": 0}
     assert (pairs.end("0"), pairs.end("7")) == (None, ("again",))
+
+
+def test_wrapped_json_is_learned_from() -> None:
+    """What Docker or journald wrapped is JSON like any other: a function is made for the fields that it has."""
+    plain = [b'{"event": "tool_call", "x": %d}' % number for number in range(100)]
+    wrapped: list[bytes] = [stamped(line, 1) for line in plain]
+    logs = []
+    for lines in (plain, wrapped):
+        program, _ = compiled(builtin_packs()["agent"].rule_set)
+        log = Log("/a", "s")
+        program.apply(lines, log, 0.0)
+        logs.append(log)
+    assert list(logs[0].kinds or ()) == ["event", "x"]
+    assert logs[1].kinds == logs[0].kinds

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from logmetrics.cli.app import app
-from logmetrics.cli.replay_order import journals_in
 from logmetrics.errors import ReplayError, UsageError
+from tests.journals import BEGIN_S, Journal, entry
 
 DATA = Path(__file__).parent / "data" / "ollama"
-WRITER = Path("/lib/systemd/systemd-journal-remote")
 LOG = DATA / "040-v0.9.0-plain.log"
-BEGIN_S = 1_760_000_000
 
 
 def journal(directory: Path, *units: tuple[str, Path], begin_s: int = BEGIN_S) -> Path:
     """A journal of *units*, each with the lines of a log, one a second."""
-    if not WRITER.exists() or shutil.which("journalctl") is None:
-        pytest.fail("systemd-journal-remote is missing; make test installs Debian's package")
-    entries = []
-    for unit, log in units:
-        for number, line in enumerate(log.read_bytes().splitlines()):
-            fields = [
-                b"__REALTIME_TIMESTAMP=%d" % ((begin_s + number) * 1_000_000),
-                b"__MONOTONIC_TIMESTAMP=%d" % (number * 1_000_000),
-                b"_BOOT_ID=" + b"0123456789abcdef" * 2,
-                b"_SYSTEMD_UNIT=" + unit.encode(),
-                b"PRIORITY=6",
-                b"MESSAGE\n" + len(line).to_bytes(8, "little") + line,
-            ]
-            entries.append(b"\n".join(fields) + b"\n\n")
-    directory.mkdir()
-    subprocess.run(
-        [WRITER, "-o", directory / "test.journal", "-"], input=b"".join(entries), check=True, capture_output=True
-    )
+    entries = [
+        entry(line, begin_s + number, unit)
+        for unit, log in units
+        for number, line in enumerate(log.read_bytes().splitlines())
+    ]
+    Journal(directory).write(b"".join(entries))
     return directory
 
 
@@ -100,7 +85,7 @@ def test_what_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     directory = journal(tmp_path / "journal", ("ollama.service", LOG))
     with pytest.raises(UsageError, match=r"the journal has nothing of nope\.service"):
         replayed("--journal", "nope.service", "--journal-dir", directory)
-    with pytest.raises(ReplayError, match=r"journalctl --unit ollama failed: .*No such file or directory"):
+    with pytest.raises(ReplayError, match=r"journal of ollama\.service: .*No such file or directory"):
         replayed("--journal", "ollama", "--journal-dir", tmp_path / "nowhere")
     with pytest.raises(UsageError, match="--journal-dir goes with --journal UNIT"):
         replayed("--journal-dir", directory, LOG)
@@ -115,5 +100,24 @@ def test_who_may_not_read_is_told_which_group_may(tmp_path: Path, monkeypatch: p
     fake.write_text("#!/bin/sh\necho 'No journal files were opened due to insufficient permissions.' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(ReplayError, match=r"insufficient permissions.*group systemd-journal"), journals_in(["a"], None):
-        pass
+    with pytest.raises(ReplayError, match=r"insufficient permissions.*groups systemd-journal"):
+        replayed("--journal", "a")
+
+
+def test_journals_of_a_config(tmp_path: Path) -> None:
+    """A config that watch follows can be replayed as it is."""
+    directory = journal(tmp_path / "journal", ("ollama.service", LOG))
+    config = tmp_path / "config.yaml"
+    config.write_text(f"sources: [{{name: o, journald: {{unit: ollama, directory: {directory}}}}}]")
+    assert totals("--config", config) == totals(LOG)
+    for option in ("--seed-state", "--seed-offsets"):
+        with pytest.raises(UsageError, match=r"a state has no place of history in a journal of ollama\.service"):
+            replayed("--config", config, option, "--state-dir", tmp_path / "state")
+
+
+def test_standard_input_is_replayed(tmp_path: Path) -> None:
+    """`replay -` reads a pipe to its end, compressed or not."""
+    for text in (LOG.read_bytes(), gzip.compress(LOG.read_bytes())):
+        done = CliRunner().invoke(app, ["replay", "-", "--pack", "ollama", "--format", "prometheus"], input=text)
+        lines = [line for line in done.stdout.splitlines(keepends=True) if "logmetrics_" not in line]
+        assert "".join(lines) == totals(LOG)

@@ -15,7 +15,10 @@ import pytest
 from rich.console import Console
 
 from logmetrics.config.specs import MetricSpec
-from logmetrics.replay.report import amounts
+from logmetrics.present import amounts
+from logmetrics.present.blocks import coarser
+from logmetrics.present.style import DARK, LIGHT
+from logmetrics.present.terminal import ASCII_BLOCKS, sparkline
 from logmetrics.replay.report.data import (
     BadLine,
     Histogram,
@@ -25,7 +28,6 @@ from logmetrics.replay.report.data import (
     SourceReading,
     Tally,
     Timeline,
-    coarser,
     histograms,
     in_sum,
     is_error,
@@ -33,8 +35,7 @@ from logmetrics.replay.report.data import (
     tallies,
 )
 from logmetrics.replay.report.page import render_report
-from logmetrics.replay.report.style import DARK, LIGHT
-from logmetrics.replay.report.text import ASCII_BLOCKS, sparkline, write_report
+from logmetrics.replay.report.text import write_report
 from logmetrics.store.series import Frozen, Series
 from logmetrics.store.shown import Rows
 from logmetrics.store.store import FamilyView
@@ -484,7 +485,7 @@ def test_contrast(colours: dict[str, str]) -> None:
         return (first + 0.05) / (second + 0.05)
 
     for ground in ("paper", "card"):
-        for text in ("ink", "mute", "link", "alarm"):
+        for text in ("ink", "mute", "link", "alarm", "caution"):
             assert contrast(text, ground) >= 4.5, (text, ground)
         for drawn in ("c1", "c2", "c3", "c4", "c5", "good", "bad", "warn", "grey"):
             assert contrast(drawn, ground) >= 3, (drawn, ground)

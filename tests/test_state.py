@@ -155,7 +155,7 @@ def of_another_program(path: Path) -> None:
         (lambda path: path.write_bytes(b"hello" * 1000), "is damaged"),
         (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), "is damaged"),
         (damage_middle, "is damaged"),
-        (of_a_newer_version, "is of version 99, and this logmetrics knows up to 4"),
+        (of_a_newer_version, "is of version 99, and this logmetrics knows up to 5"),
         (of_another_program, "is no state of logmetrics"),
     ],
     ids=["empty", "zeros", "text", "cut", "damaged", "newer", "another"],

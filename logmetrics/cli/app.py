@@ -9,9 +9,11 @@ import typer
 from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
+from logmetrics.cli.doctor import doctor
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
+from logmetrics.cli.top import top
 from logmetrics.cli.watch import watch
 
 app = typer.Typer(
@@ -25,7 +27,9 @@ app = typer.Typer(
 app.command()(watch)
 app.command()(replay)
 app.command()(check)
+app.command()(top)
 app.command()(cardinality)
+app.command()(doctor)
 app.command()(packs)
 app.command()(schema)
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli.messages import progress_line, say, steps_line
-from logmetrics.cli.options import resolve_config
+from logmetrics.cli.replay_inputs import config_of
 from logmetrics.cli.replay_options import ReplayOptions
-from logmetrics.cli.replay_order import Order, journals_in, order_of
+from logmetrics.cli.replay_order import Order, order_of
 from logmetrics.errors import ReplayError
+from logmetrics.present.amounts import moment, size
 from logmetrics.replay.account import report_of
 from logmetrics.replay.handing_over import Delivered, Handed, hand_over
 from logmetrics.replay.history import History
 from logmetrics.replay.logs import FoundLogs
 from logmetrics.replay.pool import Pool
-from logmetrics.replay.report.amounts import moment, size
 from logmetrics.replay.report.data import Report
 from logmetrics.replay.run import logs_of, read_history
 from logmetrics.replay.seam import Seam, Seeding
@@ -35,8 +35,7 @@ def carry_out(
     options: ReplayOptions, clock: Callable[[], float] = time.time, wait: Callable[[float], object] = time.sleep
 ) -> tuple[list[FamilyView], Report]:
     """Read, hand over, seed; the totals and the report. Raises UsageError, ReplayError and StateError."""
-    with journals_in(options.journal or (), options.journal_dir) as journals:
-        config = resolve_config([*(options.paths or ()), *journals], options.config_file, options.pack)
+    with config_of(options) as config:
         return _carry_out(options, order_of(options, config), clock, wait)
 
 

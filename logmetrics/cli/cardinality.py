@@ -8,11 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Place, User, is_address
 from logmetrics.errors import LogmetricsError, UsageError
-
-DEFAULT_URL = "http://127.0.0.1:8001"
-TIMEOUT_S = 10.0
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 
 def cardinality(
@@ -20,14 +17,20 @@ def cardinality(
         str, typer.Argument(metavar="[URL|STATE_DIR]", help="A running logmetrics, or a state directory.")
     ] = DEFAULT_URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
+    user: User = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
 ) -> None:
     """Show each metric's series against its limit, the label that drives them, and what to do about it."""
     import orjson
 
-    is_url = where.startswith(("http://", "https://"))
-    if not is_url and not os.path.isdir(where):
+    if is_address(where):
+        reports = _from_place(Place.of(where, user, password_file, ca_file, insecure=insecure))
+    elif os.path.isdir(where):
+        reports = _from_state(where)
+    else:
         raise UsageError(f"{where} is neither an http:// address nor a state directory")
-    reports = _from_url(where) if is_url else _from_state(where)
     if as_json:
         sys.stdout.write(orjson.dumps(reports, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
@@ -38,25 +41,15 @@ def cardinality(
         sys.stdout.write("No metric is near its limits.\n")
 
 
-def _from_url(url: str) -> list[dict[str, Any]]:
-    import http.client
-    import urllib.error
-    import urllib.request
-
+def _from_place(place: Place) -> list[dict[str, Any]]:
     import orjson
 
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/api/cardinality", timeout=TIMEOUT_S) as answer:  # noqa: S310
-            reports: list[dict[str, Any]] = orjson.loads(answer.read(ANSWER_BYTES_MAX))
+        reports: list[dict[str, Any]] = orjson.loads(place.get("/api/cardinality"))
         if not (isinstance(reports, list) and all(isinstance(each, dict) and "metric" in each for each in reports)):
-            raise ValueError("the answer is not logmetrics'")
-    except urllib.error.HTTPError as error:
-        with error:
-            what = "is busy; ask again in a moment" if error.code == 503 else f"answers {error.code}; is it logmetrics?"
-        raise LogmetricsError(f"{url} {what}") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        hint = "is logmetrics running? give its address or its state directory"
-        raise LogmetricsError(f"{url}: {getattr(error, 'reason', error)}; {hint}") from error
+            raise ValueError("it tells no metrics")
+    except ValueError as error:
+        raise LogmetricsError(f"{place.shown} answers something else ({error}); is it logmetrics?") from error
     return reports
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from logmetrics.cli.messages import say
 from logmetrics.errors import ConfigError
 
 
@@ -17,10 +18,13 @@ def check(
     """Check a config, without reading any log."""
     from logmetrics.authoring.lint import lint
     from logmetrics.packs import builtin_packs
+    from logmetrics.serve.web import Web
 
     config, problems = lint(config_file, builtin_packs())
     if problems:
         raise ConfigError(problems)
+    if config.web_config is not None:
+        Web(config.web_config, say)
     rules = config.rule_set
     parts: dict[str, Sized] = {"source": config.sources, "metric": rules.metrics, "rule": rules.rules}
     counts = ", ".join(f"{len(part)} {noun}{'' if len(part) == 1 else 's'}" for noun, part in parts.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
-    from logmetrics.config.specs import Config
+    from logmetrics.config.specs import Config, SourceSpec
 
 ConfigFile = Annotated[
     str | None, typer.Option("--config", "-c", metavar="FILE", help="Read rules, sources and limits from FILE.")
@@ -22,16 +22,30 @@ PackNames = Annotated[
     list[str] | None,
     typer.Option("--pack", metavar="NAME", help="Use only this built-in pack; may be given several times."),
 ]
+Journals = Annotated[list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit.")]
+JournalDir = Annotated[
+    str | None, typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own.")
+]
 Paths = Annotated[
-    list[str] | None, typer.Argument(metavar="PATH...", help="Files, directories or globs to read.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="PATH...", help="Files, directories or globs to read; - is stdin.", show_default=False),
 ]
 
 
-def resolve_config(paths: list[str] | None, config_file: str | None, pack_names: list[str] | None) -> Config:
+STDIN = "-"
+
+
+def resolve_config(
+    paths: list[str] | None,
+    config_file: str | None,
+    pack_names: list[str] | None,
+    units: Sequence[str] = (),
+    journal_directory: str | None = None,
+) -> Config:
     """The config file's settings with the command line's in their place. Raises ConfigError and UsageError."""
     from logmetrics.config.expression import did_you_mean
     from logmetrics.config.loading import load_config, merge
-    from logmetrics.config.specs import Config, SourceSpec
+    from logmetrics.config.specs import Config
     from logmetrics.packs import builtin_packs
 
     packs = builtin_packs()
@@ -46,11 +60,30 @@ def resolve_config(paths: list[str] | None, config_file: str | None, pack_names:
         config = Config(sources=(), rule_set=rule_set, packs=tuple(packs))
     else:
         config = load_config(config_file, packs)
-    if paths:
-        config = replace(config, sources=(SourceSpec("logs", tuple(paths)),))
+    if sources := _sources(paths or (), units, journal_directory):
+        config = replace(config, sources=sources)
     if not config.sources:
-        raise UsageError("nothing to read: give a PATH, or a --config FILE with sources")
+        raise UsageError("nothing to read: give a PATH, --journal UNIT, or a --config FILE with sources")
     return config
+
+
+def _sources(paths: Sequence[str], units: Sequence[str], journal_directory: str | None) -> tuple[SourceSpec, ...]:
+    """What the command line names, if anything."""
+    from logmetrics.config.journals import journal_logs, mistake_in_unit
+    from logmetrics.config.specs import SourceSpec
+
+    if journal_directory is not None and not units:
+        raise UsageError("--journal-dir goes with --journal UNIT")
+    if mistake := next(filter(None, map(mistake_in_unit, units)), ""):
+        raise UsageError(f"--journal: {mistake}")
+    sources = []
+    if files := tuple(path for path in paths if path != STDIN):
+        sources.append(SourceSpec("logs", files))
+    if units:
+        sources.append(SourceSpec("journal", (), journals=journal_logs(units, directory=journal_directory)))
+    if STDIN in paths:
+        sources.append(SourceSpec("stdin", (), is_stdin=True))
+    return tuple(sources)
 
 
 def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: True) -> None:
@@ -65,11 +98,13 @@ def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: Tr
                 raise UsageError(f"{what} {path}")
 
 
-def state_directory(config: Config, paths: list[str] | None, config_file: str | None) -> str:
+def state_directory(
+    config: Config, paths: Sequence[str] | None, config_file: str | None, units: Sequence[str] = ()
+) -> str:
     """Where this run keeps its state, unless the command line says so.
 
     The config's ``state_dir``, else what systemd gives the unit, else a directory in the user's own for these very
-    paths or this config: two runs over different logs must not add up.
+    paths and units or this config: two runs over different logs must not add up.
     """
     import hashlib
 
@@ -77,8 +112,12 @@ def state_directory(config: Config, paths: list[str] | None, config_file: str | 
         return os.path.expanduser(config.state_dir)
     if systemd := os.environ.get("STATE_DIRECTORY"):
         return systemd.split(":")[0]
-    places = [os.path.abspath(os.path.expanduser(path)) for path in paths or [config_file or ""]]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(places[0])) or "root"
+    files = paths or ([] if units else [config_file or ""])
+    places = [os.path.abspath(os.path.expanduser(path)) for path in files]
+    journals = [journal for source in config.sources for journal in source.journals] if units else []
+    name = os.path.basename(places[0]) if places else journals[0].name
+    places += [journal.key for journal in journals]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "root"
     digest = hashlib.sha256("\0".join(sorted(places)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(home, "logmetrics", f"{name}-{digest}")

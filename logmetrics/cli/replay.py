@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logmetrics.cli import replay_options as opt
-from logmetrics.cli.options import ConfigFile, PackNames, Paths
+from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths
 
 if TYPE_CHECKING:
     from logmetrics.replay.report.data import Report
@@ -36,8 +36,8 @@ def replay(
     zone: opt.Zone = None,
     jobs: opt.Jobs = None,
     dask: opt.Dask = None,
-    journal: opt.Journals = None,
-    journal_dir: opt.JournalDir = None,
+    journal: Journals = None,
+    journal_dir: JournalDir = None,
     seed_state: opt.SeedState = False,
     seed_offsets: opt.SeedOffsets = False,
     state_dir: opt.StateDir = None,

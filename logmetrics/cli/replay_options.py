@@ -52,10 +52,6 @@ Zone = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option(metavar="N", help="Processes that read; as many as there are processors.")]
 Dask = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Read on the Dask cluster of tcp://SCHEDULER:8786.")]
-Journals = Annotated[list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit.")]
-JournalDir = Annotated[
-    str | None, typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own.")
-]
 SeedState = Annotated[
     bool, typer.Option("--seed-state", help="Let the daemon go on at the next byte with the next value.")
 ]

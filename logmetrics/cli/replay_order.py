@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 
@@ -18,7 +13,7 @@ from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.config.specs import Config
 from logmetrics.config.time_zones import zone_of
 from logmetrics.config.units import parse_duration
-from logmetrics.errors import ReplayError, UsageError
+from logmetrics.errors import UsageError
 from logmetrics.replay.handing_over import Destinations
 from logmetrics.replay.remote_files import is_remote
 from logmetrics.replay.run import Reading, default_jobs
@@ -133,35 +128,3 @@ def _headers(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--header is 'NAME: VALUE', not {text!r}")
         headers[found[1]] = found[2]
     return headers
-
-
-@contextmanager
-def journals_in(units: Sequence[str], journal_directory: str | None) -> Iterator[list[str]]:
-    """The journals of *units* as files, which are gone afterwards. Raises UsageError and ReplayError."""
-    if not units:
-        yield []
-        return
-    if shutil.which("journalctl") is None:
-        raise UsageError("--journal needs journalctl, which comes with systemd; it is not on this machine's PATH")
-    with tempfile.TemporaryDirectory(prefix="logmetrics-journal-") as directory:
-        yield [_export(unit, directory, journal_directory) for unit in units]
-
-
-def _export(unit: str, directory: str, journal_directory: str | None) -> str:
-    """The journal of *unit* in journald's export format, in a file of the unit's name."""
-    path = os.path.join(directory, unit.replace("/", "_"))
-    command = ["journalctl", "--unit", unit, "--output", "export", "--no-pager", "--quiet", "--merge"]
-    if journal_directory is not None:
-        command += ["--directory", journal_directory]
-    with open(path, "wb") as file:
-        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)  # noqa: S603
-    told = done.stderr.decode("utf-8", "replace").strip()
-    if done.returncode:
-        told = told or f"exit code {done.returncode}"
-        if "permission" in told:
-            told += " Members of the group systemd-journal may read it: sudo -g systemd-journal logmetrics replay ..."
-        raise ReplayError(f"journalctl --unit {unit} failed: {told}")
-    if not os.path.getsize(path):
-        more = f" ({told})" if told else "; members of the group systemd-journal see those of all units"
-        raise UsageError(f"the journal has nothing of {unit}{more}")
-    return path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from logmetrics.cli import collect_garbage_from_now_on
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import require_paths
+from logmetrics.errors import LogmetricsError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]:
     """The metrics of all logs of *config*, series sorted by labels; with *state* those of earlier runs go on.
 
-    Raises UsageError when a path does not exist, StateError when the state cannot be used.
+    Raises UsageError when a path does not exist, StateError when the state cannot be used, LogmetricsError when a
+    journal or standard input cannot be read.
     """
     from logmetrics.engine import Engine
     from logmetrics.store.shown import Rows
@@ -27,6 +29,8 @@ def read_all(config: Config, state: StateFile | None = None) -> list[FamilyView]
         engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
         collect_garbage_from_now_on()
         engine.run_once()
+    if problems := [f"{stream.name}: {stream.problem}" for stream in engine.streams if stream.problem]:
+        raise LogmetricsError("; ".join(problems))
     skipped = sum(reader.decisions["skipped"] for reader in engine.readers)
     if skipped:
         say(f"{skipped:,} rotated or compressed logs were not read; a path that names them has them read")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from logmetrics.cli import collect_garbage_from_now_on
+from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
-from logmetrics.cli.options import ConfigFile, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths, resolve_config, state_directory
+from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
+    import socket
+
     from logmetrics.config.specs import Config
     from logmetrics.store.state import StateFile
 
@@ -24,56 +25,64 @@ def watch(
     paths: Paths = None,
     config_file: ConfigFile = None,
     pack: PackNames = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDR", help="Serve on host:port or unix:/path; may be given several times."),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="start|end", help="Where files that are there already are read from."),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Read what is there, print the metrics to stdout, and end.")
-    ] = False,
-    state_dir: Annotated[
-        str | None,
-        typer.Option("--state-dir", metavar="DIR", help="Keep positions and values in DIR, to go on from there."),
-    ] = None,
-    no_state: Annotated[
-        bool, typer.Option("--no-state", help="Keep nothing: a restart reads everything again, from zero.")
-    ] = False,
-    reset_state: Annotated[
-        bool, typer.Option("--reset-state", help="Set the state of earlier runs aside, and begin at zero.")
-    ] = False,
-    serve_early: Annotated[
-        bool, typer.Option("--serve-early", help="Serve metrics while what was there at the start is still being read.")
-    ] = False,
-    no_watchdog: Annotated[
-        bool, typer.Option("--no-watchdog", help="Look at files by polling only, without file notification.")
-    ] = False,
+    listen: options.Listen = None,
+    web_config: options.WebConfig = None,
+    journal: Journals = None,
+    journal_dir: JournalDir = None,
+    from_: options.From = None,
+    once: options.Once = False,
+    state_dir: options.StateDir = None,
+    no_state: options.NoState = False,
+    reset_state: options.ResetState = False,
+    serve_early: options.ServeEarly = False,
+    no_watchdog: options.NoWatchdog = False,
+    no_listen: options.NoListen = False,
+    instance: options.Instance = None,
+    advertise: options.Advertise = None,
+    sd_file: options.SdFile = None,
+    textfile: options.Textfile = None,
+    push: options.Push = None,
+    push_job: options.PushJob = PUSH_JOB,
+    push_label: options.PushLabels = None,
 ) -> None:
     """Read logs as they grow and serve their metrics for Prometheus."""
-    config = resolve_config(paths, config_file, pack)
-    if from_ is not None:
-        if from_ not in ("start", "end"):
-            raise UsageError(f"--from is start or end, not {from_!r}")
-        at_end = from_ == "end"
-        config = replace(config, sources=tuple(replace(spec, start_at_end=at_end) for spec in config.sources))
-    if listen:
-        config = replace(config, listen=tuple(listen))
-    if no_watchdog:
-        config = replace(config, watchdog=False)
-    if config_file is not None:
-        _warn(config_file)
+    from logmetrics.serve.activation import handed_over
+
+    if from_ not in (None, "start", "end"):
+        raise UsageError(f"--from is start or end, not {from_!r}")
+    opened = () if once or no_listen else handed_over()
+    if no_listen and listen:
+        raise UsageError("--no-listen and --listen do not go together")
+    outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
+
+    def load() -> Config:
+        config = resolve_config(paths, config_file, pack, journal or (), journal_dir)
+        if from_ is not None:
+            sources = tuple(replace(spec, start_at_end=from_ == "end") for spec in config.sources)
+            config = replace(config, sources=sources)
+        if config_file is not None:
+            _warn(config_file)
+        watched = config.watchdog and not no_watchdog
+        web = web_config or config.web_config
+        config = replace(config, listen=tuple(listen or config.listen), web_config=web, watchdog=watched)
+        config = outputs.applied_to(config, paths, config_file)
+        # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
+        return replace(config, listen=()) if opened and not listen else config
+
+    config = load()
     if no_state and (state_dir or reset_state):
         raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
-    directory: str | None = state_dir or state_directory(config, paths, config_file)
-    if no_state or (once and not state_dir):  # a look at what is there must not disturb a daemon
-        directory = None
+    directory: str | None = state_dir or state_directory(config, paths, config_file, journal or ())
+    if no_state or (not state_dir and (once or _is_only_stdin(config))):
+        directory = None  # a look at what is there must not disturb a daemon, and a pipe has no place to go on from
     if once:
-        _print_once(config, directory, reset=reset_state)
+        _once(config, directory, outputs, reset=reset_state)
     else:
-        _serve(config, directory, reset=reset_state, early=serve_early)
+        _serve(load, config, config_file, opened, directory, reset=reset_state, early=serve_early)
+
+
+def _is_only_stdin(config: Config) -> bool:
+    return config.state_dir is None and all(source.is_stdin for source in config.sources)
 
 
 def _warn(config_file: str) -> None:
@@ -99,21 +108,43 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
         state.close()
 
 
-def _print_once(config: Config, directory: str | None, *, reset: bool) -> None:
+def _once(config: Config, directory: str | None, outputs: OutputOptions, *, reset: bool) -> None:
     from logmetrics.cli.totals import read_all
-    from logmetrics.serve.exposition import render
 
+    instance = config.instance or ""
+    gateway = outputs.pushgateway(instance)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        sys.stdout.write(render(read_all(config, state)))
+        show_once(read_all(config, state), outputs.textfile, gateway, instance)
 
 
-def _serve(config: Config, directory: str | None, *, reset: bool, early: bool) -> None:
+def _serve(
+    load: Callable[[], Config],
+    config: Config,
+    config_file: str | None,
+    opened: Sequence[socket.socket],
+    directory: str | None,
+    *,
+    reset: bool,
+    early: bool,
+) -> None:
     from logmetrics.serve.addresses import resolve
+    from logmetrics.serve.web import Web
     from logmetrics.service.run import Service
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
+    web = Web(config.web_config, say) if config.web_config is not None else None
     with _state(directory, reset=reset) as state, progress_line() as progress:
-        service = Service(config, state, early=early, say=say, show_progress=progress)
+        service = Service(
+            config,
+            state,
+            load=load,
+            config_file=config_file,
+            early=early,
+            say=say,
+            show_progress=progress,
+            web=web,
+            opened=opened,
+        )
         collect_garbage_from_now_on()
         service.run()

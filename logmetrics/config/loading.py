@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from logmetrics.config.document import Document, KeyPath, parse_document
 from logmetrics.config.expression import CONTEXT_NAMES, ExpressionError, check_pattern, did_you_mean
+from logmetrics.config.journals import journal_logs, mistake_in_match, mistake_in_unit
 from logmetrics.config.model import (
     ConfigModel,
     LimitsModel,
@@ -20,7 +22,16 @@ from logmetrics.config.model import (
 )
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
-from logmetrics.config.specs import Config, LimitsSpec, MetricSpec, PackSpec, RuleSet, RuleSpec, SourceSpec
+from logmetrics.config.specs import (
+    Config,
+    JournalLogSpec,
+    LimitsSpec,
+    MetricSpec,
+    PackSpec,
+    RuleSet,
+    RuleSpec,
+    SourceSpec,
+)
 from logmetrics.config.time_zones import zone_of
 from logmetrics.config.tree import Call, Context, Expr, Literal, has_memory, parts_of
 from logmetrics.errors import ConfigError, Problem
@@ -30,6 +41,11 @@ CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
 def load_config(path: str, packs: Mapping[str, PackSpec]) -> Config:
     """The config in the file *path*. Raises ConfigError with all that is wrong in it."""
+    return parse_config(read_text(path), path, packs)
+
+
+def read_text(path: str) -> str:
+    """The text of a config file. Raises ConfigError when it cannot be read, is no text, or is far too long."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -37,10 +53,9 @@ def load_config(path: str, packs: Mapping[str, PackSpec]) -> Config:
     if len(raw) > CONFIG_BYTES_MAX:
         raise ConfigError([Problem(path, 0, 0, "", f"is {len(raw)} bytes; a config has at most {CONFIG_BYTES_MAX}")])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(path, 0, 0, "", f"is not UTF-8 text: {error}")]) from error
-    return parse_config(text, path, packs)
 
 
 def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
@@ -70,9 +85,20 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         watchdog=model.watchdog,
         open_files_max=model.open_files_max,
         state_dir=model.state_dir,
+        web_config=_beside(file, model.web_config),
         first_zero=model.first_zero,
         created_samples=model.created_samples,
+        instance=model.instance,
+        advertise=model.advertise,
+        sd_file=model.sd_file,
+        textfile=model.textfile,
+        textfile_interval_s=model.textfile_interval,
     )
+
+
+def _beside(file: str, name: str | None) -> str | None:
+    """The path of a file that the config *file* names."""
+    return None if name is None else os.path.join(os.path.dirname(file), os.path.expanduser(name))
 
 
 def parse_pack(text: str, name: str, file: str, inherited: Mapping[str, MetricSpec]) -> PackSpec:
@@ -148,10 +174,11 @@ def _chosen_packs(document: Document, packs: Mapping[str, PackSpec], problems: l
     return chosen
 
 
-def _source_spec(model: SourceModel, agent: Expr | None) -> SourceSpec:
+def _source_spec(model: SourceModel, journals: tuple[JournalLogSpec, ...], agent: Expr | None) -> SourceSpec:
     return SourceSpec(
         name=model.name,
-        paths=tuple(model.paths),
+        paths=tuple(model.paths or ()),
+        journals=journals,
         exclude=tuple(model.exclude),
         format=model.format[0],
         pattern=model.format[1],
@@ -173,6 +200,9 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
         if source.name in seen:
             problems.append(document.problem(("sources", index, "name"), f"a second source called {source.name!r}"))
         seen.add(source.name)
+        if "-" in (source.paths or ()):
+            what = "standard input is for the command line: logmetrics watch -; a file of this name is ./-"
+            problems.append(document.problem(("sources", index, "paths"), what))
         for number, text in enumerate(source.exclude_lines):
             if not text:
                 place = ("sources", index, "exclude_lines", number)
@@ -188,8 +218,38 @@ def _read_sources(model: ConfigModel, document: Document, problems: list[Problem
                     raise ExpressionError("needs named groups, which are the fields: (?P<level>[A-Z]+)")
             except ExpressionError as error:
                 problems.append(document.problem(("sources", index, "format", "regex"), str(error)))
-        specs.append(_source_spec(source, _agent(source.agent, reader, ("sources", index, "agent"))))
+        journals = _journals(source, document, ("sources", index), problems)
+        specs.append(_source_spec(source, journals, _agent(source.agent, reader, ("sources", index, "agent"))))
     return tuple(specs)
+
+
+def _journals(
+    source: SourceModel, document: Document, path: KeyPath, problems: list[Problem]
+) -> tuple[JournalLogSpec, ...]:
+    """The journals of *source*, which has either these or paths."""
+    model = source.journald
+    if model is None:
+        if source.paths is None:
+            problems.append(document.problem(path, "has nothing to read: give it paths, or journald"))
+        return ()
+    if source.paths is not None:
+        problems.append(document.problem((*path, "journald"), "and paths are two sources"))
+    if source.exclude:
+        problems.append(document.problem((*path, "exclude"), "goes with paths; match leaves out entries of a journal"))
+    if not (model.unit or model.user_unit or model.match):
+        problems.append(document.problem((*path, "journald"), "says not whose entries: give unit, user_unit or match"))
+    mistakes = [
+        document.problem((*path, "journald", key, number), what)
+        for key, texts, mistake in (
+            ("unit", model.unit, mistake_in_unit),
+            ("user_unit", model.user_unit, mistake_in_unit),
+            ("match", model.match, mistake_in_match),
+        )
+        for number, text in enumerate(texts)
+        if (what := mistake(text))
+    ]
+    problems += mistakes
+    return () if mistakes else journal_logs(model.unit, model.user_unit, model.match, model.directory)
 
 
 def _agent(text: str | None, reader: RuleSetReader, path: KeyPath) -> Expr | None:

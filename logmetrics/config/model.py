@@ -5,10 +5,12 @@ These models check shape only. ``loading`` turns them into ``specs``, where expr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.config.specs import BUCKET_PRESETS
 from logmetrics.config.units import parse_duration, parse_size
 
@@ -29,6 +31,10 @@ def _not_zero(seconds: float) -> float:
     if seconds < DURATION_S_MIN:
         raise ValueError(f"the least that makes sense here is {DURATION_S_MIN * 1000:.0f}ms")
     return seconds
+
+
+def _if_given(check: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    return lambda value: None if value is None else check(value)
 
 
 def _or_never(value: object) -> float:
@@ -84,13 +90,28 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
 
 
+class JournalModel(_Model):
+    """Whose entries of the journal are read; those of each unit are a log of their own."""
+
+    unit: Annotated[Texts, Field(description="units of the system, such as ollama.service")] = []
+    user_unit: Annotated[Texts, Field(description="units of users")] = []
+    match: Annotated[Texts, Field(description="FIELD=value; only entries that have them all")] = []
+    directory: Annotated[
+        str | None, Field(min_length=1, description="where the journal is, if not this machine's own")
+    ] = None
+
+
 class SourceModel(_Model):
-    """A set of log files that are read the same way."""
+    """Logs that are read the same way: files, or journals of units."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["paths"]}, {"required": ["journald"]}]})
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="used in self-metrics and messages")]
     paths: Annotated[
-        Texts, Field(min_length=1, description="files, directories (every regular file under them) or globs with **")
-    ]
+        Texts | None,
+        Field(min_length=1, description="files, directories (every regular file under them) or globs with **"),
+    ] = None
+    journald: Annotated[JournalModel | None, Field(description="in place of paths: systemd's journal")] = None
     exclude: Annotated[Texts, Field(description="globs of names or paths that are not read")] = []
     format: Annotated[
         Format, Field(description="auto decides for each line, cheaply; {regex: PATTERN} makes fields of named groups")
@@ -224,7 +245,26 @@ class PackModel(RuleSetModel):
 class ConfigModel(RuleSetModel):
     """The whole config file."""
 
-    listen: Annotated[Texts, Field(min_length=1, description="host:port, or unix:/path")] = ["127.0.0.1:8001"]
+    listen: Annotated[Texts, Field(description="host:port, or unix:/path; [] for no port")] = ["127.0.0.1:8001"]
+    instance: Annotated[
+        str | None, AfterValidator(_if_given(check_instance)), Field(description="name among several on one host")
+    ] = None
+    advertise: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_advertise)),
+        Field(description="HOST or HOST:PORT by which Prometheus reaches this process"),
+    ] = None
+    sd_file: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_sd_file)),
+        Field(description="file_sd target file that is kept for Prometheus while this runs: *.json"),
+    ] = None
+    textfile: Annotated[
+        str | None,
+        AfterValidator(_if_given(check_textfile)),
+        Field(description="file for node_exporter's textfile collector: *.prom"),
+    ] = None
+    textfile_interval: Annotated[Duration, Field(description="how often the textfile is written")] = 15.0
     packs: Annotated[
         list[str] | None, Field(description="built-in packs beside your own rules; default: all; [] = none")
     ] = None
@@ -236,6 +276,9 @@ class ConfigModel(RuleSetModel):
     ] = 4096
     state_dir: Annotated[
         str | None, Field(min_length=1, description="where positions and values are kept over a restart")
+    ] = None
+    web_config: Annotated[
+        str | None, Field(min_length=1, description="file with TLS and passwords of what is served, beside this one")
     ] = None
     first_zero: Annotated[
         bool, Field(description="show a new series to Prometheus as 0 once, so that increase() sees its first events")

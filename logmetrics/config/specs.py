@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from logmetrics.config.outputs import real_path, temporary_path
 from logmetrics.config.tree import Call, Expr, Item, Let, parts_of
 
 # Bounds in seconds unless the name says otherwise; docs/configuration.md lists them with their reasons.
@@ -124,11 +126,35 @@ class PackSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalLogSpec:
+    """Entries of a journal that are one log: those that have all of ``matches``, each FIELD=value.
+
+    ``directory`` is where the journal is; None: it is this machine's. ``path`` is what rules know the log by.
+    """
+
+    name: str
+    path: str
+    matches: tuple[str, ...]
+    directory: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        where = "" if self.directory is None else f" in {self.directory}"
+        return " ".join(sorted(self.matches)) + where
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A set of log files that are read the same way. ``paths`` are files, directories or globs."""
+    """Logs that are read the same way: files, journals or what comes on standard input, never two of these.
+
+    ``paths`` are files, directories or globs.
+    """
 
     name: str
     paths: tuple[str, ...]
+    journals: tuple[JournalLogSpec, ...] = ()
+    is_stdin: bool = False
     exclude: tuple[str, ...] = ()
     format: str = "auto"
     # Of format regex.
@@ -143,6 +169,16 @@ class SourceSpec:
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
+
+    def frames_like(self, other: SourceSpec) -> bool:
+        """Whether *other* tells the records of a log in the same way."""
+        return (self.unwraps, self.max_line_bytes) == (other.unwraps, other.max_line_bytes)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it is read from, in words."""
+        stdin = ("standard input",) if self.is_stdin else ()
+        return (*self.paths, *(f"journal of {journal.name}" for journal in self.journals), *stdin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +211,21 @@ class Config:
     watchdog: bool = True
     open_files_max: int = 4096
     state_dir: str | None = None
+    # The file with TLS and passwords of what is served.
+    web_config: str | None = None
     # Show a new series as 0 once; add _created to OpenMetrics.
     first_zero: bool = True
     created_samples: bool = False
+    # Names this run among others of the host; None until the command line has found a name for it.
+    instance: str | None = None
+    # HOST or HOST:PORT by which others reach this process.
+    advertise: str | None = None
+    # Where Prometheus' file_sd finds it, and where node_exporter finds its metrics.
+    sd_file: str | None = None
+    textfile: str | None = None
+    textfile_interval_s: float = 15.0
+
+    def owns(self, path: str) -> bool:
+        """Whether the file at *path* is written by us: a log is something else."""
+        written = [real_path(each) for each in (self.sd_file, self.textfile) if each is not None]
+        return bool(written) and os.path.abspath(path) in (*written, *map(temporary_path, written))

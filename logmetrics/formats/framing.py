@@ -16,6 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from logmetrics.formats.assembly import Unit, assemble, needs_care, separator_end
+from logmetrics.formats.journal_export import Fields, entry_at
 
 # So much of a log's first line is looked at to tell its framing.
 FIRST_BYTES = 1024
@@ -185,22 +186,28 @@ def _unwrap_journal_json(line: bytes) -> Unit:
         return Unit(b"", line)
     message, time = entry["MESSAGE"], _microseconds(entry.get("__REALTIME_TIMESTAMP"))
     key = f"{entry.get('_PID')} {entry.get('SYSLOG_IDENTIFIER')}".encode("utf-8", "replace")
+    ends = entry.get("_LINE_BREAK") != _CUT
     if message.__class__ is list and all(byte.__class__ is int and 0 <= byte < 256 for byte in message):
-        return Unit(key, stamped(bytes(message), time))
-    return Unit(key, stamped(message.encode("utf-8", "replace") if message.__class__ is str else line, time))
+        return Unit(key, stamped(bytes(message), time), ends)
+    return Unit(key, stamped(message.encode("utf-8", "replace") if message.__class__ is str else line, time), ends)
+
+
+# What journald says in _LINE_BREAK of an entry whose line was longer than it takes (LineMax, 48 KiB) and goes on.
+_CUT = "line-max"
+_CUT_BYTES = _CUT.encode()
+# As many as 64 bits have.
+_MICROSECONDS_DIGITS_MAX = 20
 
 
 def _microseconds(text: object) -> int | None:
-    if isinstance(text, str) and text.isdecimal() and len(text) <= 20:
+    if isinstance(text, str) and text.isdecimal() and len(text) <= _MICROSECONDS_DIGITS_MAX:
         return int(text)
     return text if text.__class__ is int else None
 
 
 @dataclass(slots=True)
 class JournalExport(Framing):
-    """What `journalctl -o export` prints: fields in lines, an empty line behind each entry. A field with a newline in
-    it is a line with its name, its length in 8 bytes, little end first, and its bytes.
-    """
+    """What `journalctl -o export` prints; see ``journal_export``."""
 
     is_binary: ClassVar[bool] = True
 
@@ -215,9 +222,9 @@ class JournalExport(Framing):
         lines: list[Unit] = []
         ends: list[int] = []
         place = 0
-        while (entry := _export_entry(data, place)) is not None:
-            unit, place = entry
-            lines.append(unit)
+        while (entry := entry_at(data, place)) is not None:
+            fields, place = entry
+            lines.append(journal_unit(fields))
             ends.append(place)
         units = iter(lines)
         taken = assemble([unit.text for unit in lines], lambda _: next(units), all_of_it=all_of_it)
@@ -226,26 +233,13 @@ class JournalExport(Framing):
         return Framed(records, used, data.count(b"\n", 0, used), taken.ahead)
 
 
-def _export_entry(data: bytes, place: int) -> tuple[Unit, int] | None:
-    """The entry at *place* and where it ends; None when it is not complete."""
-    fields: dict[bytes, bytes] = {}
-    while (end := data.find(b"\n", place)) >= 0:
-        line = data[place:end]
-        place = end + 1
-        if not line:
-            key = fields.get(b"_PID", b"") + b" " + fields.get(b"SYSLOG_IDENTIFIER", b"")
-            time = _microseconds(fields.get(b"__REALTIME_TIMESTAMP", b"").decode("ascii", "replace"))
-            return Unit(key, stamped(fields.get(b"MESSAGE", b""), time)), place
-        name, has_value, value = line.partition(b"=")
-        if not has_value:
-            size = int.from_bytes(data[place : place + 8], "little")
-            end = place + 8 + size
-            if len(data) <= end:
-                return None
-            value, place = data[place + 8 : end], end + 1
-        if name[:2] != b"__" or name not in fields:  # the journal's own come first, and once
-            fields[name] = value
-    return None
+def journal_unit(fields: Fields) -> Unit:
+    """What an entry of the journal says. One that journald cut, because a line was too long, goes on in the next."""
+    key = fields.get(b"_PID", b"") + b" " + fields.get(b"SYSLOG_IDENTIFIER", b"")
+    text, time = Stamped(fields.get(b"MESSAGE", b"")), fields.get(b"__REALTIME_TIMESTAMP", b"")
+    if time.isdigit() and len(time) <= _MICROSECONDS_DIGITS_MAX:
+        text.time = int(time)
+    return Unit(key, text, fields.get(b"_LINE_BREAK") != _CUT_BYTES)
 
 
 class Lines(Framing):

@@ -14,7 +14,6 @@ from math import fsum
 from typing import Any
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.store.family import Site
 from logmetrics.store.guard import Guard, ProcessBudget
 from logmetrics.store.series import (
     ActiveSeries,
@@ -25,6 +24,7 @@ from logmetrics.store.series import (
     Labels,
     Series,
 )
+from logmetrics.store.site import Site
 from logmetrics.store.store import target_of
 
 # A counter: a number of measurements by one, or (measurements, sum of whole numbers, other parts of the sum).

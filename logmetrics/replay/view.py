@@ -26,7 +26,7 @@ def view_of(history: History) -> list[FamilyView]:
     known = Known(lambda _: None, NeverStops(), 0)
     store, now_s = history.store, 0.0  # no time passes: all that was ever active is shown
     store.begin_packs()
-    tell(metrics, history.readers, known, store)
+    tell(metrics, history.readers, known, (), store, now_s)
     store.commit(now_s, metrics.families)
     families = store.view(metrics.families).families
     return [(spec, Rows.of(sorted(rows, key=lambda row: row[0].labels))) for spec, rows in families]

@@ -13,7 +13,7 @@ from logmetrics.rules import functions
 from logmetrics.rules.memory import Memory
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.rules.program import RuleTally
-from logmetrics.store.family import Site
+from logmetrics.store.site import Site
 
 
 class Keepers(NamedTuple):

@@ -90,7 +90,7 @@ class Log:
         known = dict(self.kinds)
         for line in lines:
             with suppress(orjson.JSONDecodeError):
-                record = orjson.loads(line)
+                record = orjson.loads(bytes(line))  # it refuses a Stamped
                 if record.__class__ is not dict:
                     continue
                 first = 0 if not known else ABSENT

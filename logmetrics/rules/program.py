@@ -151,6 +151,11 @@ class Program:
         self._is_of_one_pack = functions.is_of_one_pack
         self.has_own_rules = not all(rule.of_pack for rule in rules)
 
+    @property
+    def uncounted(self) -> int:
+        """Records that are of no use to any rule."""
+        return self.unmatched + self.unparsable
+
     def prepare(self) -> None:
         """Make the functions that own rules are in, to see whether they can be made. Raises ConfigError."""
         for name in self.functions.formats:

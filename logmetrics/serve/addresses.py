@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.serve.holder import holder_of
 
 _HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
 
@@ -34,6 +36,20 @@ def resolve(address: str) -> tuple[int, Any]:
         raise LogmetricsError(f"listening on {address} is not possible: there is no host {host}") from error
     family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
     return family, where
+
+
+def shown(family: int, where: Any) -> str:
+    """An address that is bound, as people write it."""
+    if family == socket.AF_UNIX:
+        return f"unix:{where!s}"
+    host, port = where[:2]
+    return f"[{host!s}]:{port}" if family == socket.AF_INET6 else f"{host!s}:{port}"
+
+
+def is_local(bound: str) -> bool:
+    """Whether only programs on this machine reach it."""
+    host = bound.rpartition(":")[0].strip("[]")
+    return bound.startswith("unix:") or ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def file_identity(path: str) -> tuple[int, int] | None:
@@ -61,7 +77,8 @@ def explain(address: str, family: int, error: OSError) -> LogmetricsError:
     unix = family == socket.AF_UNIX
     if error.errno == errno.EADDRINUSE:
         elsewhere = f"{address}.2" if unix else f"{host}:{(int(port) + 1) % 65_536} (port 0 takes a free one)"
-        why = f"is in use by another program; stop it, or listen elsewhere with --listen {elsewhere}"
+        holder = holder_of(family, resolve(address)[1]) or "another program"
+        why = f"is in use by {holder}; stop it, or listen elsewhere with --listen {elsewhere}"
     elif error.errno == errno.EACCES and not unix and int(port) < 1024:
         why = f"needs root or CAP_NET_BIND_SERVICE, as do all ports below 1024; try --listen {host}:8001"
     elif error.errno == errno.EADDRNOTAVAIL:

@@ -1,18 +1,20 @@
-"""What is answered at which path: /metrics, health, and the page at /."""
+"""What is answered at which path: /metrics, health, discovery, the status as a page and as JSON."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from logmetrics.serve.exposition import pieces
-from logmetrics.serve.http import Request, Response
 from logmetrics.serve.negotiation import negotiate
-from logmetrics.serve.page import HEADERS, render_page
 from logmetrics.serve.process import ProcessMetrics
+from logmetrics.serve.request import Request, Response
 from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
+from logmetrics.serve.status.data import Status
+from logmetrics.serve.targets import Targets
 from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View
 
@@ -24,6 +26,18 @@ REPORT_TIMEOUT_S = 5.0
 PAUSE_S = 20e-6
 PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
+_NOT_FOUND = b"not found; there are /metrics, /healthz, /readyz, /sd, /api/status, /api/cardinality and /\n"
+
+
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
+
+
+class Reading(Protocol):
+    """How far what was there at the start is read, in words."""
+
+    @property
+    def words(self) -> str: ...
 
 
 class Metrics(Protocol):
@@ -36,10 +50,11 @@ class Metrics(Protocol):
     def resumed_ago_s(self) -> float: ...
 
     # Why commits cannot be saved at present; None while they are.
-    commit_problem: str | None
+    @property
+    def commit_problem(self) -> str | None: ...
 
     @property
-    def catching_up(self) -> str: ...
+    def progress(self) -> Reading: ...
 
     def refresh(self, timeout_s: float) -> bool: ...
     def cardinality(self, timeout_s: float) -> list[FamilyReport]: ...
@@ -52,19 +67,24 @@ class MetricsApp:
     def __init__(
         self,
         metrics: Metrics,
-        sources: Sequence[str],
+        status: Callable[[float], Status],
         *,
         early: bool = False,
         first_zero: bool = True,
         created: bool = False,
+        authenticated: Callable[[], bool] = lambda: False,
     ) -> None:
-        """With *early*, metrics are served before everything that was there at the start has been read.
+        """*status* tells how it is, within so many seconds. What logs hold is shown to those on this machine, and to
+        all when only who is *authenticated* gets here.
+
+        With *early*, metrics are served before everything that was there at the start has been read.
 
         With *first_zero*, a series that is new to a Prometheus is shown to it as 0 once; with *created*, OpenMetrics
         tells when each began.
         """
         self.metrics = metrics
-        self.sources = sources
+        self.status = status
+        self.authenticated = authenticated
         self.early = early
         self.first_zero = first_zero
         self.created = created
@@ -72,7 +92,13 @@ class MetricsApp:
         self._process = ProcessMetrics()
         # The bodies of the last commit that was asked for, by format; concurrent scrapers share them.
         self._bodies: dict[str, tuple[int, bytes]] = {}
-        self._lock = threading.Lock()
+        # Held by whoever renders: one thread may at a time.
+        self.rendering = threading.Lock()
+        # Set once the addresses are known.
+        self.targets = Targets()
+        # The last page and what it shows, with examples and without; all who look at the same status share it.
+        self._pages: dict[bool, tuple[Status, bytes]] = {}
+        self._page_lock = threading.Lock()
 
     def __call__(self, request: Request) -> Response:
         path = request.path
@@ -83,10 +109,14 @@ class MetricsApp:
         if path in ("/readyz", "/-/ready"):
             return Response(200, b"ready\n") if self._is_ready() else self._catching_up()
         if path == "/":
-            return self._page()
+            return self._page(request)
+        if path == "/api/status":
+            return self._status(request)
         if path == "/api/cardinality":
             return self._cardinality()
-        return Response(404, b"not found; there are /metrics, /healthz, /readyz, /api/cardinality and /\n")
+        if path == "/sd":
+            return Response(200, self.targets.document(request.headers.get("host")), "application/json")
+        return Response(404, _NOT_FOUND)
 
     def _is_ready(self) -> bool:
         return self.early or self.metrics.caught_up
@@ -97,7 +127,7 @@ class MetricsApp:
         return Response(200, b"ok\n" if problem is None else f"ok, but cannot commit: {problem}\n".encode())
 
     def _catching_up(self) -> Response:
-        body = f"not ready: {self.metrics.catching_up}\n".encode()
+        body = f"not ready: {self.metrics.progress.words}\n".encode()
         return Response(503, body, headers=(("Retry-After", str(RETRY_AFTER_S)),))
 
     def _metrics(self, request: Request) -> Response:
@@ -105,7 +135,7 @@ class MetricsApp:
             return self._catching_up()
         name, content_type = negotiate(request.headers.get("accept"))
         self.metrics.refresh(REFRESH_TIMEOUT_S)
-        with self._lock:
+        with self.rendering:
             return Response(200, self._body(name, request), content_type)
 
     def _body(self, name: str, request: Request) -> bytes:
@@ -132,21 +162,47 @@ class MetricsApp:
             parts.append(piece.encode())
         return b"".join(parts)
 
-    def _page(self) -> Response:
-        state = "ready" if self.metrics.caught_up else self.metrics.catching_up
-        if self.metrics.commit_problem is not None:
-            state += f"; cannot commit: {self.metrics.commit_problem}"
-        try:
-            reports = self.metrics.cardinality(REFRESH_TIMEOUT_S)
-        except TimeoutError:
-            reports = None
-        return Response(200, render_page(state, self.sources, reports), "text/html; charset=utf-8", HEADERS)
+    def _sees_examples(self, request: Request) -> bool:
+        return self.authenticated() or is_local(request)
+
+    def _status(self, request: Request) -> Response:
+        status = self.status(REFRESH_TIMEOUT_S)
+        return self._json(status if self._sees_examples(request) else status.without_examples())
+
+    def _page(self, request: Request) -> Response:
+        # Most of what is imported for it is of no use to those who only scrape.
+        from logmetrics.serve.status.page import HEADERS, render_page
+
+        status, sees = self.status(REFRESH_TIMEOUT_S), self._sees_examples(request)
+        with self._page_lock:
+            known = self._pages.get(sees)
+            if known is None or known[0] is not status:
+                page = render_page(status if sees else status.without_examples())
+                known = self._pages[sees] = (status, page)
+        return Response(200, known[1], "text/html; charset=utf-8", HEADERS)
 
     def _cardinality(self) -> Response:
-        import orjson
-
         try:
-            reports = self.metrics.cardinality(REPORT_TIMEOUT_S)
+            return self._json(self.metrics.cardinality(REPORT_TIMEOUT_S))
         except TimeoutError:
             return Response(503, b"busy; ask again in a moment\n", headers=(("Retry-After", str(RETRY_AFTER_S)),))
-        return Response(200, orjson.dumps(reports, option=orjson.OPT_INDENT_2) + b"\n", "application/json")
+
+    def _json(self, told: object) -> Response:
+        import orjson
+
+        body = orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"
+        return Response(200, body, "application/json", (("Cache-Control", "no-store"),))
+
+
+def is_local(request: Request) -> bool:
+    """Whether who asks is on this machine, at a loopback address or on a unix socket, with no proxy between.
+
+    By a name that is not a loopback's a page from elsewhere may ask, in somebody's browser on this machine (DNS rebinding).
+    """
+    if any(header in request.headers for header in _OF_PROXIES):
+        return False
+    client = request.client.removeprefix("::ffff:")
+    if not client:
+        return True
+    host = request.headers.get("host", "")
+    return (client == "::1" or client.startswith("127.")) and _LOOPBACK.fullmatch(host) is not None

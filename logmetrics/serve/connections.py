@@ -38,6 +38,14 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+def shut(connection: socket.socket, how: int) -> None:
+    """Shut a connection down, of TLS or not, also while another thread waits for it. May raise OSError.
+
+    TLS' own method would forget its keys first, and that thread would go on in plain text.
+    """
+    socket.socket.shutdown(connection, how)
+
+
 class Connections:
     """The open connections of all addresses, and until when each may let us wait.
 
@@ -94,7 +102,7 @@ class Connections:
             self._fewer.notify_all()
             for connection in self._until_s:
                 with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    shut(connection, socket.SHUT_RDWR)
             self._fewer.wait_for(lambda: not self._until_s, WAIT_S)
 
     def wait_until_fewer(self) -> None:
@@ -108,4 +116,4 @@ class Connections:
         with suppress(OSError):
             # Close with a reset, so that the kernel does not keep what the client has not taken.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RDWR)
+            shut(connection, socket.SHUT_RDWR)

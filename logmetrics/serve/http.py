@@ -6,64 +6,34 @@ The accept threads drop those that are late.
 
 from __future__ import annotations
 
-import errno
 import gzip
 import math
-import os
-import re
 import socket
+import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http.client import responses
-from http.server import ThreadingHTTPServer
 from io import BufferedReader
 from socketserver import StreamRequestHandler
-from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote
+from typing import Protocol, cast
 
-from logmetrics.serve.addresses import explain, file_identity, remove_stale, resolve
-from logmetrics.serve.connections import DEFAULT_LIMITS, REAP_INTERVAL_S, Connections, Limits
+from logmetrics.serve.connections import DEFAULT_LIMITS, REAP_INTERVAL_S, Connections, Limits, shut
+from logmetrics.serve.listener import Listener, listen, take_over
 from logmetrics.serve.negotiation import accepts_gzip
+from logmetrics.serve.request import Refused, Request, Response, read_request
+from logmetrics.serve.tls import PlainText, say_goodbye, shake_hands
+from logmetrics.serve.web import Web
+
+__all__ = ["App", "HttpServer", "Request", "Response"]
 
 # After the last answer so much of what the client still sends is read and thrown away.
 LINGER_BLOCKS, LINGER_BLOCK_BYTES = 16, 65_536
 # Up to this size a body is copied behind its headers.
 TOGETHER_BYTES_MAX = 262_144
-
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_REQUEST_LINE = re.compile(rb"(%s) ([!-~]+) HTTP/1\.([01])\r?\n" % _TOKEN)
-_FIELD_NAME = re.compile(_TOKEN)
-# A path, or a whole URL as proxies send it.
-_TARGET = re.compile(r"(?:https?://[^/?]+)?(/[^?]*)\??(.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """``method`` is GET or HEAD, ``path`` is percent-decoded, ``headers`` are looked up in any case.
-
-    ``client`` is the address of the one who asks, without the port; empty on a unix socket.
-    """
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: Mapping[str, str]
-    client: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer. The same body can be in many answers at once; it is not copied."""
-
-    status: int
-    body: bytes
-    content_type: str = "text/plain; charset=utf-8"
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class App(Protocol):
@@ -80,7 +50,8 @@ class HttpServer:
     """Serves one app on one or several addresses, each on its own accept thread; daemon threads answer.
 
     Addresses are ``host:port``, ``:port`` for all interfaces, ``[ipv6]:port`` and ``unix:/path``; ``bound`` tells what
-    they became. ``on_error`` gets one line for each exception of the app, of which the client learns nothing.
+    they became. ``on_error`` gets one line for each exception of the app, of which the client learns nothing, and one
+    for each way in which TLS failed.
     """
 
     def __init__(
@@ -89,16 +60,26 @@ class HttpServer:
         app: App,
         limits: Limits = DEFAULT_LIMITS,
         on_error: Callable[[str], None] = _to_stderr,
+        *,
+        web: Web | None = None,
+        opened: Sequence[socket.socket] = (),
     ) -> None:
-        self.app, self.limits, self.on_error = app, limits, on_error
+        """*opened* are sockets that listen already; they are accepted from beside *addresses*.
+
+        Raises UsageError when an address is none, and LogmetricsError when it cannot be had.
+        """
+        self.app, self.limits, self.on_error, self.web = app, limits, on_error, web
         self.connections = Connections(limits)
         self._gzipped = lru_cache(maxsize=2)(_gzip)
         self._gzipping = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
+        self._tls_failures: set[str] = set()
         try:
+            for socket_ in opened:
+                self._listeners.append(take_over(self, _Handler, socket_))
             for address in addresses:
-                self._listeners.append(_listen(address, self))
+                self._listeners.append(listen(self, _Handler, address))
         except BaseException:
             self.stop()
             raise
@@ -119,9 +100,9 @@ class HttpServer:
             stoppers = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
             for stopper in stoppers:
                 stopper.start()
-            for listener in self._listeners:  # else its thread would notice at its next look for late clients only
+            for listener in self._listeners:
                 with suppress(OSError):
-                    listener.socket.shutdown(socket.SHUT_RDWR)
+                    listener.wake()
             for thread in stoppers + self._threads:
                 thread.join()
         for listener in self._listeners:
@@ -132,139 +113,77 @@ class HttpServer:
         with self._gzipping:
             return self._gzipped(body)
 
+    def tls_failed(self, client: str, error: ssl.SSLError) -> None:
+        """Tell it, once for each reason: whoever sets a scraper up wants to know, and a flood must not fill the log."""
+        reason = (error.reason or "unknown reason").replace("_", " ").lower()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"the client's certificate: {error.verify_message}"
+        if reason not in self._tls_failures:
+            self._tls_failures.add(reason)
+            self.on_error(f"http: no TLS with {client}: {reason} (told once for this reason)")
+
 
 def _gzip(body: bytes) -> bytes:
     # Level 1 takes a third of the time of level 9.
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-class _Listener(ThreadingHTTPServer):
-    """One address. Its accept thread also drops late clients, of all addresses."""
-
-    request_queue_size = 128
-    block_on_close = False
-
-    def __init__(self, family: int, where: Any, owner: HttpServer) -> None:
-        self.address_family = family
-        self.owner = owner
-        self._socket_file: tuple[int, int] | None = None
-        super().__init__(where, _Handler)
-
-    @property
-    def bound(self) -> str:
-        """The real address."""
-        if self.address_family == socket.AF_UNIX:
-            return f"unix:{self.server_address!s}"
-        host, port = self.server_address[:2]
-        return f"[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"{host!s}:{port}"
-
-    def server_bind(self) -> None:
-        """Bind, without the base class's search for a host name, which nobody needs and which can take long."""
-        if self.address_family == socket.AF_UNIX:
-            remove_stale(str(self.server_address))
-        else:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Inherited by connections. A long answer goes in two parts, and the second must not wait for a receipt.
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.address_family == socket.AF_INET6:
-            # Only ":port" means IPv4 too; "[::]:port" leaves room for an IPv4 address with the same port.
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, bool(self.server_address[0]))
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        if self.address_family == socket.AF_UNIX:
-            self._socket_file = file_identity(str(self.server_address))
-
-    def server_close(self) -> None:
-        super().server_close()
-        # Another program may have put a socket of its own there since.
-        if self._socket_file and self._socket_file == file_identity(str(self.server_address)):
-            os.unlink(str(self.server_address))
-        self._socket_file = None
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        try:
-            return super().get_request()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                # The connection stays in the queue, and would be tried again at once and for ever.
-                self.owner.connections.wait_until_fewer()
-            raise
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        return self.owner.connections.admit(request)
-
-    def service_actions(self) -> None:
-        self.owner.connections.drop_late()
-
-    def close_request(self, request: Any) -> None:
-        self.owner.connections.remove(request)
-        request.close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        error = sys.exc_info()[1]
-        # An OSError is a client that went away or was dropped.
-        if not isinstance(error, OSError):
-            self.owner.on_error(f"http: {error!r}")
-
-
-class _Headers(Mapping[str, str]):
-    """Lookups in any case; several fields of one name are one, joined by commas."""
-
-    def __init__(self) -> None:
-        self._fields: dict[str, str] = {}
-
-    def add(self, name: str, value: str) -> None:
-        before = self._fields.get(name.lower())
-        self._fields[name.lower()] = value if before is None else f"{before}, {value}"
-
-    def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-
-class _Refused(Exception):  # noqa: N818
-    """A request that never reaches the app."""
-
-    def __init__(self, status: int, why: str, *headers: tuple[str, str]) -> None:
-        self.response = Response(status, f"{why}\n".encode(), headers=headers)
-
-
 class _Handler(StreamRequestHandler):
     """One connection, in its own thread. Ends by OSError when the client goes away or is dropped."""
 
-    server: _Listener
+    server: Listener
     request: socket.socket
     rfile: BufferedReader
 
     def setup(self) -> None:
         super().setup()
-        self._owner = self.server.owner
+        self._owner = cast(HttpServer, self.server.owner)
 
     def handle(self) -> None:
         limits = self._owner.limits
-        while self._exchange():
+        try:
+            goes_on = not isinstance(self.request, ssl.SSLSocket) or self._shake_hands(self.request)
+        except PlainText:
+            self._linger()
+            return
+        while goes_on and self._exchange():
             self._expect(limits.idle_timeout_s)
             if not self.rfile.peek(1):
                 return
             self._expect(limits.request_timeout_s)
-        # To close while the client still sends would cause a reset, which can overtake and destroy the answer.
-        self.request.shutdown(socket.SHUT_WR)
         self._expect(limits.request_timeout_s)
+        if isinstance(self.request, ssl.SSLSocket):
+            say_goodbye(self.request)
+        self._linger()
+
+    def _shake_hands(self, connection: ssl.SSLSocket) -> bool:
+        """Begin TLS; False when the client was told that its certificate is not one of those that are allowed."""
+        web = self._owner.web
+        allowed_sans = frozenset() if web is None else web.allowed_sans
+        try:
+            allowed = shake_hands(connection, allowed_sans)
+        except ssl.SSLError as error:
+            if not isinstance(error, ssl.SSLEOFError):
+                self._owner.tls_failed(str(self.client_address[0]), error)
+            raise
+        if not allowed:
+            self._send(Response(403, b"no name in the client's certificate is an allowed one\n"), None, keep=False)
+        return allowed
+
+    def _linger(self) -> None:
+        """To close while the client still sends would cause a reset, which can overtake and destroy the answer."""
+        shut(self.request, socket.SHUT_WR)
+        self._expect(self._owner.limits.request_timeout_s)
         for _ in range(LINGER_BLOCKS):
-            if not self.request.recv(LINGER_BLOCK_BYTES):
+            if not socket.socket.recv(self.request, LINGER_BLOCK_BYTES):
                 break
 
     def _exchange(self) -> bool:
         """One request and its answer; False when the connection ends with it."""
         try:
             request, keep = self._read_request()
-        except _Refused as refused:
-            self._send(refused.response, None, keep=False)
+        except Refused as refused:
+            self._send(refused.response, refused.request, keep=False)
             return False
         self._expect(math.inf)
         try:
@@ -276,60 +195,28 @@ class _Handler(StreamRequestHandler):
         return keep
 
     def _read_request(self) -> tuple[Request, bool]:
-        """The next request, and whether the connection can be kept after it."""
-        limits = self._owner.limits
-        line = _REQUEST_LINE.fullmatch(self._read_line(limits.request_line_bytes, 414))
-        if not line:
-            raise _Refused(400, "this is no HTTP/1 request")
-        method, target, minor_version = (part.decode("ascii") for part in line.groups())
-        headers = self._read_headers(limits.header_bytes)
-        if method not in ("GET", "HEAD"):
-            raise _Refused(405, "only GET and HEAD are possible here", ("Allow", "GET, HEAD"))
-        if not (parts := _TARGET.fullmatch(target)):
-            raise _Refused(400, "the target is no path")
-        # A body is not read, so nothing can come after it.
-        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        wishes = {wish.strip() for wish in headers.get("connection", "").lower().split(",")}
-        keep = not has_body and ("keep-alive" in wishes if minor_version == "0" else "close" not in wishes)
-        path, query = parts.groups()
+        web = self._owner.web
         client = str(self.client_address[0]) if self.client_address else ""
-        return Request(method, unquote(path), parse_qs(query, keep_blank_values=True), headers, client), keep
-
-    def _read_headers(self, bytes_max: int) -> _Headers:
-        headers = _Headers()
-        while (line := self._read_line(bytes_max, 431)).rstrip(b"\r\n"):
-            bytes_max -= len(line)
-            name, _, value = line.partition(b":")
-            if not _FIELD_NAME.fullmatch(name):
-                raise _Refused(400, "a header line is malformed")
-            headers.add(name.decode("ascii"), value.strip().decode("latin-1"))
-        return headers
-
-    def _read_line(self, bytes_max: int, status_if_longer: int) -> bytes:
-        line = self.rfile.readline(bytes_max + 1)
-        if len(line) > bytes_max:
-            raise _Refused(status_if_longer, responses[status_if_longer].lower())
-        if not line.endswith(b"\n"):
-            raise ConnectionResetError
-        return line
+        return read_request(self.rfile, self._owner.limits, client, (lambda _: None) if web is None else web.refusal)
 
     def _send(self, response: Response, request: Request | None, *, keep: bool) -> None:
         body = response.body
-        fields = [
-            ("Date", formatdate(usegmt=True)),
-            ("Content-Type", response.content_type),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Vary", "Accept-Encoding"),
-            ("Connection", "keep-alive" if keep else "close"),
-            *response.headers,
-        ]
+        fields = {
+            "Date": formatdate(usegmt=True),
+            "Content-Type": response.content_type,
+            "X-Content-Type-Options": "nosniff",
+            "Vary": "Accept-Encoding",
+            "Connection": "keep-alive" if keep else "close",
+            **dict(response.headers),
+            **dict(self._owner.web.headers if self._owner.web is not None else ()),
+        }
         coding = request.headers.get("accept-encoding") if request else None
         if len(body) > self._owner.limits.plain_bytes and accepts_gzip(coding):
             body = self._owner.gzipped(body)
-            fields.append(("Content-Encoding", "gzip"))
-        fields.append(("Content-Length", str(len(body))))
+            fields["Content-Encoding"] = "gzip"
+        fields["Content-Length"] = str(len(body))
         lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in fields]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
         self._expect(self._owner.limits.answer_timeout_s)
         head = "\r\n".join([*lines, "\r\n"]).encode("latin-1")
         if request is not None and request.method == "HEAD":
@@ -342,11 +229,3 @@ class _Handler(StreamRequestHandler):
 
     def _expect(self, within_s: float) -> None:
         self._owner.connections.expect(self.request, within_s)
-
-
-def _listen(address: str, owner: HttpServer) -> _Listener:
-    family, where = resolve(address)
-    try:
-        return _Listener(family, where, owner)
-    except OSError as error:
-        raise explain(address, family, error) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from logmetrics.serve.http import Request
+from logmetrics.serve.request import Request
 
 SCRAPERS_MAX = 64
 # After a restart a scraper that is not known in this process is taken for one of the last, for so long.

@@ -131,7 +131,7 @@ class StatusLine:
         doing = f"{_count(len(engine.files.known.tails), 'file')}, {rate:,.0f} lines/s, {engine.store.size:,} series"
         if engine.commit_problem is not None:
             return f"{doing}; cannot save: {engine.commit_problem}"
-        return f"{doing}; ready" if engine.caught_up else f"{doing}; {engine.catching_up}"
+        return f"{doing}; ready" if engine.caught_up else f"{doing}; {engine.progress.words}"
 
     def _lines_and_time(self) -> tuple[int, float]:
         return sum(reader.lines for reader in self._engine.readers), self._engine.monotonic()

@@ -9,6 +9,7 @@ from logmetrics import __version__
 from logmetrics.sources.known import Known
 from logmetrics.sources.position import RESTARTS
 from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.stream import Stream
 from logmetrics.sources.tail import Tail
 from logmetrics.store.self_metrics import OVERFLOWS, SelfMetrics
 from logmetrics.store.store import Store
@@ -22,11 +23,18 @@ _NOTHING = "no pack knows these lines; docs/rules.md tells how to write rules of
 _OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
 
 
-def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, store: Store) -> None:
+def tell(
+    metrics: SelfMetrics,
+    readers: Iterable[SourceReader],
+    known: Known,
+    streams: Iterable[Stream],
+    store: Store,
+    now_s: float,
+) -> None:
     """Bring the self-metrics up to date."""
     put = metrics.set
     put("logmetrics_build_info", 1, __version__)
-    _tell_sources(put, readers, known)
+    _tell_sources(put, readers, known, streams, now_s)
     _tell_rules(put, readers)
     for reason, lost_bytes in known.orphans.lost_bytes.items():
         put("logmetrics_lost_bytes_total", lost_bytes, reason)
@@ -45,32 +53,35 @@ def tell(metrics: SelfMetrics, readers: Iterable[SourceReader], known: Known, st
             put(f"logmetrics_{move}_series_total", count, metric)
 
 
-def recognised(known: Known) -> list[str]:
+def recognised(known: Known, streams: Iterable[Stream]) -> list[str]:
     """What the logs were taken for, in words: each log, or when there are many, how many of each pack."""
-    tails = sorted(known.tails.values(), key=lambda tail: tail.log.path)
-    told = [(tail, " + ".join(pack for pack, _ in tail.log.packs.most_common()) or _NOTHING) for tail in tails]
-    told = [(tail, packs) for tail, packs in told if packs != _NOTHING or _is_strange(tail)]
+    logs: list[Tail | Stream] = [*sorted(known.tails.values(), key=lambda tail: tail.log.path), *streams]
+    told = [(log, " + ".join(pack for pack, _ in log.log.packs.most_common()) or _NOTHING) for log in logs]
+    told = [(log, packs) for log, packs in told if packs != _NOTHING or _is_strange(log)]
     if len(told) <= LOGS_TOLD_MAX:
-        return [f"{tail.position.path}: {packs}{_left_alone([tail])}" for tail, packs in told]
-    by_packs: dict[str, list[Tail]] = {}
-    for tail, packs in told:
-        by_packs.setdefault(packs, []).append(tail)
+        return [f"{_name(log)}: {packs}{_left_alone([log])}" for log, packs in told]
+    by_packs: dict[str, list[Tail | Stream]] = {}
+    for log, packs in told:
+        by_packs.setdefault(packs, []).append(log)
     return [
-        f"{len(some):,} log{'s' if len(some) > 1 else ''}, such as {some[0].position.path}: {packs}{_left_alone(some)}"
+        f"{len(some):,} log{'s' if len(some) > 1 else ''}, such as {_name(some[0])}: {packs}{_left_alone(some)}"
         for packs, some in sorted(by_packs.items(), key=lambda entry: -len(entry[1]))
     ]
 
 
-def _is_strange(tail: Tail) -> bool:
+def _name(log: Tail | Stream) -> str:
+    return log.position.path if isinstance(log, Tail) else log.name
+
+
+def _is_strange(log: Tail | Stream) -> bool:
     """Whether lines were read that no pack knows, and there are no rules but those of packs."""
-    program = tail.reader.program
-    return tail.position.offset > 0 and not program.has_own_rules and tail.log.was_read
+    return log.log.was_read and not log.reader.program.has_own_rules and not (isinstance(log, Tail) and not log.offset)
 
 
-def _left_alone(tails: list[Tail]) -> str:
+def _left_alone(some: list[Tail | Stream]) -> str:
     """The keys that no rule reads, of logs that are of no pack in particular."""
-    others = tails[0].reader.program.others
-    logs = [tail.log for tail in tails if set(tail.log.packs) == {others.pack}]
+    others = some[0].reader.program.others
+    logs = [one.log for one in some if set(one.log.packs) == {others.pack}]
     keys = sorted(frozenset().union(*(log.kinds or () for log in logs)) - others.keys - _OF_EVERY_RECORD)
     if not keys:
         return ""
@@ -78,14 +89,21 @@ def _left_alone(tails: list[Tail]) -> str:
     return f"; fields that no rule reads: {', '.join(keys[:KEYS_TOLD_MAX])}{more}"
 
 
-def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> None:
+def _tell_sources(
+    put: Put, readers: Iterable[SourceReader], known: Known, streams: Iterable[Stream], now_s: float
+) -> None:
     lag: Counter[str] = Counter()
     for tail in known.busy:  # all others are read to their ends
         lag[tail.reader.spec.name] += tail.lag_bytes
+    for stream in streams:
+        lag[stream.reader.spec.name] += stream.lag_bytes
     for reader in readers:
         name = reader.spec.name
         put("logmetrics_source_lines_total", reader.lines, name)
         put("logmetrics_source_bytes_total", reader.bytes, name)
+        if reader.last_record_s is None or reader.lines != reader.lines_told:
+            reader.lines_told, reader.last_record_s = reader.lines, now_s
+        put("logmetrics_source_last_record_timestamp_seconds", reader.last_record_s, name)
         put("logmetrics_source_unmatched_lines_total", reader.program.unmatched, name)
         put("logmetrics_source_unparsable_lines_total", reader.program.unparsable, name)
         put("logmetrics_source_continuation_lines_total", reader.program.continued, name)
@@ -97,6 +115,8 @@ def _tell_sources(put: Put, readers: Iterable[SourceReader], known: Known) -> No
         put("logmetrics_source_lag_bytes", lag[name], name)
         put("logmetrics_source_rotations_total", reader.rotations, name)
         put("logmetrics_source_truncations_total", sum(reader.decisions[reason] for reason in RESTARTS), name)
+        if reader.spec.journals:
+            put("logmetrics_journal_gap_seconds_total", reader.gap_s, name)
         for reason, count in reader.decisions.items():
             put("logmetrics_source_decisions_total", count, name, reason)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 
-from logmetrics.sources.content import StopFlag
+from logmetrics.sources.content import StopFlag, file_id_of
 from logmetrics.sources.discovery import Discovery, FileId, FoundFile
 from logmetrics.sources.identity import Identity, why
 from logmetrics.sources.known import Known
@@ -51,11 +53,7 @@ class Files:
         known = self.known
         known.look_again = False
         known.give_back()
-        found: _Found = {}
-        for name, discovery in discoveries.items():
-            for file_id, file in discovery.files.items():
-                # A file that two sources name is read once, by the first.
-                found.setdefault(file_id, (self.readers[name], file))
+        found = self._by_file(discoveries)
         for discovery in discoveries.values():
             for file_id, names in discovery.aliases.items():
                 self._note_aliases(file_id, names)
@@ -74,6 +72,41 @@ class Files:
                 known.looked_through(discoveries[name].roots)
         at_start, self.identity.at_start = self.identity.at_start, False
         return not at_start and any(file.file_id in known.tails for _, file in unknown)
+
+    def change_readers(
+        self, readers: Iterable[SourceReader], discoveries: Mapping[str, Discovery], now_s: float
+    ) -> None:
+        """The sources are those of *readers* from now on; *discoveries* is what they find.
+
+        Logs go on where they are, and those that lost their name with the source that has theirs. Files that no source
+        names any more are left.
+        """
+        before, self.readers = self.readers, {reader.spec.name: reader for reader in readers}
+        found = self._by_file(discoveries)
+        for tail in list(self.known.tails.values()):
+            spec, same = tail.reader.spec, self.readers.get(tail.reader.spec.name)
+            if tail.position.file_id in found:
+                tail.move_to(*found[tail.position.file_id])
+            elif same is not None and not _has_its_name(tail):
+                tail.move_to(same, tail.found)
+            else:
+                self.known.leave(tail, now_s)
+                continue
+            if tail.content is not None and tail.identified and not spec.frames_like(tail.reader.spec):
+                with suppress(ContentChangedError, OSError):  # its turn will find that too
+                    tail.resume()
+        for name in before.keys() & self.readers.keys():
+            self.readers[name].problems, self.readers[name].troubles = before[name].problems, before[name].troubles
+            self.readers[name].last_record_s = before[name].last_record_s
+        self.known.passed_over.clear()
+
+    def _by_file(self, discoveries: Mapping[str, Discovery]) -> _Found:
+        found: _Found = {}
+        for name, discovery in discoveries.items():
+            for file_id, file in discovery.files.items():
+                # A file that two sources name is read once, by the first.
+                found.setdefault(file_id, (self.readers[name], file))
+        return found
 
     def _note_aliases(self, file_id: FileId, names: list[str]) -> None:
         """A copy may have the name of any of them."""
@@ -227,14 +260,12 @@ class Files:
 
     def _apply_blocks(self, tail: Tail, clock_s: float) -> None:
         reader, log = tail.reader, tail.log
-        apply = reader.program.apply
         for _ in range(BLOCKS_PER_TURN):
             records = tail.read_records()
             if records is None:
                 return
             if records:
-                reader.blocks += 1
-                apply(records, log, clock_s)
+                reader.apply(records, log, clock_s)
             if not tail.lag_bytes:
                 return
 
@@ -263,3 +294,11 @@ class Files:
         """Give all descriptors back."""
         for tail in self.known.tails.values():
             self.known.close(tail)
+
+
+def _has_its_name(tail: Tail) -> bool:
+    """Whether the path of the log still leads to its file."""
+    try:
+        return file_id_of(os.stat(tail.position.path)) == tail.position.file_id
+    except OSError:
+        return False

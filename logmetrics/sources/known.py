@@ -141,6 +141,13 @@ class Known:
         self.close(tail)
         self.orphan(tail, reason, now_s)
 
+    def leave(self, tail: Tail, now_s: float) -> None:
+        """No source names the file of *tail* any more; when one does again it goes on there. Nothing of it is lost."""
+        self.remove(tail)
+        self.close(tail)
+        tail.position.told_lost = True
+        self.orphan(tail, "unwatched", now_s)
+
     def orphan(self, tail: Tail, reason: str, now_s: float) -> None:
         position = tail.position
         if not position.offset and is_telling(tail.first):

@@ -56,7 +56,7 @@ class Position:
     read_to: int = 0
     # True for a compressed file from before the first start: known as it is, its lines are not counted.
     raw: bool = False
-    # True when its unread rest was given up and stands in the loss ledger.
+    # True when its unread rest stands in the loss ledger, or is not wanted.
     told_lost: bool = False
     # Where counting began: what stands before was there before the first start, and is for `logmetrics replay`.
     begun: int = 0

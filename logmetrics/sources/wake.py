@@ -55,9 +55,18 @@ class Waker:
         except BlockingIOError:
             return  # full of wake-ups already
 
-    def sleep(self, timeout_s: float) -> bool:
-        """Wait for a wake-up, at most *timeout_s*; True when one came. Wake-ups since the last sleep count too."""
-        if not self._poll.poll(max(timeout_s, 0.0) * 1000):
+    def sleep(self, timeout_s: float, descriptors: Iterable[int] = ()) -> bool:
+        """Wait for a wake-up, or until one of *descriptors* is readable, at most *timeout_s*; True when a wake-up came.
+
+        Wake-ups since the last sleep count too.
+        """
+        also = list(descriptors)
+        for fd in also:
+            self._poll.register(fd, select.POLLIN)
+        ready = self._poll.poll(max(timeout_s, 0.0) * 1000)
+        for fd in also:
+            self._poll.unregister(fd)
+        if all(fd != self._read_fd for fd, _ in ready):
             return False
         try:
             while len(os.read(self._read_fd, 4096)) == 4096:
@@ -120,7 +129,7 @@ class DirectoryWatch:
         self.overflowed = False
         self._say = say
         self._hint = _Hint(names_changed, grown)
-        self._directories = _directories(sources)
+        self._directories = watched_directories(sources)
         self._watches: list[ObservedWatch] = []
         self._growth_is_watched = False
         self._misses = 0
@@ -178,7 +187,7 @@ class DirectoryWatch:
             allowed = int(_MAX_WATCHES.read_text())
         except (OSError, ValueError):
             return True
-        wanted = sum(_count_directories(d) if deep else 1 for d, deep in self._directories.items())
+        wanted = sum(count_directories(d) if deep else 1 for d, deep in self._directories.items())
         if 2 * wanted <= allowed:  # for a moment there are an old and a new watch for each
             return True
         self._say(_POLLING.format(f"{wanted:,} directories, and fs.inotify.max_user_watches is {allowed:,}"))
@@ -193,11 +202,12 @@ class DirectoryWatch:
 _POLLING = "no file notification ({}); looking at files by polling only"
 
 
-def _count_directories(root: str) -> int:
+def count_directories(root: str) -> int:
+    """Directories under *root*, itself included: each takes a watch."""
     return sum(1 for _ in os.walk(root))
 
 
-def _directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
+def watched_directories(sources: Iterable[SourceSpec]) -> dict[str, bool]:
     """The directories to watch, and whether with what is below them. Those that do not exist are left to polling."""
     directories: dict[str, bool] = {}
     for source in sources:

@@ -1,20 +1,21 @@
-"""Families: all series of one metric, which of them there may be, and how the hot path finds the one it wants."""
+"""Families: all series of one metric, and which of them there may be."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from heapq import nsmallest
 from math import ceil
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
-from logmetrics.store.guard import ALL, MEMO_CHARACTERS_MAX, MISSING, OVERFLOW, Guard, ProcessBudget, Refusal
+from logmetrics.store.guard import ALL, OVERFLOW, Guard, ProcessBudget, Refusal
 from logmetrics.store.heavy import Tracked
 from logmetrics.store.newcomers import EVIDENCE_MIN, MARGIN, Newcomers
 from logmetrics.store.parking import Parking
 from logmetrics.store.series import ActiveSeries, CounterSeries, GaugeSeries, HistogramSeries, Labels, Series
 from logmetrics.store.shown import Shown
+from logmetrics.store.site import Site
 
 # Idle series are looked for so many times within the time that makes them idle.
 LOOKS_PER_IDLE = 20
@@ -99,7 +100,7 @@ class Family:
     def _find(self, labels: Labels, measurements: int) -> Series:
         if self.spec.type == "info":  # it shows the label set that was seen last, and no other
             for series in list(self.series.values()):
-                self._leave(series)
+                self.remove(series)
         kept, refusal = self.guard.judge(labels)
         if refusal:
             return self._refused(kept, refusal, measurements)
@@ -200,7 +201,7 @@ class Family:
             return False
         for series in displaced:
             self.moves["displaced"] += not series.overflow
-            self._leave(series)
+            self.remove(series)
         return True
 
     def _choose(self, index: int, number: int, weight: int, displaced: dict[Series, None]) -> bool:
@@ -228,7 +229,7 @@ class Family:
             groups.pop(value, None)
         return groups
 
-    def _leave(self, series: Series) -> None:
+    def remove(self, series: Series) -> None:
         """*series* loses its place; the next commit takes it from what is shown. Gauges are forgotten."""
         self.told = False
         del self.series[series.labels]
@@ -267,7 +268,7 @@ class Family:
         busy = series.dirty or (isinstance(series, ActiveSeries) and series.seen)
         if not busy and series.labels not in self._pinned and self.guard.budget.parked < self.guard.budget.parked_max:
             self.moves["idle"] += 1
-            self._leave(series)
+            self.remove(series)
 
     # -- commits
 
@@ -296,20 +297,20 @@ class Family:
                     series.created_s = created_s
                 series.settled = True
 
-    def committed(self, now_s: float, generation: int) -> bool:
+    def committed(self, now_s: float, born: int) -> bool:
         """What ``changed`` gave is durable: it is what scrapes see from now on. Called under the view's lock.
 
-        True when there are new series among it.
+        New series are *born* with this commit; 0: they were there before. True when there are any that were not.
         """
-        born = False
+        news = False
         self.shown.remove(self._left)
         for series in self.dirty:
             series.frozen = series.present()
             series.dirty = False
             series.touched_s = now_s
             if series.born < 0:
-                series.born = generation
-                born = True
+                series.born = born
+                news = news or born > 0
         self.shown.update(self.dirty)
         self.dirty.clear()
         self._aged.clear()
@@ -317,7 +318,29 @@ class Family:
         self._gone.clear()
         self.parking.committed()
         self.newcomers.committed()
-        return born
+        return news
+
+    def take_over(self, before: Family) -> None:
+        """Take the series of *before*, which is of the same shape, and what else it knows, as of a commit.
+
+        It is of no use afterwards.
+        """
+        self.key, self.shown, self.newcomers = before.key, before.shown, before.newcomers
+        self.parking.take_over(before.parking)
+        if self.idle_s == before.idle_s:
+            self._idle_look_s = before._idle_look_s
+        for labels, series in before.series.items():
+            own = self.series.get(labels)
+            if own is None:
+                self.guard.add(labels, overflow=series.overflow)
+            else:
+                del self.dirty[own]
+            if isinstance(series, ActiveSeries):
+                series.window_s = self.spec.window_s
+            self.series[labels] = series
+        for labels in self.series.keys() - before.series.keys():  # they are named by `init` from now on
+            if labels in self.parking:
+                self.parking.take(labels)
 
     def adopt(self, series: Series) -> None:
         """Take over the value of *series*, which is of a family like this one."""
@@ -334,60 +357,3 @@ class Family:
         series.created_s, series.touched_s, series.past, series.mark = row.created_s, row.touched_s, row.past, row.mark
         series.frozen = series.present()
         self.shown.update((series,))
-
-
-def _texts(key: Any) -> Any:
-    if key.__class__ is tuple:
-        return tuple([MISSING if text is None else text for text in key]) if None in key else key
-    return MISSING if key is None else key
-
-
-class Measured(Protocol):
-    """Gives the series of a metric's label sets."""
-
-    @property
-    def spec(self) -> MetricSpec: ...
-    def get(self, labels: Labels) -> Series: ...
-
-
-class Site(dict[Any, Any]):
-    """One update of one rule: the label values that vary -> what the hot path does to the series.
-
-    It is a memo, emptied at each commit. So a lookup that misses is the moment at which a series is found, admitted and
-    noted as dirty, and a lookup that hits is one hash and nothing else. The key is one text when one label varies, else
-    a tuple of texts; None is a missing one.
-    """
-
-    __slots__ = ("family", "single", "take", "template")
-
-    # Different raw values can lead to one series; an attacker could fill the memo between two commits.
-    ENTRIES_MAX = 10_000
-
-    def __init__(self, family: Measured, constants: dict[str, str], take: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.family = family
-        self.template = tuple(constants.get(label) for label in family.spec.labels)
-        self.single = self.template.count(None) == 1
-        self.take = take
-
-    def __missing__(self, key: Any) -> Any:
-        texts = _texts(key)
-        series = self.family.get(self._labels(texts))
-        target = self.take(series)
-        # Every measurement that overflows is counted, so it must come here again.
-        if not series.overflow and sum(map(len, texts)) <= MEMO_CHARACTERS_MAX:
-            if len(self) >= self.ENTRIES_MAX:
-                self.clear()
-            self[key] = target
-        return target
-
-    def _labels(self, key: Any) -> Labels:
-        template = self.template
-        if len(template) == 1:
-            return (key,) if self.single else template  # type: ignore[return-value]
-        if None not in template:
-            return template  # type: ignore[return-value]
-        if not self.single and len(key) == len(template):
-            return key  # type: ignore[no-any-return]
-        varying = iter((key,) if self.single else key)
-        return tuple([next(varying) if fixed is None else fixed for fixed in template])

@@ -100,6 +100,11 @@ class Parking:
         self.leaving.clear()
         self._back.clear()
 
+    def take_over(self, before: Parking) -> None:
+        """Be what *before* was as of a commit, on another budget."""
+        self.find, self._memory, self._parked, self._rows = before.find, before._memory, before._parked, before._rows
+        self.budget.parked += len(self._parked)
+
     def restore(self, parked: Iterable[Labels], find: Callable[[Labels], Parked | None]) -> None:
         """The label sets that an earlier run parked, and how to get at their values."""
         self.find = find

@@ -15,7 +15,7 @@ from typing import Any
 
 from logmetrics.errors import StateError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x6C6F676D  # "logm"
 FILE_NAME = "state.db"
 LOCK_NAME = "lock"
@@ -57,6 +57,10 @@ CREATE TABLE pairs (
   source TEXT, rule TEXT, key TEXT, serial INTEGER NOT NULL, kept TEXT NOT NULL, PRIMARY KEY (source, rule, key)
 ) WITHOUT ROWID;
 CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE journals (
+  key TEXT PRIMARY KEY, source TEXT NOT NULL, cursor TEXT NOT NULL, time_us INTEGER NOT NULL, ahead INTEGER NOT NULL,
+  read_cursor TEXT NOT NULL, read_us INTEGER NOT NULL, seen_us INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 # What a commit can write: a name for each statement, and the columns in the order of its rows.
@@ -76,6 +80,7 @@ STATEMENTS: Mapping[str, str] = {
     "pairs": "INSERT OR REPLACE INTO pairs (source, rule, key, serial, kept) VALUES (?, ?, ?, ?, ?)",
     "pairs_gone": "DELETE FROM pairs WHERE source = ? AND rule = ? AND key = ?",
     "roots": "INSERT OR IGNORE INTO roots (path) VALUES (?)",
+    "journals": "INSERT OR REPLACE INTO journals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 }
 
 Batch = dict[str, list[Row]]
@@ -115,20 +120,22 @@ class StateReader:
 
     def rows(self, table: str) -> list[Row]:
         """All rows of *table*, in the order of its key."""
-        assert self._connection is not None
         order = {"files": "id", "series": "id", "pairs": "serial"}.get(table, "1")
-        return self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+        return self._open_connection().execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
 
     def rows_of(self, table: str, family: int) -> list[Row]:
         """The rows of *table* that belong to a family."""
-        assert self._connection is not None
-        return self._connection.execute(f"SELECT * FROM {table} WHERE family = ?", (family,)).fetchall()  # noqa: S608
+        select = f"SELECT * FROM {table} WHERE family = ?"  # noqa: S608
+        return self._open_connection().execute(select, (family,)).fetchall()
 
     def parked_labels(self, family: int) -> list[str]:
         """The label sets that are parked for a family."""
-        assert self._connection is not None
-        rows = self._connection.execute("SELECT labels FROM parked WHERE family = ?", (family,))
+        rows = self._open_connection().execute("SELECT labels FROM parked WHERE family = ?", (family,))
         return [labels for (labels,) in rows]
+
+    def _open_connection(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
 
 
 class StateFile(StateReader):
@@ -162,18 +169,23 @@ class StateFile(StateReader):
     def write(self, batch: Batch) -> None:
         """Make *batch* durable, all of it or nothing. Raises CommitError."""
         try:
-            if self._connection is None:
-                self._connection = self._connect()
+            connection = self._open_connection()
             if self._file_id() != self._opened:
                 raise OSError(0, "was removed or replaced while in use; what was counted since is lost with a restart")
-            execute = self._connection.execute
+            execute = connection.execute
             execute("BEGIN IMMEDIATE")
             for name, rows in batch.items():
-                self._connection.executemany(STATEMENTS[name], rows)
+                connection.executemany(STATEMENTS[name], rows)
             execute("COMMIT")
         except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
             self._abandon()
             raise CommitError(f"{self.path}: {_why(error)}") from error
+
+    def _open_connection(self) -> sqlite3.Connection:
+        """The connection, after an error a new one. Raises sqlite3.Error."""
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
 
     def _file_id(self) -> tuple[int, int]:
         status = os.stat(self.path)
@@ -189,10 +201,8 @@ class StateFile(StateReader):
     def parked(self, family: int, labels: str) -> Row | None:
         """What was kept of a parked series: value and created_s. Raises CommitError."""
         try:
-            if self._connection is None:
-                self._connection = self._connect()
             select = "SELECT value, created_s FROM parked WHERE family = ? AND labels = ?"
-            row: Row | None = self._connection.execute(select, (family, labels)).fetchone()
+            row: Row | None = self._open_connection().execute(select, (family, labels)).fetchone()
         except sqlite3.Error as error:
             self._abandon()
             raise CommitError(f"{self.path}: {_why(error)}") from error
@@ -200,18 +210,22 @@ class StateFile(StateReader):
 
     # -- what a start needs
 
+    def known_families(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:
+        """The ids of those families *wanted* that are kept in their shape; see ``adopt_families``."""
+        known = {(name, shape): key for key, name, shape, _, _ in self.rows("families")}
+        return {name: known[name, shape] for name, (shape, _) in wanted.items() if (name, shape) in known}
+
     def adopt_families(self, wanted: Mapping[str, tuple[str, str]]) -> tuple[dict[str, int], list[str]]:
         """The ids of the families *wanted*, and the names of those whose shape changed.
 
         *wanted* gives for each name its shape, which must be the same for its values to be used, and its limits, which
         are noted for people. Families that were kept and are not asked for stay for one more start.
         """
-        assert self._connection is not None
-        execute = self._connection.execute
+        execute = self._open_connection().execute
         rows = self.rows("families")
-        known = {(name, shape): key for key, name, shape, _, _ in rows}
+        known = {(name, shape) for _, name, shape, _, _ in rows}
         changed = sorted({name for name, shape in known if name in wanted and wanted[name][0] != shape})
-        ids = {name: known[name, shape] for name, (shape, _) in wanted.items() if (name, shape) in known}
+        ids = self.known_families(wanted)
         if {(name, *wanted.get(name, ()), 0) for name in wanted} == {tuple(row[1:]) for row in rows}:
             return ids, []
         try:
@@ -228,6 +242,7 @@ class StateFile(StateReader):
             execute("DELETE FROM families WHERE unused_starts > ?", _UNUSED)
             execute("COMMIT")
         except sqlite3.Error as error:
+            self._abandon()
             raise StateError(f"{self.path}: cannot be written: {error}; {_ELSEWHERE_HINT}") from error
         return ids, [name for name in changed if (name, wanted[name][0]) not in known]
 

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from logmetrics.config.specs import LimitsSpec, MetricSpec
 from logmetrics.errors import StateError
-from logmetrics.store.family import Family, SeriesRow, Site
+from logmetrics.store.family import Family, SeriesRow
 from logmetrics.store.guard import ProcessBudget
 from logmetrics.store.newcomers import Summary
 from logmetrics.store.parking import Parked
 from logmetrics.store.series import Labels, Series
 from logmetrics.store.shown import Rows
+from logmetrics.store.site import Site
 from logmetrics.store.state import Batch, CommitError, StateFile, StateReader, first_free_key
 
 FamilyView = tuple[MetricSpec, Rows]
@@ -56,6 +57,8 @@ class Store:
         # Unix time of the commit that is being made or was made last, and of the one before; None before the first.
         self._collected_s: float | None = None
         self._committed_s: float | None = None
+        # True while logs are read that were there before anybody could ask: what is born of them is no news.
+        self.takes_in = False
         # Keeps a commit and the collecting of a view apart, so that a scrape shows one commit and not two halves.
         self._lock = threading.Lock()
 
@@ -83,13 +86,15 @@ class Store:
         A family whose type, labels or buckets changed begins at zero. Raises StateError.
         """
         families = {family.spec.name: family for family in (*self.families.values(), *more)}
-        wanted = {name: (_shape(family.spec), _limits(family, self.limits)) for name, family in families.items()}
-        ids, changed = state.adopt_families(wanted)
+        ids, changed = state.adopt_families(self._wanted(families))
         for name, family in families.items():
             family.key = ids[name]
         self.load(state, families.values())
         self.begin_packs()
         return [f"{name} begins at zero: its type, labels or buckets are not what they were" for name in changed]
+
+    def _wanted(self, families: Mapping[str, Family]) -> dict[str, tuple[str, str]]:
+        return {name: (_shape(family.spec), _limits(family, self.limits)) for name, family in families.items()}
 
     def load(self, state: StateReader, families: Iterable[Family]) -> None:
         """Take over the values of *families*, whose keys are known. Raises StateError."""
@@ -104,6 +109,42 @@ class Store:
                 _restore_guard(family, state)
         except (ValueError, TypeError, sqlite3.Error, CommitError) as error:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
+
+    def successor(self, metrics: Mapping[str, MetricSpec], limits: LimitsSpec) -> Store:
+        """A store for another config, which goes on where this one is once it has taken over."""
+        made = Store(metrics, limits)
+        made._lock = self._lock  # whoever takes a view of the one does not see the other half made
+        return made
+
+    def take_over(self, before: Store, state: StateFile | None) -> list[str]:
+        """Go on from the last commit of *before*, which is of no use afterwards.
+
+        Series of metrics that mean what they meant stay as they are; those that a config before knew, and *state* still
+        does, come back: their names are returned. Raises StateError, and then nothing was changed.
+        """
+        back: list[str] = []
+        same = [name for name, family in self.families.items() if _is_same(family, before.families.get(name))]
+        if state is not None:
+            wanted = {
+                name: (_shape(family.spec), _limits(family, self.limits)) for name, family in self.families.items()
+            }
+            known = state.known_families(wanted)
+            others = [family for name, family in self.families.items() if name not in same and name in known]
+            for family in others:
+                family.key = known[family.spec.name]
+            self.load(state, others)
+            back = [family.spec.name for family in others if any(series.key for series in family.series.values())]
+            ids, _ = state.adopt_families(wanted)
+            for name, family in self.families.items():
+                family.key = ids[name]
+        with self._lock:
+            self.generation, self._newest = before.generation, before._newest
+            for name in same:
+                self.families[name].take_over(before.families[name])
+        self._next_series_key = max(before._next_series_key, self._next_series_key)
+        self._collected_s, self._committed_s = before._collected_s, before._committed_s
+        self.begin_packs()
+        return back
 
     def commit(self, now_s: float, more: Iterable[Family] = ()) -> None:
         """Show everything counted so far, without making it durable."""
@@ -164,8 +205,9 @@ class Store:
         """Show *families* as they are now, and of all others still the last commit."""
         with self._lock:
             self.generation += 1
+            born = 0 if self.takes_in else self.generation
             for family in families:
-                if family.has_news and family.committed(self._collected_s or 0.0, self.generation):
+                if family.has_news and family.committed(self._collected_s or 0.0, born):
                     self._newest = self.generation
 
     def view(self, more: Iterable[Family] = ()) -> View:
@@ -178,6 +220,10 @@ class Store:
 def _shape(spec: MetricSpec) -> str:
     """What must be the same for a value to keep its meaning."""
     return json.dumps([spec.type, spec.labels, spec.buckets])
+
+
+def _is_same(family: Family, before: Family | None) -> bool:
+    return before is not None and _shape(family.spec) == _shape(before.spec)
 
 
 def _limits(family: Family, limits: LimitsSpec) -> str:

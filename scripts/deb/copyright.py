@@ -41,7 +41,9 @@ def main(home: Path) -> None:
     told = set()
     print(HEAD, end="")
     for directory in sorted(home.iterdir()):
-        for library in sorted(distributions(path=[str(directory)]), key=lambda library: library.metadata["Name"].lower()):
+        for library in sorted(
+            distributions(path=[str(directory)]), key=lambda library: library.metadata["Name"].lower()
+        ):
             name, version = library.metadata["Name"], library.version
             if name == "logmetrics" or (name, version) in told:
                 continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from logmetrics.replay.report import amounts
-from logmetrics.replay.report.blocks import Block, Cell, Column, Note, Section, Share, Shares, Tone, table
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Block, Cell, Column, Note, Section, Share, Shares, Tone, table
 from logmetrics.replay.report.data import Report, SourceReading, in_sum
 from logmetrics.replay.report.figures import Row
 

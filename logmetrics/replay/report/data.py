@@ -236,12 +236,6 @@ def in_sum(sources: Sequence[SourceReading]) -> SourceReading:
     )
 
 
-def coarser(numbers: Sequence[float], most: int) -> tuple[int, list[float]]:
-    """*numbers* over time in at most *most* buckets: how many old ones a new one has, and their sums."""
-    step = max(1, -(-len(numbers) // most))
-    return step, [sum(numbers[start : start + step]) for start in range(0, len(numbers), step)]
-
-
 _HTTP_ERROR = re.compile(r"[45]([0-9]{2}|xx)")
 _SUMMED = (
     *("files", "bytes", "lines", "matched", "unmatched", "unparsable", "continuations", "excluded", "oversize"),

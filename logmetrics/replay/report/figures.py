@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from logmetrics.replay.report import amounts
-from logmetrics.replay.report.blocks import Bar, Cell, Column, Share, Shares, Spread, Table, Tone, table
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Bar, Cell, Column, Share, Shares, Spread, Table, Tone, table
 from logmetrics.replay.report.data import Histogram, Key, Report, Tally, histograms, in_all, is_shown, tallies
 
 # A share of errors from here on is looked at twice.

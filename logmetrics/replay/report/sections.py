@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from logmetrics.replay.report import amounts
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Tone, table
 from logmetrics.replay.report.accounts import reading_section
-from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Column, Fact, Facts, Note, Section, Tone, table
 from logmetrics.replay.report.data import Key, Report, Tally, in_all, in_sum
 from logmetrics.replay.report.figures import Figures, Row, name_cell, quantile_text, ratio_cell
 from logmetrics.replay.report.servers import SERVERS, server_sections

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from logmetrics.replay.report import amounts
-from logmetrics.replay.report.blocks import Block, Cell, Column, Section, Tone, table
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Block, Cell, Column, Section, Tone, table
 from logmetrics.replay.report.figures import Figures, Row, label_text
 from logmetrics.store.store import FamilyView
 

@@ -1,235 +1,30 @@
-"""A report on a terminal. Texts from logs are harmless there: no markup, no escapes, nothing that cannot be written."""
+"""A report on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from logmetrics.replay.report import amounts
+from logmetrics.present.terminal import Writer
 from logmetrics.replay.report.accounts import headline
-from logmetrics.replay.report.blocks import Bar, Block, Cell, Chart, Facts, Note, Section, Shares, Spread, Table
-from logmetrics.replay.report.data import Report, coarser, is_shown
+from logmetrics.replay.report.data import Report, is_shown
 from logmetrics.replay.report.sections import sections_of
 from logmetrics.replay.report.totals import family_table
 
 # Rows of a ranking.
 MOST = 10
-BLOCKS = "▁▂▃▄▅▆▇█"
-ASCII_BLOCKS = ".:-=+*#@"
-EIGHTHS = " ▏▎▍▌▋▊▉█"
-BAR_WIDTH = 10
-SPARK_WIDTH_MAX = 72
-# Beside a sparkline stand its title, its sum and its peak.
-TITLE_WIDTH = 24
-BESIDE_SPARK = TITLE_WIDTH + 25
-# Names and the like have at least so much room, if they need it.
-TEXT_WIDTH = 24
-STYLES = {"": "", "good": "green", "bad": "red", "warn": "yellow", "mute": "dim"}
-# As box.SIMPLE_HEAD, in ASCII.
-ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
 def write_report(report: Report, console: Console, *, totals: bool = True) -> None:
     """Print *report*; with *totals* the tables of all metrics, too."""
-    _Writer(console).report(report, totals=totals)
-
-
-def sparkline(numbers: Sequence[float], blocks: str = BLOCKS) -> str:
-    """A character for each number: blank for nothing, else the higher the more."""
-    highest = max(numbers, default=0)
-    if highest <= 0:
-        return " " * len(numbers)
-    return "".join(" " if number <= 0 else blocks[_level(number / highest, len(blocks))] for number in numbers)
-
-
-def _level(part: float, levels: int) -> int:
-    return min(levels - 1, max(0, -int(-part * levels // 1) - 1))
-
-
-class _Writer:
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.fancy = _can_write(console.encoding, BLOCKS + EIGHTHS)
-        self.blocks = BLOCKS if self.fancy else ASCII_BLOCKS
-
-    def report(self, report: Report, *, totals: bool) -> None:
-        self._line(Text("logmetrics replay", style="bold"))
-        for sentence in headline(report):
-            self._line(self._text(sentence))
-        for section in sections_of(report, MOST):
-            self._section(section)
-        if totals and any(map(is_shown, report.families)):
-            self._heading("All metrics")
-            for view in filter(is_shown, report.families):
-                self._line(Text(""))
-                self._table(family_table(view), everything=True)
-
-    def _line(self, shown: Text | RichTable) -> None:
-        self.console.print(shown, soft_wrap=False, highlight=False, overflow="fold")
-
-    def _text(self, text: str, style: str = "") -> Text:
-        return Text(amounts.harmless(text, self.console.encoding), style=style)
-
-    def _heading(self, title: str) -> None:
-        self._line(Text(""))
-        self._line(Text(title.upper(), style="bold cyan"))
-
-    def _section(self, section: Section) -> None:
-        self._heading(section.title)
-        for index, (is_chart, blocks) in enumerate(groupby(section.blocks, lambda block: isinstance(block, Chart))):
-            if is_chart:
-                self._charts([block for block in blocks if isinstance(block, Chart)])
-                continue
-            for place, block in enumerate(blocks):
-                if index + place and not isinstance(block, Note):
-                    self._line(Text(""))
-                self._block(block)
-
-    def _block(self, block: Block) -> None:
-        if isinstance(block, Note):
-            self._line(self._text(block.text))
-        elif isinstance(block, Facts):
-            self._facts(block)
-        elif isinstance(block, Shares):
-            self._shares(block)
-        elif isinstance(block, Table):
-            self._table(block)
-
-    def _facts(self, block: Facts) -> None:
-        grid = RichTable.grid(padding=(0, 2, 0, 0))
-        grid.add_column(justify="right", no_wrap=True)
-        grid.add_column()
-        grid.add_column()
-        for fact in block.facts:
-            grid.add_row(
-                self._text(fact.value, "bold"),
-                self._text(fact.name),
-                self._text(fact.detail, STYLES[fact.tone] or "dim"),
-            )
-        self._line(grid)
-
-    def _shares(self, block: Shares) -> None:
-        self._line(self._text(block.title, "bold"))
-        grid = RichTable.grid(padding=(0, 2, 0, 0))
-        grid.add_column(overflow="fold", ratio=None)
-        grid.add_column(justify="right", no_wrap=True)
-        grid.add_column(no_wrap=True)
-        largest = max(share.value for share in block.shares)
-        for share in block.shares:
-            bar = self._bar(Bar(share.value / largest if largest else 0), 2 * BAR_WIDTH)
-            bar.stylize(STYLES[share.tone] or "blue")
-            grid.add_row(self._text(share.name), self._text(share.text), bar)
-        self._line(grid)
-
-    def _table(self, block: Table, *, everything: bool = False) -> None:
-        """With *everything*, no column that holds what is told nowhere else is left out."""
-        if block.title:
-            self._line(self._text(block.title, "bold"))
-        if block.rows:
-            self._rows(block, everything=everything)
-        for sentence in filter(None, (block.rest, block.note)):
-            self._line(self._text(sentence, "dim"))
-
-    def _rows(self, block: Table, *, everything: bool) -> None:
-        shown = _fitting(block, self.console.width)
-        head = box.SIMPLE_HEAD if self.fancy else ASCII_HEAD
-        table = RichTable(
-            box=head,
-            border_style="dim",
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-            header_style="" if everything else "dim",
-        )
-        for index in shown:
-            column = block.columns[index]
-            table.add_column(
-                self._text(column.title),
-                justify="right" if column.kind == "number" else "left",
-                no_wrap=column.kind != "text",
-                overflow="fold",
-            )
-        for row in block.rows:
-            table.add_row(*(self._entry(row[index], everything=everything) for index in shown))
-        self._line(table)
-
-    def _entry(self, entry: Cell | Bar | Spread, *, everything: bool) -> Text:
-        if isinstance(entry, Bar):
-            return self._bar(entry, BAR_WIDTH)
-        if isinstance(entry, Spread):
-            return Text(sparkline(entry.counts, self.blocks), style="blue")
-        return self._text(entry.text if everything else amounts.excerpt(entry.text), STYLES[entry.tone])
-
-    def _bar(self, bar: Bar, width: int) -> Text:
-        eighths = max(1, round(bar.part * width * 8)) if bar.part > 0 else 0
-        whole, rest = divmod(eighths, 8)
-        text = "█" * whole + EIGHTHS[rest].strip() if self.fancy else "#" * max(bool(eighths), round(eighths / 8))
-        bad = -int(-bar.bad * width // 1) if bar.bad else 0
-        shown = Text(text, style="blue")
-        if bad:
-            shown.stylize("red", max(0, len(text) - bad), len(text))
-        return shown
-
-    def _charts(self, charts: Sequence[Chart]) -> None:
-        """All over the same time, in as many steps as there is room for."""
-        first = charts[0]
-        width = max(10, min(SPARK_WIDTH_MAX, self.console.width - BESIDE_SPARK))
-        step, counts = coarser(first.counts, width)
-        grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        grid.add_column(overflow="fold", max_width=TITLE_WIDTH)
-        grid.add_column("all", justify="right", no_wrap=True)
-        grid.add_column(self._axis(first, len(counts)), no_wrap=True)
-        grid.add_column(f"most in {amounts.step(step * first.bucket_s)}", justify="right", no_wrap=True)
-        for chart in charts:
-            grid.add_row(*self._chart_row(chart.title, chart.metric, chart.counts, width, "blue"))
-            if chart.errors:
-                grid.add_row(*self._chart_row("  failed", chart.metric, chart.errors, width, "red"))
-        self._line(grid)
-
-    def _chart_row(
-        self, title: str, metric: str, numbers: Sequence[float], width: int, style: str
-    ) -> tuple[Text, Text, Text, Text]:
-        _, counts = coarser(numbers, width)
-        spark = Text(sparkline(counts, self.blocks), style=style)
-        total, most = (amounts.amount_of(metric, value) for value in (sum(counts), max(counts)))
-        return self._text(title), self._text(total), spark, self._text(most)
-
-    def _axis(self, chart: Chart, width: int) -> Text:
-        first, last = amounts.ends(chart.start_s, chart.start_s + len(chart.counts) * chart.bucket_s)
-        room = width - len(first) - len(last)
-        return Text(f"{first}{' ' * room}{last}" if room > 0 else first)
-
-
-def _fitting(block: Table, width: int) -> list[int]:
-    """The columns that there is room for: pictures and what may be left out go first, from the right."""
-    shown = list(range(len(block.columns)))
-    spare = [index for index in shown if block.columns[index].wide]
-    spare = [index for index in shown if block.columns[index].kind == "picture" and index not in spare] + spare
-    while spare and sum(_width(block, index) + 2 for index in shown) - 2 > width:
-        shown.remove(spare.pop())
-    return shown
-
-
-def _width(block: Table, index: int) -> int:
-    column = block.columns[index]
-    widths = [len(column.title)]
-    for row in block.rows:
-        entry = row[index]
-        if isinstance(entry, Cell):
-            widths.append(len(entry.text))
-        else:
-            widths.append(BAR_WIDTH if isinstance(entry, Bar) else len(entry.counts))
-    return max(widths) if column.kind != "text" else min(max(widths), TEXT_WIDTH)
-
-
-def _can_write(encoding: str, text: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeError, LookupError):
-        return False
-    return True
+    writer = Writer(console)
+    writer.line(Text("logmetrics replay", style="bold"))
+    for sentence in headline(report):
+        writer.line(writer.text(sentence))
+    for section in sections_of(report, MOST):
+        writer.section(section)
+    if totals and any(map(is_shown, report.families)):
+        writer.heading("All metrics")
+        for view in filter(is_shown, report.families):
+            writer.line(Text(""))
+            writer.table(family_table(view), everything=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logmetrics.replay.report.blocks import Cell, Column, Table
+from logmetrics.present.blocks import Cell, Column, Table
 from logmetrics.replay.report.data import Histogram
 from logmetrics.replay.report.figures import Row, quantile_text
 from logmetrics.store.series import Frozen

@@ -1,4 +1,4 @@
-"""How the page of a report looks: light and dark, wide and narrow, on paper."""
+"""How pages look: light and dark, wide and narrow, on paper."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ LIGHT = {
     "rule": "#dcdfe2",
     "link": "#1f5f9e",
     "alarm": "#b02a1d",
+    "caution": "#855700",
     "c1": "#3d7ab8",
     "c2": "#1f8a78",
     "c3": "#8461bd",
@@ -29,6 +30,7 @@ DARK = {
     "rule": "#333a41",
     "link": "#7db8f0",
     "alarm": "#ff8f80",
+    "caution": "#e5b04c",
     "c1": "#5f9fdd",
     "c2": "#3fae9a",
     "c3": "#a98be0",
@@ -64,6 +66,7 @@ code, .name, header p { overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .mute, .axis, thead th, .detail, .sum { color: var(--mute); }
 .alarm { color: var(--alarm); }
+.caution { color: var(--caution); }
 .vh { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; margin: 1.25rem 0 0; }
 nav a { text-decoration: none; padding: .15rem 0; }
@@ -95,9 +98,11 @@ svg { overflow: hidden; }
 .point:hover { fill-opacity: .1; }
 .c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); } .c4 { fill: var(--c4); }
 .c5 { fill: var(--c5); }
+.rest { fill: var(--rule); }
 .good { fill: var(--good); } .bad { fill: var(--bad); } .warn { fill: var(--warn); } .grey { fill: var(--grey); }
 svg.bar { display: block; width: 100%; min-width: 5rem; height: .6rem; }
 svg.spread { display: block; width: 8rem; height: 1.5rem; }
+svg.trend { display: block; width: 100%; min-width: 4rem; max-width: 12rem; height: 1.4rem; }
 svg.stack { display: block; width: 100%; height: 1.1rem; border-radius: .25rem; }
 svg.swatch { width: .7rem; height: .7rem; border-radius: .15rem; flex: none; align-self: center; }
 
@@ -116,6 +121,18 @@ tbody th { font-weight: 400; min-width: 7rem; }
 tr > :last-child { padding-right: 0; }
 tr > .number:first-child { text-align: left; width: 7rem; }
 tbody tr:hover { background: var(--card); }
+
+.more { display: block; color: var(--mute); font-size: .85rem; overflow-wrap: anywhere; }
+.callouts { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: .6rem; }
+.callout { background: var(--card); border-left: .25rem solid var(--grey); border-radius: .25rem .5rem .5rem .25rem;
+  padding: .7rem 1rem; overflow-wrap: anywhere; }
+.callout h3 { margin: 0; }
+.callout.bad { border-color: var(--bad); }
+.callout.warn { border-color: var(--warn); }
+.find { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; margin: 0 0 .5rem; }
+.find[hidden] { display: none; }
+.find input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--grey);
+  border-radius: .4rem; padding: .35rem .6rem; width: min(22rem, 100%); }
 
 details { border-bottom: 1px solid var(--rule); }
 summary { padding: .45rem 0; cursor: pointer; overflow-wrap: anywhere; }
@@ -151,7 +168,7 @@ footer { margin-top: 3.5rem; padding-top: .75rem; border-top: 1px solid var(--ru
   tbody td.number::before, tbody td.picture[data-label]::before { content: attr(data-label); display: block;
     color: var(--mute); font-size: .8rem; line-height: 1.3; }
   tbody td.none { display: none; }
-  svg.spread { width: 100%; }
+  svg.spread, svg.trend { width: 100%; max-width: none; }
   summary .sum { float: none; padding: 0; display: block; }
 }
 @media print {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from logmetrics.replay.report import amounts
-from logmetrics.replay.report.blocks import Bar, Chart, Share, Spread
-from logmetrics.replay.report.data import coarser
+from logmetrics.present import amounts
+from logmetrics.present.blocks import Bar, Chart, Share, Spread, Trend, coarser
 
 # A chart over time has at most so many points.
 POINTS_MAX = 72
+TREND_POINTS_MAX = 30
 HEIGHT = 100
 # Colours of the parts of a whole that say nothing by themselves, in turn: classes c1, c2, ...
 COLOURS = 5
@@ -23,9 +23,8 @@ def safe(text: str) -> str:
 
 def chart_svg(chart: Chart, ident: str) -> str:
     """A line over time with what went wrong as bars; each step tells its numbers when it is pointed at."""
-    step, counts = coarser(chart.counts, POINTS_MAX)
-    errors = coarser(chart.errors, POINTS_MAX)[1] if chart.errors else []
-    highest = max((*counts, *errors))
+    step, counts, errors = chart.coarser(POINTS_MAX)
+    highest = max((*counts, *errors)) or 1
     heights = [value / highest * (HEIGHT - 4) for value in counts]
     line = " ".join(f"{index + 0.5:g},{_place(HEIGHT - height)}" for index, height in enumerate(heights))
     last = len(counts) - 0.5
@@ -54,7 +53,9 @@ def chart_svg(chart: Chart, ident: str) -> str:
 def bar_svg(bar: Bar) -> str:
     """A bar whose number stands beside it."""
     good = max(bar.part - bar.bad, 0)
-    return _picture("bar", 100, 10, _rect(0, 0, good * 100, 10, "c1") + _rect(good * 100, 0, bar.bad * 100, 10, "bad"))
+    whole = _rect(0, 0, 100, 10, "rest") if bar.whole else ""
+    parts = _rect(0, 0, good * 100, 10, "c1") + _rect(good * 100, 0, bar.bad * 100, 10, "bad")
+    return _picture("bar", 100, 10, whole + parts)
 
 
 def spread_svg(spread: Spread) -> str:
@@ -65,6 +66,19 @@ def spread_svg(spread: Spread) -> str:
     heights = [max(value / highest * 20, 1) if value else 0 for value in spread.counts]
     bars = "".join(_rect(index + 0.1, 20 - height, 0.8, height, "c1") for index, height in enumerate(heights) if height)
     return _picture("spread", len(heights), 20, f'{bars}<path class="base" d="M0 20H{len(heights)}"/>')
+
+
+def trend_svg(trend: Trend) -> str:
+    """A line without numbers. Places are whole numbers: a page may have hundreds of these."""
+    _, counts = coarser(trend.counts, TREND_POINTS_MAX)
+    highest = max(counts, default=0)
+    width = 10 * len(counts)
+    base = f'<path class="base" d="M0 98H{width}"/>'
+    if not highest:
+        return _picture("trend", max(width, 1), 100, base)
+    line = " ".join([f"{10 * index + 5},{100 - value / highest * 90:.0f}" for index, value in enumerate(counts)])
+    area = f'<polygon class="area" points="5,100 {line} {width - 5},100"/>'
+    return _picture("trend", width, 100, f'{area}<polyline class="line" points="{line}"/>{base}')
 
 
 def shares_svg(shares: Sequence[Share], colours: Sequence[str]) -> str:
@@ -96,15 +110,16 @@ def _place(value: float) -> str:
 
 def _point(chart: Chart, time_s: float, value: float, errors: float) -> str:
     told = f"{amounts.moment(time_s)} UTC: {amounts.amount_of(chart.metric, value)}"
-    return f"{told}, {amounts.count(errors)} failed" if errors else told
+    return f"{told}, {amounts.count(errors)} {chart.wrong}" if errors else told
 
 
 def _described(chart: Chart, lasts_s: float, counts: Sequence[float], errors: Sequence[float]) -> str:
     end_s = chart.start_s + len(chart.counts) * chart.bucket_s
     most = max(counts)
+    when = amounts.moment(chart.start_s + counts.index(most) * lasts_s)
+    now, per = ("", f" in {amounts.step(lasts_s)}") if chart.level is None else ("now, ", "")
     told = (
-        f"{amounts.amount_of(chart.metric, sum(counts))} from {amounts.span(chart.start_s, end_s)}; at most "
-        f"{amounts.amount_of(chart.metric, most)} in {amounts.step(lasts_s)}, "
-        f"at {amounts.moment(chart.start_s + counts.index(most) * lasts_s)}"
+        f"{amounts.amount_of(chart.metric, chart.whole)} {now}from {amounts.span(chart.start_s, end_s)}; "
+        f"at most {amounts.amount_of(chart.metric, most)}{per}, at {when}"
     )
-    return f"{told}; {amounts.count(sum(errors))} failed" if errors else told
+    return f"{told}; {amounts.count(sum(errors))} {chart.wrong}" if errors else told

@@ -124,9 +124,30 @@ def harmless(text: str, encoding: str = "utf-8") -> str:
     return shown.encode(encoding, "backslashreplace").decode(encoding, "replace")
 
 
+def cut(text: str, characters_max: int) -> str:
+    """*text*, or its beginning with a mark behind it."""
+    return text if len(text) <= characters_max else text[: characters_max - 3] + "..."
+
+
 def excerpt(text: str) -> str:
     """The beginning of *text*."""
-    return text if len(text) <= EXCERPT_CHARACTERS else text[: EXCERPT_CHARACTERS - 3] + "..."
+    return cut(text, EXCERPT_CHARACTERS)
+
+
+def ago(value_s: float) -> str:
+    """How long ago something was: now, 12 s ago, 5 min ago."""
+    if value_s < 1:
+        return "now"
+    return f"{value_s:.0f} s ago" if value_s < 99.5 else f"{seconds(value_s)} ago"
+
+
+def rate(value_per_s: float) -> str:
+    """So much in a second; what is rare, in a minute."""
+    if not value_per_s:
+        return "0 /s"
+    if value_per_s < 0.1:
+        return f"{value_per_s * 60:.1f} /min"
+    return f"{value_per_s:.1f} /s" if value_per_s < 99.95 else f"{short(value_per_s)} /s"
 
 
 def _visible(character: str) -> str:

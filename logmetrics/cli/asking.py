@@ -1,0 +1,155 @@
+"""What a running logmetrics answers, for the commands that look at one: over TCP, TLS or a unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from logmetrics import __version__
+from logmetrics.errors import LogmetricsError, UsageError
+
+DEFAULT_URL = "http://127.0.0.1:8001"
+TIMEOUT_S = 10.0
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+
+User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Who asks, where a password is wanted.")]
+PasswordFile = Annotated[
+    str | None, typer.Option("--password-file", metavar="FILE", help="The first line of FILE is the user's password.")
+]
+CaFile = Annotated[
+    str | None, typer.Option("--ca-file", metavar="FILE", help="Trust what the certificates in FILE have signed.")
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")]
+
+
+def is_address(where: str) -> bool:
+    """Whether *where* is meant as the address of a running logmetrics."""
+    return where.startswith(("http://", "https://", "unix:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to ask, and as whom. ``shown`` is the address without a password."""
+
+    shown: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    authorization: str | None
+    ca_file: str | None
+    insecure: bool
+
+    @classmethod
+    def of(
+        cls,
+        where: str,
+        user: str | None = None,
+        password_file: str | None = None,
+        ca_file: str | None = None,
+        *,
+        insecure: bool = False,
+    ) -> Place:
+        """The place at *where*, ``http://[USER:PASSWORD@]HOST[:PORT]`` or ``unix:/PATH``. Raises UsageError."""
+        if (user is None) != (password_file is None):
+            raise UsageError("--user and --password-file go together")
+        credentials = None if user is None or password_file is None else f"{user}:{_first_line(password_file)}"
+        if where.startswith("unix:"):
+            path = where.removeprefix("unix:")
+            return cls(where, "unix", path, 0, "", _basic(credentials), ca_file, insecure)
+        try:
+            parts = urlsplit(where)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}; an address is like {DEFAULT_URL} or unix:/run/x.sock") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{where} is no address; one is like {DEFAULT_URL} or unix:/run/x.sock")
+        if parts.username is not None and credentials is None:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        host = parts.netloc.rpartition("@")[2]
+        shown = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+        path = parts.path.rstrip("/")
+        return cls(shown, parts.scheme, parts.hostname, port, path, _basic(credentials), ca_file, insecure)
+
+    def get(self, path: str) -> bytes:
+        """The body of what is at *path*. Raises LogmetricsError, which says what to do."""
+        headers = {"User-Agent": f"logmetrics/{__version__}"}
+        if self.authorization is not None:
+            headers["Authorization"] = self.authorization
+        connection = self._connection()
+        try:
+            connection.request("GET", self.path + path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(ANSWER_BYTES_MAX)
+        except ssl.SSLCertVerificationError as error:
+            what = f"its certificate is not trusted ({error.verify_message})"
+            hint = "--ca-file FILE names who signed it, --insecure trusts anybody"
+            raise LogmetricsError(f"{self.shown}: {what}; {hint}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise LogmetricsError(f"{self.shown}: {_why(error, self.scheme)}; {_HINT}") from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            what = _ANSWERS.get(answer.status, f"answers {answer.status}; is it logmetrics?")
+            raise LogmetricsError(f"{self.shown} {what}")
+        return body
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.scheme == "unix":
+            return _UnixConnection(self.host)
+        if self.scheme == "http":
+            return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise UsageError(f"{self.ca_file}: cannot be used as a file of certificates: {error}") from error
+        if self.insecure:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection(self.host, self.port, timeout=TIMEOUT_S, context=context)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+_HINT = "is logmetrics running? start it with logmetrics watch, or give its address"
+_ANSWERS = {
+    401: "wants a user and a password: http://USER:PASSWORD@HOST, or --user and --password-file",
+    403: "lets nobody look who is not known to it",
+    404: "answers 404; it is no logmetrics, or one of another version",
+    503: "is busy; ask again in a moment",
+}
+
+
+def _why(error: Exception, scheme: str) -> str:
+    if isinstance(error, ssl.SSLError) and "WRONG_VERSION" in str(error):
+        return "does not speak TLS; try http://"
+    if scheme == "http" and isinstance(error, http.client.BadStatusLine):
+        return "does not answer in HTTP; try https://"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def _basic(credentials: str | None) -> str | None:
+    return None if credentials is None else f"Basic {b64encode(credentials.encode()).decode()}"

@@ -1,0 +1,1 @@
+"""How a daemon is: as data, as a page, as JSON."""
