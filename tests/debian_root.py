@@ -115,10 +115,11 @@ def package() -> Path:
             kept.mkdir(exist_ok=True)
             for old in sorted(kept.iterdir(), key=lambda path: path.stat().st_mtime)[:-2]:
                 old.unlink()
-            settings = {"WHEELS": str(CACHE / "wheels"), "PYTHON": sys.executable, "DEB_COMPRESSION": "none"}
-            built = run("bash", "scripts/build_deb.sh", cwd=ROOT, env={**os.environ, **settings})
-            name = next(word for word in built.split() if word.endswith(".deb"))
-            shutil.move(ROOT / name, deb)
+            places = {"BUILD": str(CACHE / "build"), "DIST": str(CACHE / "built")}
+            settings = {"PYTHON": sys.executable, "DEB_COMPRESSION": "none"}
+            run("bash", "scripts/build_deb.sh", cwd=ROOT, env={**os.environ, **places, **settings})
+            (built,) = (CACHE / "built").glob("*.deb")
+            os.rename(built, deb)
     return deb
 
 
@@ -136,12 +137,12 @@ def wheels(directory: Path) -> Path:
     """All that `pip install` of our source needs on that Debian without a network, in *directory*."""
     package()  # fetches the libraries
     with only_one("wheels"):
-        builder = CACHE / "wheels" / "builder"
+        builder = CACHE / "build" / "wheels" / "builder"
         if not builder.exists():
             run(sys.executable, "-m", "pip", "download", "-qq", "--dest", f"{builder}.new", "hatchling")
             os.rename(f"{builder}.new", builder)
     directory.mkdir()
-    for wheel in [*(CACHE / "wheels").glob("*/3.11/*.whl"), *builder.glob("*.whl")]:
+    for wheel in [*(CACHE / "build" / "wheels").glob("*/3.11/*.whl"), *builder.glob("*.whl")]:
         shutil.copy(wheel, directory)
     return directory
 
