@@ -21,7 +21,8 @@ What the service must not forget: how far logs were read, and all values.
 .I /usr/share/doc/logmetrics
 The documentation, with all keys of the config and the language of rules.
 .SH EXIT STATUS
-0 done, 1 something failed while running, 2 the command line or the config is wrong, 3 the state cannot be used or saved.
+0 done, 1 something failed while running, 2 the command line or the config is wrong,
+3 the state cannot be used or saved.
 .SH SEE ALSO
 .BR systemctl (1),
 .BR journalctl (1),
@@ -47,7 +48,6 @@ def options(command: click.Command, context: click.Context) -> list[str]:
 def page(date: str) -> str:
     """The whole page."""
     group = get_command(app)
-    assert isinstance(group, click.Group) or hasattr(group, "commands")
     top = click.Context(group, info_name="logmetrics")  # type: ignore[arg-type]
     lines = [
         f'.TH LOGMETRICS 1 "{date}" "logmetrics {__version__}" "System administration"',
