@@ -151,8 +151,6 @@ class SourceSpec:
 
     name: str
     paths: tuple[str, ...]
-    journals: tuple[JournalLogSpec, ...] = ()
-    is_stdin: bool = False
     exclude: tuple[str, ...] = ()
     format: str = "auto"
     # Of format regex.
@@ -167,6 +165,8 @@ class SourceSpec:
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
+    journals: tuple[JournalLogSpec, ...] = ()
+    is_stdin: bool = False
 
     @property
     def places(self) -> tuple[str, ...]:
