@@ -55,6 +55,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     (drop_in / "test.conf").write_text("[Service]\nPrivateDevices=no\n")  # which these namespaces cannot give
     with Machine(root) as machine:
         yield machine
+    shutil.rmtree(root)  # pytest would keep it
 
 
 def test_install_upgrade_uninstall(machine: Machine) -> None:
