@@ -22,7 +22,7 @@ RELEASE = "bookworm"
 # systemd for booting it, venv for `make install` in it; the rest is what every Debian has.
 PACKAGES = "python3,python3-venv,systemd,systemd-sysv"
 # What the package is made of.
-SOURCES = ("logmetrics", "systemd", "scripts", "docs", "examples/config.yaml", "README.md", "CHANGELOG.md")
+SOURCES = ("pyproject.toml", "logmetrics", "systemd", "scripts", "docs", "examples", "README.md", "CHANGELOG.md")
 MAKE_S_MAX = 900
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
