@@ -4,12 +4,17 @@
 #   BENCH=quick           the size of `make bench` instead of full, which needs 5 GB in $TMPDIR
 #   BENCH_PYTHON=python3  its interpreter instead of /usr/bin/python3
 #   PYTEST_ARGS="..."     arguments of pytest in `make test` instead of -n auto
+# `make install` and `make uninstall`, as root (scripts/install.sh tells more):
+#   PYTHON, PREFIX, APP_DIR, DESTDIR    instead of /usr/bin/python3, /usr/local, /opt/logmetrics, and nothing before them
+#   PURGE=1                             uninstall takes config and state, too
+# `make deb` (scripts/build_deb.sh tells more):
+#   DEB_ARCH=arm64  DEB_PYTHONS="3.11 3.12 3.13"  DEB_MAINTAINER="NAME <ADDRESS>"  DEB_COMPRESSION=xz
 
 PYTEST_ARGS ?= -n auto
 BENCH ?= full
 BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: help venv demo test torture lint bench tools examples observation golden clean
+.PHONY: help venv demo test torture lint bench tools examples observation golden install uninstall deb clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -50,6 +55,15 @@ golden: venv ## Write tests/golden anew, to look at what changed
 	@cd examples/logs && for log in */*; do \
 		(cd ../.. && .venv/bin/logmetrics watch "examples/logs/$$log" --once >"tests/golden/$$(echo "$$log" | tr / -).prom"); \
 	done
+
+install: ## Install logmetrics as a service of this machine, or upgrade it (root)
+	@bash scripts/install.sh install
+
+uninstall: ## Stop and remove that service; config and state stay unless PURGE=1 (root)
+	@bash scripts/install.sh uninstall
+
+deb: venv ## Build a Debian package in dist/, which installs without network
+	@PYTHON=.venv/bin/python bash scripts/build_deb.sh
 
 clean: ## Remove .venv, caches and what was built
 	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

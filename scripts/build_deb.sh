@@ -6,14 +6,16 @@
 #   DEB_VERSION=...                       instead of the version of the source
 #   DEB_MAINTAINER="NAME <ADDRESS>"       who answers for the package
 #   DEB_COMPRESSION=xz                    or zstd, or none, which is quick
-#   WHEELS=build/wheels                   where the wheels are, or are put if they are not there
+#   BUILD=build  DIST=dist                where it works, and keeps the wheels it fetched; where the package goes
 # PYTHON is one with pip. Indexes, proxies and certificates are those of the user's pip configuration.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 pythons="${DEB_PYTHONS:-3.11 3.12 3.13}"
 arch="${DEB_ARCH:-amd64}"
-wheels="${WHEELS:-build/wheels}"
+build="${BUILD:-build}"
+dist="${DIST:-dist}"
+wheels="$build/wheels"
 python="${PYTHON:-.venv/bin/python}"
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 
@@ -35,9 +37,9 @@ maintainer="${DEB_MAINTAINER:-The logmetrics authors <logmetrics@localhost>}"
 # The same source gives the same package: files are as old as the last commit.
 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"
 export SOURCE_DATE_EPOCH
-root="build/deb-$arch"
+root="$build/deb-$arch"
 rm -rf "$root"
-mkdir -p "$root/DEBIAN" dist
+mkdir -p "$root/DEBIAN" "$dist"
 
 # glibc 2.28 is older than that of any system above.
 for_python() {
@@ -149,6 +151,6 @@ find "$lib" -type f -exec chmod 0644 {} +
 find "$root" -path "$root/DEBIAN" -prune -o -type f -printf '%P\0' | sort -z |
     (cd "$root" && xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group "-Z${DEB_COMPRESSION:-xz}" --build "$root" "dist/logmetrics_${version}_$arch.deb" >/dev/null
-printf 'logmetrics: built dist/logmetrics_%s_%s.deb (%s)\n' "$version" "$arch" \
-    "$(du -h "dist/logmetrics_${version}_$arch.deb" | cut -f1)"
+deb="$dist/logmetrics_${version}_$arch.deb"
+dpkg-deb --root-owner-group "-Z${DEB_COMPRESSION:-xz}" --build "$root" "$deb" >/dev/null
+printf 'logmetrics: built %s (%s)\n' "$deb" "$(du -h "$deb" | cut -f1)"

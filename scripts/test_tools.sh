@@ -27,6 +27,8 @@ for program in strace bzip2 zstd; do
     if missing "$program"; then packages+=("$program"); fi
 done
 if missing xz; then packages+=(xz-utils); fi
+# A Debian of its own, for the package and the service; only root can make one.
+if [ "$(id -u)" = 0 ] && missing debootstrap && [ ! -x /usr/sbin/debootstrap ]; then packages+=(debootstrap); fi
 if [ ! -x /lib/systemd/systemd-journal-remote ]; then packages+=(systemd-journal-remote); fi
 if missing node || missing npm; then packages+=(nodejs npm); fi
 if missing chromium && missing chromium-browser && missing google-chrome; then packages+=(chromium); fi

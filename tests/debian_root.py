@@ -22,9 +22,13 @@ RELEASE = "bookworm"
 # systemd for booting it, venv for `make install` in it; the rest is what every Debian has.
 PACKAGES = "python3,python3-venv,systemd,systemd-sysv"
 # What the package is made of.
-SOURCES = ("logmetrics", "systemd", "scripts", "docs", "examples/config.yaml", "README.md", "CHANGELOG.md")
+SOURCES = ("pyproject.toml", "logmetrics", "systemd", "scripts", "docs", "examples", "README.md", "CHANGELOG.md")
 MAKE_S_MAX = 900
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 def cannot(reason: str) -> NoReturn:
@@ -111,10 +115,11 @@ def package() -> Path:
             kept.mkdir(exist_ok=True)
             for old in sorted(kept.iterdir(), key=lambda path: path.stat().st_mtime)[:-2]:
                 old.unlink()
-            settings = {"WHEELS": str(CACHE / "wheels"), "PYTHON": sys.executable, "DEB_COMPRESSION": "none"}
-            built = run("bash", "scripts/build_deb.sh", cwd=ROOT, env={**os.environ, **settings})
-            name = next(word for word in built.split() if word.endswith(".deb"))
-            shutil.move(ROOT / name, deb)
+            places = {"BUILD": str(CACHE / "build"), "DIST": str(CACHE / "built")}
+            settings = {"PYTHON": sys.executable, "DEB_COMPRESSION": "none"}
+            run("bash", "scripts/build_deb.sh", cwd=ROOT, env={**os.environ, **places, **settings})
+            (built,) = (CACHE / "built").glob("*.deb")
+            os.rename(built, deb)
     return deb
 
 
@@ -126,6 +131,20 @@ def newer_package(directory: Path) -> Path:
     run("dpkg-deb", "--root-owner-group", "-Znone", "--build", directory / "newer", directory / "newer.deb")
     shutil.rmtree(directory / "newer")
     return directory / "newer.deb"
+
+
+def wheels(directory: Path) -> Path:
+    """All that `pip install` of our source needs on that Debian without a network, in *directory*."""
+    package()  # fetches the libraries
+    with only_one("wheels"):
+        builder = CACHE / "build" / "wheels" / "builder"
+        if not builder.exists():
+            run(sys.executable, "-m", "pip", "download", "-qq", "--dest", f"{builder}.new", "hatchling")
+            os.rename(f"{builder}.new", builder)
+    directory.mkdir()
+    for wheel in [*(CACHE / "build" / "wheels").glob("*/3.11/*.whl"), *builder.glob("*.whl")]:
+        shutil.copy(wheel, directory)
+    return directory
 
 
 class Chroot:

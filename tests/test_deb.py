@@ -26,6 +26,7 @@ def debian(tmp_path: Path) -> Iterator[Chroot]:
     shutil.copytree(ROOT / "examples" / "logs" / "agents", root / "var/log/agents")
     with Chroot(root) as chroot:
         yield chroot
+    shutil.rmtree(root)  # pytest would keep it
 
 
 def calls_counted(exposition: str) -> float:

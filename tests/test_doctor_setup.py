@@ -103,6 +103,8 @@ def test_why_the_config_is_in_force(tmp_path: Path) -> None:
         f"{tmp_path}/var/lib/logmetrics",
         "StateDirectory= of logmetrics.service",
     )
+    named = setup(machine(tmp_path, {UNIT_FILE: command}), config_file=f"{tmp_path}/mine.yaml")
+    assert (named.state_dir, named.config_why) == (by_unit.state_dir, "--config")
 
 
 def test_why_the_state_is_there(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from logmetrics.config.specs import Config, SourceSpec
 from logmetrics.errors import LogmetricsError, UsageError
 from logmetrics.packs import builtin_packs
 from logmetrics.serve.exposition import render
+from logmetrics.sources.journal_position import Place
 from logmetrics.store.state import StateFile
 from logmetrics.store.store import FamilyView
 from tests.journals import BEGIN_S, OTHER_BOOT, Journal, entry, numbered
@@ -57,7 +58,7 @@ class Reading:
     @property
     def config(self) -> Config:
         journals = journal_logs(self.units, directory=self.directory)
-        spec = SourceSpec("journal", (), journals, **self.source)  # type: ignore[arg-type]
+        spec = SourceSpec("journal", (), journals=journals, **self.source)  # type: ignore[arg-type]
         return replace(parse_config(CONFIG, "config.yaml", builtin_packs()), sources=(spec,))
 
     def read(self) -> dict[str, int]:
@@ -228,16 +229,50 @@ def test_records_over_several_entries(journal: Journal, reading: Reading) -> Non
     assert reading.told("source_lines_total") == len(mixed)
 
 
-def test_a_record_whose_beginning_was_vacuumed(journal: Journal, reading: Reading) -> None:
+@pytest.mark.parametrize("what_is_left", ["nothing of it", "what was counted beside it"])
+def test_a_record_whose_beginning_was_vacuumed(journal: Journal, reading: Reading, what_is_left: str) -> None:
     """It is lost, and what stood beside it is counted neither twice nor not at all."""
     begin, middle, end = objects(10)
-    journal.write(numbered(1) + begin + middle + numbered(12, pid=8))
+    beside, is_left = numbered(12, pid=8), what_is_left != "nothing of it"
+    journal.write(numbered(1) + begin + middle)
+    if is_left:
+        journal.rotate()
+    journal.write(beside)
     assert reading.read() == once(1, 12)
-    journal.rotate()
-    journal.write(end + numbered(13, 14, pid=8))
+    if not is_left:
+        journal.rotate()
+    journal.write(numbered(13, pid=8) + end + numbered(14, pid=8))
     journal.vacuum()
+    assert journal.read_back() == 3 + is_left
     assert reading.read() == once(1, 12, 13, 14)
     assert reading.read() == once(1, 12, 13, 14)
+
+
+CURSOR = "s=aa;i={:x};b={};m={:x};t={:x};x={}"
+BEFORE = Place(CURSOR.format(10, "b1", 100, 1_000, "f1"), 1_000)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_same", "is_behind"),
+    [
+        (BEFORE, True, False),
+        (Place(CURSOR.format(11, "b1", 101, 900, "f2"), 900), False, True),
+        (Place(CURSOR.format(9, "b1", 99, 1_100, "f2"), 1_100), False, False),
+        (Place(CURSOR.format(16, "b2", 1, 900, "f2"), 900), False, True),
+        (Place(CURSOR.format(3, "b1", 100, 1_000, "f1").replace("s=aa", "s=bb"), 1_000), True, False),
+        (Place(CURSOR.format(3, "b1", 100, 1_000, "f2").replace("s=aa", "s=bb"), 1_000), False, False),
+        (Place(CURSOR.format(3, "b1", 101, 900, "f2").replace("s=aa", "s=bb"), 900), False, True),
+        (Place(CURSOR.format(3, "b2", 99, 1_001, "f2").replace("s=aa", "s=bb"), 1_001), False, True),
+        (Place(CURSOR.format(30, "b2", 101, 999, "f2").replace("s=aa", "s=bb"), 999), False, False),
+        (Place("another form", 1_001), False, True),
+        (Place("s=aa;i=xyz;b=b1;m=1;t=1;x=1", 999), False, False),
+    ],
+)
+def test_the_order_of_entries(place: Place, is_same: bool, is_behind: bool) -> None:
+    """The series' numbers decide, else the boot's clock, else the time; the same as journald's own order."""
+    assert (place.is_same(BEFORE), place.is_behind(BEFORE)) == (is_same, is_behind)
+    assert place.is_same(place)
+    assert BEFORE.is_behind(place) == (not is_behind and not is_same and place.time_us != BEFORE.time_us)
 
 
 def test_lines_that_journald_cut(journal: Journal, reading: Reading) -> None:

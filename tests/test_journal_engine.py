@@ -39,7 +39,7 @@ class World:
 
     def spec(self, name: str, *units: str, **more: object) -> SourceSpec:
         where = None if self.directory is None else str(self.directory)
-        return SourceSpec(name, (), journal_logs(units, directory=where), **more)  # type: ignore[arg-type]
+        return SourceSpec(name, (), journals=journal_logs(units, directory=where), **more)  # type: ignore[arg-type]
 
     def reader(self, spec: SourceSpec) -> SourceReader:
         return SourceReader(spec, compiled(self.engine.config, spec, self.engine.store))

@@ -89,7 +89,7 @@ def test_life_of_a_service(tmp_path: Path, manager: Manager, monkeypatch: pytest
         assert daemon.stop() == 0
     assert manager.all("READY")[-1] == "1"
     assert manager.all("STOPPING") == ["1"]
-    assert list(manager.messages[-1][1]) == ["STOPPING", "STATUS"]
+    assert manager.all("STATUS")[-1] == "stopping: saving what was read"
 
 
 def test_a_wedged_process_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_child_is_not_told_of_the_manager(manager: Manager) -> None:
     notify = Notify(environ)
     assert environ == {"PATH": "/bin"}
     assert notify.watchdog_s is None  # it is meant for process 1
-    assert notify.sleep_s_max == float("inf")
+    assert notify.sleep_s_max == 5.0  # for the status
 
 
 def test_without_a_manager_nothing_is_told() -> None:
@@ -118,7 +118,7 @@ def test_without_a_manager_nothing_is_told() -> None:
     notify = Notify({}, monotonic=lambda: 1 / 0)
     notify.status = lambda: str(1 / 0)
     notify.beat()
-    assert (notify.address, notify.watchdog_s) == ("", None)
+    assert (notify.address, notify.watchdog_s, notify.sleep_s_max) == ("", None, float("inf"))
 
 
 def test_reload(manager: Manager) -> None:
@@ -265,6 +265,18 @@ def test_a_locked_database_is_no_wedge(tmp_path: Path, monkeypatch: pytest.Monke
         wait_until(lambda: daemon.total("agent_tool_calls_total") == 2)
         pings_s = manager.pings_s()
         assert max(b - a for a, b in pairwise(pings_s)) < 4
+    manager.close()
+
+
+def test_status_of_a_quiet_service_is_soon_the_true_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is caught up at once and then sleeps, but not with "reading what was there" as its last word."""
+    manager = Manager(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text('{"event": "tool_call"}\n')
+    with Daemon(str(tmp_path / "logs")):
+        wait_until(lambda: ready_line(manager), timeout_s=12)
     manager.close()
 
 

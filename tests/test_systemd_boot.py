@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -236,20 +235,25 @@ def test_a_mistake_in_the_config_is_not_tried_again(machine: Machine) -> None:
     assert "unknown key (did you mean 'paths'?)" in machine.journal("logmetrics")
 
 
-def test_journalctl_runs_within_the_unit(machine: Machine) -> None:
-    """What reads the journal is a child of the service, and as confined as it is."""
-    machine.run("logger", "-t", "probe", "something to read")
-    text = (machine.root / "lib/systemd/system/logmetrics.service").read_text()
-    command = "/usr/bin/journalctl --quiet --output=export --lines=1 --identifier=probe"
-    text = re.sub("(?m)^ExecStart=.*$", f"ExecStart={command}", text).replace("Type=notify", "Type=oneshot")
-    text = re.sub("(?m)^Restart=.*$", "Restart=no", text).replace("PrivateDevices=yes", "PrivateDevices=no")
-    (machine.root / "etc/systemd/system/probe.service").write_text(text + "[Service]\nStandardOutput=journal\n")
+def test_the_journal_of_a_unit(machine: Machine) -> None:
+    """journalctl is a child of the service and as confined as it is; entries count once over kills, too."""
+    lines = 'import json\nfor n in range(400): print(json.dumps({"event": "tool_call", "agent": "j", "n": n}))'
+    (machine.root / "usr/local/bin/agent").write_text(f"#!/usr/bin/python3\n{lines}\n")
+    (machine.root / "usr/local/bin/agent").chmod(0o755)
+    unit = machine.root / "etc/systemd/system/agent.service"
+    unit.write_text("[Service]\nType=oneshot\nExecStart=/usr/local/bin/agent\n")
+    config = "listen: 127.0.0.1:8001\nsources: [{name: journal, journald: {unit: agent.service}}]\n"
+    (machine.root / "etc/logmetrics/config.yaml").write_text(config)
     machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "start", "probe")
-    assert "MESSAGE=something to read" in machine.journal("probe")
+    machine.run("systemctl", "start", "agent", "logmetrics")
+    wait_until(lambda: machine.calls() == 400, every_s=0.2)
+    machine.run("systemctl", "start", "agent")
+    machine.run("systemctl", "kill", "--signal=KILL", "logmetrics")
+    machine.run("systemctl", "start", "agent")
+    wait_until(lambda: machine.calls() >= 1200, every_s=0.2)
+    assert (machine.calls(), machine.restarts()) == (1200, 1)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("logmetrics.serve.activation") is None, reason="sockets are not taken yet")
 def test_no_connection_is_refused_during_a_restart(machine: Machine) -> None:
     """systemd opens the address of logmetrics.socket; who connects while nothing runs waits, and is answered."""
     machine.configure()

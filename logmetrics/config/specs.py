@@ -153,8 +153,6 @@ class SourceSpec:
 
     name: str
     paths: tuple[str, ...]
-    journals: tuple[JournalLogSpec, ...] = ()
-    is_stdin: bool = False
     exclude: tuple[str, ...] = ()
     format: str = "auto"
     # Of format regex.
@@ -169,6 +167,8 @@ class SourceSpec:
     start_at_end: bool = False
     # The name of agents whose logs do not tell it.
     agent: Expr | None = None
+    journals: tuple[JournalLogSpec, ...] = ()
+    is_stdin: bool = False
 
     def frames_like(self, other: SourceSpec) -> bool:
         """Whether *other* tells the records of a log in the same way."""

@@ -131,8 +131,9 @@ def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: Place
     """
     unit = find_unit(machine, asked.unit)
     by_unit = parse_watch(unit.command()) if unit else None
-    # Whoever names logs or a config asks about those, and not about what the unit runs.
-    inherits = by_unit is not None and not asked.names_logs and asked.config_file is None
+    # Whoever names logs or another config asks about those, and not about what the unit runs.
+    is_units_config = asked.config_file is None or (by_unit is not None and asked.config_file == by_unit.config_file)
+    inherits = by_unit is not None and not asked.names_logs and is_units_config
     told = _merged(asked, by_unit) if by_unit is not None and inherits else asked
     config_file, why = told.config_file, "--config"
     if config_file and config_file != asked.config_file:

@@ -193,8 +193,7 @@ class Monitor:
         counted = {
             metric: int(dict(self._values(f"logmetrics_source_{metric}")).get((name,), 0)) for metric in _OF_SOURCES
         }
-        streams = [stream for stream in self.engine.streams if stream.reader is reader and stream.problem]
-        problems = {**reader.problems, **reader.troubles, **{stream.name: stream.problem for stream in streams}}
+        problems = {**reader.problems, **reader.troubles}
         listed = nlargest(LISTED_MAX, tails, key=lambda tail: (tail.lag_bytes, tail.grown_s))
         read_ago_s = history.grew_ago_s((LINES, name))
         return SourceStatus(

@@ -15,8 +15,9 @@ from contextlib import closing
 from logmetrics.engine import Engine
 from logmetrics.present.amounts import number_of
 
-# `systemctl status` is told this often at the most, and only what changed.
-STATUS_INTERVAL_S = 5.0
+# `systemctl status` is told this often at the most, and only what changed; a quiet engine looks whether something did.
+STATUS_INTERVAL_S = 2.0
+STATUS_SLEEP_S_MAX = 5.0
 # A start that moves is given so much more time with each beat, whatever the unit's TimeoutStartSec= says.
 START_S_MORE = 90.0
 # The manager reads quickly; the engine waits no longer than this for one that does not.
@@ -55,8 +56,10 @@ class Notify:
 
     @property
     def sleep_s_max(self) -> float:
-        """The engine must not sleep longer, or its ping comes too late."""
-        return self.watchdog_s / 2 if self.watchdog_s is not None else float("inf")
+        """The engine must not sleep longer, or its ping comes too late, and its status is an old one."""
+        if not self.address:
+            return float("inf")
+        return min(STATUS_SLEEP_S_MAX, self.watchdog_s / 2 if self.watchdog_s is not None else STATUS_SLEEP_S_MAX)
 
     def beat(self) -> None:
         """The engine moves. Cheap enough for every turn and every megabyte; most calls only look at the clock."""
