@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -108,6 +109,13 @@ class Daemon:
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
+
+
+def logmetrics(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`logmetrics ARGUMENTS` as a process that ends by itself, with more variables in its *environment*."""
+    command = [sys.executable, "-m", "logmetrics", *arguments]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, env=env, check=False)
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 30, every_s: float = 0.02) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import yaml
 
 from logmetrics.config.loading import parse_config
 from logmetrics.packs import builtin_packs
-from tests.daemon import ROOT, Daemon
+from tests.daemon import Daemon, logmetrics
 
 CONFIG = """
 packs: []
@@ -30,11 +28,6 @@ rules:
   - {name: p, when: has(left), labels: {left: left, right: right}, update: {pairs_total: 1}}
   - {name: l, when: has(name), labels: {name: name}, update: {long_total: 1}}
 """
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logmetrics", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
 
 @pytest.fixture
@@ -55,11 +48,11 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
     state = str(logs / "state")
     with Daemon(str(logs / "logs"), "-c", str(logs / "config.yaml"), "--state-dir", state) as daemon:
         daemon.wait_until_ready()
-        live = run("cardinality", daemon.url)
-        while_running = run("cardinality", state, "--json")
+        live = logmetrics("cardinality", daemon.url)
+        while_running = logmetrics("cardinality", state, "--json")
         page = daemon.get("/")[1]
         assert json.loads(daemon.get("/api/cardinality")[1]) == json.loads(while_running.stdout)
-    kept = run("cardinality", state)
+    kept = logmetrics("cardinality", state)
     assert (live.returncode, live.stdout) == (0, kept.stdout)
 
     reports = {report["metric"]: report for report in json.loads(while_running.stdout)}
@@ -100,7 +93,7 @@ def test_the_report_and_what_to_do(logs: Path) -> None:
 )
 def test_what_cannot_be_looked_at(arguments: tuple[str, ...], code: int, words: str) -> None:
     """One line that says what and what to do."""
-    done = run(*arguments)
+    done = logmetrics(*arguments)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
     assert words in done.stderr
 
@@ -112,17 +105,17 @@ def test_check_refuses_classic_unbounded_labels(tmp_path: Path, label: str) -> N
     text = f"packs: []\nmetrics:\n  x_total:\n    type: counter\n    help: h\n    labels: [agent, {label}]\n"
     text += f"rules:\n  - {{name: r, labels: {{agent: a, {label}: b}}, update: {{x_total: 1}}}}\n"
     config.write_text(text)
-    done = run("check", "-c", str(config))
+    done = logmetrics("check", "-c", str(config))
     assert done.returncode == 2
     assert f"{config}:6:21: metrics.x_total.labels[1]: {label} is new in each event" in done.stderr
     assert "allow_unbounded: true" in done.stderr
     (tmp_path / "a.log").write_text('{"a": "x", "b": "y"}\n')
-    watched = run("watch", str(tmp_path / "a.log"), "-c", str(config), "--once")
+    watched = logmetrics("watch", str(tmp_path / "a.log"), "-c", str(config), "--once")
     assert (watched.returncode, "warning: " in watched.stderr) == (0, True)
     assert f'x_total{{agent="x",{label}="y"}} 1' in watched.stdout
 
     config.write_text(text.replace("help: h\n", "help: h\n    allow_unbounded: true\n"))
-    done = run("check", "-c", str(config))
+    done = logmetrics("check", "-c", str(config))
     assert (done.returncode, done.stdout.split(": ", 1)[1]) == (
         0,
         "good; 0 sources, 1 metric, 1 rule, those of packs included\n",
@@ -145,7 +138,7 @@ def test_limits_of_single_metrics(tmp_path: Path) -> None:
     wrong.write_text(
         "limits:\n  metrics:\n    agent_tool_call_total: {series: 9}\n    agent_tasks_total: {values: {agnt: 1}}\n"
     )
-    done = run("check", "-c", str(wrong))
+    done = logmetrics("check", "-c", str(wrong))
     assert "wrong.yaml:3:5: limits.metrics.agent_tool_call_total: no metric is called" in done.stderr
     assert "(did you mean 'agent_tool_calls_total'?)" in done.stderr
     assert "wrong.yaml:4:34: limits.metrics.agent_tasks_total.values.agnt: 'agnt' is not a label" in done.stderr
@@ -166,7 +159,7 @@ def test_check_accepts_what_is_bounded(tmp_path: Path, text: str) -> None:
     """The name alone does not make a label unbounded."""
     config = tmp_path / "config.yaml"
     config.write_text(f"packs: []\n{text}\n")
-    assert run("check", "-c", str(config)).returncode == 0
+    assert logmetrics("check", "-c", str(config)).returncode == 0
 
 
 def test_a_remedy_that_was_applied_is_not_told_again(tmp_path: Path) -> None:
@@ -175,10 +168,10 @@ def test_a_remedy_that_was_applied_is_not_told_again(tmp_path: Path) -> None:
     logs.write_text("".join(json.dumps({"agent": "a", "tool": f"tool {n % 30}"}) + "\n" for n in range(60)))
     for limit in (20, 60):
         config.write_text(CONFIG.replace("values_per_label: 20", f"values_per_label: {limit}").replace("30}", "900}"))
-        assert run("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
+        assert logmetrics("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
         with logs.open("a") as file:
             file.writelines(json.dumps({"agent": "a", "tool": f"tool {n % 30}"}) + "\n" for n in range(60))
-        report = json.loads(run("cardinality", state, "--json").stdout)
+        report = json.loads(logmetrics("cardinality", state, "--json").stdout)
         remedies = {each["metric"]: each["config"] for each in report if each["remedy"]}
         assert bool(remedies) == (limit == 20), remedies
 
@@ -189,9 +182,9 @@ def test_a_pack_metric_gets_a_remedy_that_can_be_pasted(tmp_path: Path) -> None:
     lines = (json.dumps({"event": "tool_call", "agent": "a", "tool_name": f"t {n:x}"}) for n in range(4_000))
     logs.write_text("\n".join(lines) + "\n")
     config.write_text("{}\n")
-    assert run("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
-    report = json.loads(run("cardinality", state, "--json").stdout)[0]
+    assert logmetrics("watch", str(logs), "-c", str(config), "--state-dir", state, "--once").returncode == 0
+    report = json.loads(logmetrics("cardinality", state, "--json").stdout)[0]
     assert report["metric"] == "agent_tool_calls_total"
     assert "logmetrics packs agent" in report["remedy"]
     config.write_text(report["config"] + "\n")
-    assert run("check", "-c", str(config)).returncode == 0
+    assert logmetrics("check", "-c", str(config)).returncode == 0

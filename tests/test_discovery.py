@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from logmetrics.errors import LogmetricsError
 from logmetrics.service.pushgateway import Pushgateway
-from tests.daemon import ROOT, Daemon, Samples, wait_until
+from tests.daemon import ROOT, Daemon, Samples, logmetrics, wait_until
 from tests.servers import node_exporter, prometheus, pushgateway, query
 
 CALL = '{"event": "tool_call", "agent": "%s", "tool_name": "python", "status": "success"}\n'
@@ -166,8 +165,7 @@ def test_node_exporter_reads_the_textfiles_of_two_instances(tmp_path: Path) -> N
 
 
 def once(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logmetrics", "watch", "--once", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    return logmetrics("watch", "--once", *arguments)
 
 
 @pytest.mark.slow

@@ -9,8 +9,6 @@ import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -36,14 +34,9 @@ from logmetrics.service.output_file import OutputFile
 from logmetrics.service.pushgateway import Pushgateway, group_path
 from logmetrics.service.textfile import Textfile, labelled_pieces
 from logmetrics.store.store import Store
-from tests.daemon import ROOT, Daemon, free_port, wait_until
+from tests.daemon import Daemon, free_port, logmetrics, wait_until
 
 CALL = '{"event": "tool_call", "agent": "coder", "tool_name": "python", "status": "success"}\n'
-
-
-def logmetrics(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logmetrics", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
 
 def some_log(directory: Path, calls: int = 3) -> Path:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import ssl
 import subprocess
 import sys
@@ -24,18 +25,16 @@ from rich.console import Console
 from logmetrics.cli.asking import Server
 from logmetrics.cli.top import frame
 from logmetrics.errors import LogmetricsError, UsageError
-from tests.daemon import ROOT, Daemon, wait_until
+from tests.daemon import ROOT, Daemon, logmetrics, wait_until
 from tests.test_status import hostile_status, world  # noqa: F401 - a fixture
+from tests.web import Certificates
 from tests.world import World
 
 CALL = '{"event": "tool_call", "agent": "coder", "tool_name": "search", "status": "success"}\n'
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logmetrics", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, timeout=60, env={**os.environ, "COLUMNS": "120"}
-    )
+    return logmetrics(*arguments, COLUMNS="120")
 
 
 def test_top_of_a_daemon(tmp_path: Path) -> None:
@@ -72,13 +71,22 @@ def test_top_in_a_terminal(tmp_path: Path) -> None:
         daemon.wait_until_ready()
         command = [sys.executable, "-m", "logmetrics", "top", daemon.url, "--interval", "0.5"]
         env = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "60"}
-        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=env)
+        # Who runs the tests in the background has Ctrl-C ignored, and children inherit that.
+        process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            env=env,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         os.close(theirs)
         reader = threading.Thread(target=read)
         reader.start()
         wait_until(lambda: seen.count(b"logmetrics 0") >= 2)
     wait_until(lambda: b"No answer since then" in seen)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0
     reader.join(timeout=20)
     os.close(ours)
@@ -193,26 +201,16 @@ def test_answers_of_others() -> None:
     assert "another version" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for 127.0.0.1 that nobody signed."""
-    path = tmp_path_factory.mktemp("tls") / "cert.pem"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
-    where = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", f"{path}.crt"]
-    subprocess.run(["openssl", "req", *options, *where], check=True, capture_output=True)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
-
-
-def test_certificates(certificate: Path) -> None:
+def test_certificates(tmp_path: Path) -> None:
     """Nobody is trusted without being told to."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    certificates = Certificates(tmp_path)
+    context.load_cert_chain(certificates.directory / "server.pem", certificates.directory / "server.key")
     with server(context=context) as (port, _):
         url = f"https://127.0.0.1:{port}"
         with pytest.raises(LogmetricsError, match=r"not trusted .*--ca-file"):
             Server.of(url).get("/")
-        assert Server.of(url, ca_file=f"{certificate}.crt").get("/") == b"[]"
+        assert Server.of(url, ca_file=str(tmp_path / "ca.pem")).get("/") == b"[]"
         assert Server.of(url, insecure=True).get("/") == b"[]"
     with server() as (port, _), pytest.raises(LogmetricsError, match="try http://"):
         Server.of(f"https://127.0.0.1:{port}").get("/")
