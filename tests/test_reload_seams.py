@@ -1,0 +1,93 @@
+"""Where a reload meets the other parts: journals, pipes, the status, the web config, what is told."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon, Samples, wait_until
+from tests.journals import Journal, numbered
+
+RULES = """
+packs: []
+metrics:
+  lines_total: {type: counter, help: Lines by number, labels: [number]}
+rules:
+  - {name: line, labels: {number: n}, update: {lines_total: 1}}
+"""
+PROMETHEUS = {"User-Agent": "Prometheus/3.0.0"}
+
+
+class World:
+    """A config file over a directory of logs and a journal, and the daemon that goes by it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.config = directory / "config.yaml"
+        self.logs, self.other = directory / "logs", directory / "other"
+        self.logs.mkdir()
+        self.other.mkdir()
+        self.journal = Journal(directory / "journal")
+        self.of_logs = f"{{name: logs, paths: {self.logs}, format: json}}"
+        self.of_other = f"{{name: other, paths: {self.other}, format: json}}"
+        self.of_journal = f"{{name: journal, journald: {{unit: ollama.service, directory: {self.journal.directory}}}}}"
+
+    def write(self, *sources: str, more: str = "") -> None:
+        """Sources of the config; and *more* of its settings."""
+        lines = "".join(f"  - {source}\n" for source in sources)
+        self.config.write_text(f"sources:\n{lines}{RULES}{more}")
+
+    def daemon(self, *arguments: str) -> Daemon:
+        return Daemon("--config", str(self.config), "--state-dir", str(self.directory / "state"), *arguments)
+
+
+def reload(daemon: Daemon) -> list[str]:
+    """Have it reloaded; what it says about that."""
+    said = len(daemon.stderr)
+    reloads = daemon.total("logmetrics_config_reloads_total")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.total("logmetrics_config_reloads_total") > reloads)
+    return [line.removeprefix("logmetrics: ") for line in daemon.stderr[said:] if "warning" not in line]
+
+
+def shown_to_prometheus(daemon: Daemon) -> dict[str, float]:
+    """Lines by their number, as one that scrapes again and again sees them."""
+    samples = parsed(daemon.get("/metrics", **PROMETHEUS)[1])
+    return {dict(labels)["number"]: value for (name, labels), value in samples.items() if name == "lines_total"}
+
+
+def parsed(text: str) -> Samples:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    yield World(tmp_path)
+
+
+def test_what_a_new_journal_held_is_no_news(world: World) -> None:
+    """Prometheus sees its old entries at once with their values, as at a start, and a new one as 0 first."""
+    world.journal.write(numbered(*range(50)))
+    world.write(world.of_logs)
+    with world.daemon() as daemon:
+        daemon.wait_until_ready()
+        shown_to_prometheus(daemon)
+        world.write(world.of_logs, world.of_journal)
+        reload(daemon)
+        shown: dict[str, float] = {}
+        wait_until(lambda: shown.update(shown_to_prometheus(daemon)) or len(shown) == 50)
+        assert set(shown.values()) == {1}
+
+        world.journal.write(numbered(100))
+        wait_until(lambda: "100" in (seen := shown_to_prometheus(daemon)) and (shown.update(seen) or True))
+        assert shown["100"] == 0
+        assert shown_to_prometheus(daemon)["100"] == 1
