@@ -91,3 +91,16 @@ def test_what_a_new_journal_held_is_no_news(world: World) -> None:
         wait_until(lambda: "100" in (seen := shown_to_prometheus(daemon)) and (shown.update(seen) or True))
         assert shown["100"] == 0
         assert shown_to_prometheus(daemon)["100"] == 1
+
+
+def test_a_reload_is_no_sign_of_life_of_a_journal(world: World) -> None:
+    """When its last entry came is told as before: an alert waits for a source that went silent."""
+    world.journal.write(numbered(1))
+    world.write(world.of_journal)
+    last_record = "logmetrics_source_last_record_timestamp_seconds"
+    with world.daemon() as daemon:
+        wait_until(lambda: daemon.total("lines_total") == 1)
+        before_s = daemon.total(last_record, source="journal")
+        world.write(world.of_journal, more="commit_interval: 1s\n")
+        reload(daemon)
+        assert daemon.total(last_record, source="journal") == before_s
