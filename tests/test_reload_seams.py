@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ packs: []
 metrics:
   lines_total: {type: counter, help: Lines by number, labels: [number]}
 rules:
-  - {name: line, labels: {number: n}, update: {lines_total: 1}}
+  - {name: line, when: has(n), labels: {number: n}, update: {lines_total: 1}}
 """
 PROMETHEUS = {"User-Agent": "Prometheus/3.0.0"}
 
@@ -104,3 +105,39 @@ def test_a_reload_is_no_sign_of_life_of_a_journal(world: World) -> None:
         world.write(world.of_journal, more="commit_interval: 1s\n")
         reload(daemon)
         assert daemon.total(last_record, source="journal") == before_s
+
+
+def test_lines_that_new_rules_count_are_no_examples_any_more(world: World) -> None:
+    """Who wrote a rule for what the status shows sees that it works."""
+    (world.logs / "a.log").write_text('{"k": 1}\n')
+    (world.other / "b.log").write_text('{"k": 1}\n')
+    world.write(world.of_logs, world.of_other)
+    with world.daemon() as daemon:
+        daemon.wait_until_ready()
+        assert examples(daemon) == {"logs": ["{k}"], "other": ["{k}"]}
+        reload(daemon)
+        assert examples(daemon) == {"logs": ["{k}"], "other": ["{k}"]}
+        world.write(world.of_logs)
+        wait_until(lambda: reload(daemon) and examples(daemon) == {"logs": ["{k}"]})
+        more = "  - {name: another, when: k == 1, labels: {number: k}, update: {lines_total: 1}}\n"
+        world.write(world.of_logs, more=more)
+        reload(daemon)
+        wait_until(lambda: examples(daemon) == {})
+
+
+def examples(daemon: Daemon) -> dict[str, list[str]]:
+    """The shapes that the status shows, by source."""
+    found: dict[str, list[str]] = {}
+    for example in json.loads(daemon.get("/api/status")[1])["examples"]:
+        found.setdefault(example["source"], []).append(example["shape"])
+    return found
+
+
+@pytest.mark.parametrize("option", ["--state-dir", "--no-state"])
+def test_what_the_command_line_says_is_no_change(world: World, option: str) -> None:
+    """A restart would not change it either."""
+    world.write(world.of_logs)
+    given = ("--state-dir", str(world.directory / "state")) if option == "--state-dir" else ()
+    with Daemon("--config", str(world.config), *given) as daemon:
+        world.write(world.of_logs, more="state_dir: /elsewhere\nlisten: 127.0.0.1:1\n")
+        assert reload(daemon) == ["the config was reloaded; it is as it was"]

@@ -66,6 +66,8 @@ def watch(
         web = web_config or config.web_config
         config = replace(config, listen=tuple(listen or config.listen), web_config=web, watchdog=watched)
         config = outputs.applied_to(config, paths, config_file)
+        if state_dir or no_state:
+            config = replace(config, state_dir=state_dir)
         # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
         return replace(config, listen=()) if opened and not listen else config
 
