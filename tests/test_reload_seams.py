@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.daemon import Daemon, Samples, wait_until
 from tests.journals import Journal, numbered
+from tests.web import Certificates
 
 RULES = """
 packs: []
@@ -31,6 +33,7 @@ class World:
         self.logs, self.other = directory / "logs", directory / "other"
         self.logs.mkdir()
         self.other.mkdir()
+        (self.logs / "a.log").touch()
         self.journal = Journal(directory / "journal")
         self.of_logs = f"{{name: logs, paths: {self.logs}, format: json}}"
         self.of_other = f"{{name: other, paths: {self.other}, format: json}}"
@@ -141,3 +144,27 @@ def test_what_the_command_line_says_is_no_change(world: World, option: str) -> N
     with Daemon("--config", str(world.config), *given) as daemon:
         world.write(world.of_logs, more="state_dir: /elsewhere\nlisten: 127.0.0.1:1\n")
         assert reload(daemon) == ["the config was reloaded; it is as it was"]
+
+
+def test_the_target_file_tells_of_tls_at_once(world: World) -> None:
+    """Files of the web config are noticed without a reload, and Prometheus must find its way."""
+    certificates = Certificates(world.directory)
+    web, targets = world.directory / "web.yaml", world.directory / "targets.json"
+    web.write_text("{}")
+    world.write(world.of_logs)
+    with world.daemon("--web-config", str(web), "--sd-file", str(targets)) as daemon:
+        daemon.wait_until_ready()
+        assert "__scheme__" not in targets.read_text()
+        web.write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}")
+        wait_until(lambda: daemon.get("/healthz")[0] == 400)
+        wait_until(lambda: json.loads(targets.read_text())[0]["labels"].get("__scheme__") == "https")
+        daemon.url, daemon.context = daemon.url.replace("http:", "https:"), certificates.client()
+        web.write_text("{}")
+        wait_until(lambda: "__scheme__" not in targets.read_text() or knocked(daemon))
+
+
+def knocked(daemon: Daemon) -> bool:
+    """Ask, so that it looks at its files; it may not speak TLS any more."""
+    with suppress(OSError):
+        daemon.get("/healthz")
+    return False

@@ -67,10 +67,14 @@ class Service:
             authenticated=lambda: web is not None and web.has_access_control,
         )
         self.web = web
+        # What was said last about who can reach this.
+        self._warned: str | None = None
         self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)
         self.monitor.addresses = self.server.bound
         self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
         self.outputs = Outputs(self.engine, self.app, early=early, say=self.say)
+        if web is not None:
+            web.on_change = lambda: self.engine.post(self._web_changed)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -81,8 +85,7 @@ class Service:
         for address in self.server.bound:
             shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
-        if warning := exposure(self.server.bound, self.web):
-            self.say(f"warning: {warning}")
+        self._warn_of_exposure()
         # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
         self.notify.ready()
         try:
@@ -95,6 +98,17 @@ class Service:
 
     def _is_https(self) -> bool:
         return self.web is not None and self.web.has_tls
+
+    def _warn_of_exposure(self) -> None:
+        warning = exposure(self.server.bound, self.web)
+        if warning is not None and warning != self._warned:
+            self.say(f"warning: {warning}")
+        self._warned = warning
+
+    def _web_changed(self) -> None:
+        """TLS or passwords may have come or gone."""
+        self._warn_of_exposure()
+        self.outputs.refresh()
 
     def _load(self) -> Config:
         """The config as its file is now; certificates and passwords are read again with it."""
@@ -109,7 +123,7 @@ class Service:
         self.monitor.attach()
         self._stop_watching()
         self._watch_directories()
-        self.outputs.refresh()
+        self._web_changed()
 
     def _watch_directories(self) -> None:
         engine = self.engine
