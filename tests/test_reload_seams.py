@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon, Samples, wait_until
+from tests.daemon import ROOT, Daemon, Samples, wait_until
 from tests.journals import Journal, numbered
 from tests.web import Certificates
 
@@ -168,3 +172,33 @@ def knocked(daemon: Daemon) -> bool:
     with suppress(OSError):
         daemon.get("/healthz")
     return False
+
+
+def test_a_reload_that_comes_too_early_waits(world: World) -> None:
+    """While the state is opened, here held up by another program, there is nobody yet to do it."""
+    world.write(world.of_logs)
+    with world.daemon() as daemon:
+        daemon.wait_until_ready()
+    world.write(world.of_logs, more="limits: {series: 77}\n")
+    state = world.directory / "state" / "state.db"
+    holder = sqlite3.connect(state, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    command = [sys.executable, "-m", "logmetrics", "watch", "--config", str(world.config), "--listen", "127.0.0.1:0"]
+    command += ["--state-dir", str(state.parent)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        wait_until(lambda: str(state) in opened_by(process.pid))
+        process.send_signal(signal.SIGHUP)
+        holder.close()
+        said = iter(process.stderr.readline, "")
+        assert any("the config was reloaded; it is as it was" in line for line in said)
+        process.terminate()
+
+
+def opened_by(process_id: int) -> set[str]:
+    """The files that a process has open."""
+    found = set()
+    for link in Path(f"/proc/{process_id}/fd").iterdir():
+        with suppress(OSError):
+            found.add(os.readlink(link))
+    return found

@@ -131,12 +131,12 @@ def _serve(
 ) -> None:
     from logmetrics.serve.addresses import resolve
     from logmetrics.serve.web import Web
-    from logmetrics.service.run import Service
+    from logmetrics.service.run import Service, reloads_wait
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
     web = Web(config.web_config, say) if config.web_config is not None else None
-    with _state(directory, reset=reset) as state, progress_line() as progress:
+    with reloads_wait(), _state(directory, reset=reset) as state, progress_line() as progress:
         service = Service(
             config,
             state,

@@ -6,7 +6,8 @@ import faulthandler
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
@@ -22,6 +23,18 @@ from logmetrics.service.systemd import Notify, StatusLine
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
+
+_RELOADS = (signal.SIGHUP,)
+
+
+@contextmanager
+def reloads_wait() -> Iterator[None]:
+    """A SIGHUP that comes too early, as while a large state is read, does not end the process: ``run`` gets it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _RELOADS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _RELOADS)
 
 
 class Service:
@@ -149,3 +162,4 @@ class Service:
         signal.signal(signal.SIGINT, stop)
         # `systemctl reload` sends it.
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self.reloads.ask())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _RELOADS)
