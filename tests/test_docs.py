@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from logmetrics.cli.app import app
+from logmetrics.config.changes import AT_START_ONLY
 from logmetrics.config.expression import CONTEXT_NAMES, FUNCTIONS, parse_expression
 from logmetrics.config.loading import load_config
 from logmetrics.config.model import json_schema
@@ -94,6 +95,12 @@ def config_keys() -> list[str]:
 def test_config_key_is_documented(key: str) -> None:
     """Every key stands in the configuration or the rules page."""
     assert re.search(rf"[`\s]{key}[`:]", DOCS["configuration.md"] + DOCS["rules.md"])
+
+
+def test_what_only_a_start_reads_is_documented() -> None:
+    """A reload tells the same."""
+    [told] = re.findall(r"^- \*\*(.*)\*\* are read at the start only", DOCS["configuration.md"], re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", told)) == AT_START_ONLY
 
 
 def test_defaults_in_the_docs_are_the_defaults() -> None:
@@ -204,3 +211,22 @@ def test_every_topic_of_doctor_is_documented() -> None:
     topics = re.findall(r'^        \("(\w+)", lambda', source, re.MULTILINE)
     told = re.findall(r"^\| (\w+) \|", DOCS["doctor.md"].split("## What is looked at")[1], re.MULTILINE)
     assert told == ["topic", *topics]
+
+
+def modules_told() -> set[str]:
+    """The modules that the tables of the architecture name, as paths."""
+    told = set()
+    for room, rows in re.findall(
+        r"^\| module(?: of `([\w/]+)/`)? \| holds \|\n((?:\|.*\n)+)", DOCS["architecture.md"], re.MULTILINE
+    ):
+        told |= {f"{room}/{name}".strip("/") for name in re.findall(r"`([\w/]+?)/?`", rows)}
+    return told
+
+
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    """In the table of its room, so that a newcomer finds it."""
+    package = ROOT / "logmetrics"
+    modules = {str(path.relative_to(package)).removesuffix(".py") for path in package.rglob("*/*.py")}
+    wanted = {module for module in modules if not module.endswith("__init__") and not module.startswith("packs/")}
+    told = modules_told()
+    assert {module for module in wanted if module not in told and str(Path(module).parent) not in told} == set()

@@ -22,12 +22,14 @@ import yaml
 from rich.console import Console
 
 from logmetrics.doctor.findings import Finding, Group, note, ok, problem, warning
-from logmetrics.doctor.loopback import Place, Reply, get, place_of
+from logmetrics.doctor.loopback import Reply, get
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.ollama import ollama
 from logmetrics.doctor.ports import Listener, ports
 from logmetrics.doctor.scraping import config_for, is_target, scrape, scraping
 from logmetrics.doctor.text import write_group, write_summary
+from logmetrics.serve.client import Endpoint, endpoint_at
+from logmetrics.serve.holder import Holder
 from logmetrics.store.state import SCHEMA_VERSION
 from tests.daemon import ROOT, Daemon, free_port, wait_until
 from tests.made_machine import NOBODY_LISTENS, machine, setup, told, worst
@@ -48,7 +50,7 @@ def topic(output: str, title: str) -> str:
 
 
 @contextmanager
-def server(answers: dict[str, tuple[int, dict[str, str], bytes]]) -> Iterator[Place]:
+def server(answers: dict[str, tuple[int, dict[str, str], bytes]]) -> Iterator[Endpoint]:
     """A program on a free port that gives these answers, and 404 to all else."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +69,7 @@ def server(answers: dict[str, tuple[int, dict[str, str], bytes]]) -> Iterator[Pl
         thread = threading.Thread(target=made.serve_forever)
         thread.start()
         try:
-            yield Place("127.0.0.1", made.server_address[1])
+            yield Endpoint("127.0.0.1", made.server_address[1])
         finally:
             made.shutdown()
             thread.join()
@@ -98,7 +100,7 @@ def test_a_running_daemon_is_well(tmp_path: Path) -> None:
         assert re.search(rf"ok +{daemon.url}/metrics: \d+ samples in ", topic(output, "Prometheus"))
         assert "Nothing stands in the way" in output
         assert code == 0
-        # New series were not shown to it in the scraper's place.
+        # New series were not shown to it in the scraper's endpoint.
         assert daemon.total("agent_tool_calls_total") == 1
 
 
@@ -110,8 +112,8 @@ def test_what_stands_in_the_way_is_exit_code_1(tmp_path: Path) -> None:
 
     (tmp_path / "state").mkdir()
     (tmp_path / "state/state.db").write_bytes(b"rubbish" * 1000)
-    with server({}) as place:
-        address = f"127.0.0.1:{place.port}"
+    with server({}) as endpoint:
+        address = f"127.0.0.1:{endpoint.port}"
         code, output = doctor(tmp_path, "--state-dir", tmp_path / "state", "--listen", address)
     assert code == 1
     assert "is damaged: file is not a database" in topic(output, "State")
@@ -157,7 +159,7 @@ def test_a_real_prometheus(tmp_path: Path) -> None:
         with prometheus(address, tmp_path) as url:
             wait_until(lambda: "up, last in" in findings(url), every_s=0.5)
         with prometheus(f"127.0.0.1:{free_port()}", tmp_path) as url:
-            wait_until(lambda: get(place_of(url)[0], "/-/ready").status == 200)
+            wait_until(lambda: get(endpoint_at(url)[0], "/-/ready").status == 200)
             said = findings(url)
     assert f"warning  Prometheus at {url} does not scrape {daemon.url}" in said
     (tmp_path / "added.yml").write_text(re.findall(r"scrape_configs: .*", said)[0])
@@ -210,14 +212,14 @@ def test_a_port_that_systemd_holds_is_not_knocked_at(tmp_path: Path) -> None:
             asked.append(path)
             return (200, {}, b"ok")
 
-    with server(Answers()) as place:
+    with server(Answers()) as endpoint:
         of = machine(tmp_path, {"/etc/systemd/system/logmetrics.socket": "[Socket]\n"})
-        [finding] = ports(of, setup(of, listen=(f"127.0.0.1:{place.port}",)))
+        [finding] = ports(of, setup(of, listen=(f"127.0.0.1:{endpoint.port}",)))
         assert finding.mark == "ok"
         assert "systemd listens there for logmetrics.socket" in finding.what
         assert asked == []
         bare = machine(tmp_path / "bare")
-        [finding] = ports(bare, setup(bare, listen=(f"127.0.0.1:{place.port}",)))
+        [finding] = ports(bare, setup(bare, listen=(f"127.0.0.1:{endpoint.port}",)))
         assert finding.mark == "problem"
         assert "/healthz" in asked
 
@@ -243,8 +245,8 @@ OPENMETRICS = {"Content-Type": "application/openmetrics-text; version=1.0.0; cha
 )
 def test_what_a_scrape_gives(status: int, headers: dict[str, str], body: bytes, mark: str, words: str) -> None:
     """As Prometheus would see it."""
-    with server({"/metrics": (status, headers, body)}) as place:
-        finding = scrape(place)
+    with server({"/metrics": (status, headers, body)}) as endpoint:
+        finding = scrape(endpoint)
     assert finding.mark == mark
     assert words in f"{finding.what} {finding.to_do}"
 
@@ -255,11 +257,11 @@ def target(url: str, **more: Any) -> dict[str, Any]:
 
 def test_which_target_is_this_daemon() -> None:
     """The port, and any name of this machine."""
-    place = Place("127.0.0.1", 8001)
+    endpoint = Endpoint("127.0.0.1", 8001)
     own = socket.gethostname()
     for url in ("http://127.0.0.1:8001/metrics", "http://localhost:8001/x", f"http://{own}:8001/metrics"):
-        assert is_target(target(url), place)
-    assert is_target(target("http://127.0.0.5:8001/metrics"), place)
+        assert is_target(target(url), endpoint)
+    assert is_target(target("http://127.0.0.5:8001/metrics"), endpoint)
     for url in (
         "http://203.0.113.7:8001/x",
         "http://127.0.0.1:8002/metrics",
@@ -267,7 +269,7 @@ def test_which_target_is_this_daemon() -> None:
         "http://[",
         "",
     ):
-        assert not is_target(target(url), place)
+        assert not is_target(target(url), endpoint)
 
 
 @pytest.mark.parametrize(
@@ -282,12 +284,12 @@ def test_which_target_is_this_daemon() -> None:
 def test_why_prometheus_is_not_served(tmp_path: Path, error: str, words: str) -> None:
     """Its lastError in its words, and what to do in ours."""
     ours = {"/healthz": (200, {}, b"ok\n"), "/": (200, {}, b"logmetrics"), "/metrics": (200, {}, b"a 1\n")}
-    with server(ours) as place:
-        targets = [target(f"{place.url}/metrics", health="down", lastError=error)]
+    with server(ours) as endpoint:
+        targets = [target(f"{endpoint.url}/metrics", health="down", lastError=error)]
         api = json.dumps({"status": "success", "data": {"activeTargets": targets}}).encode()
         with server({"/p/api/v1/targets?state=active": (200, {}, api)}) as where:
             of = here(tmp_path)
-            asked = setup(of, listen=(f"127.0.0.1:{place.port}",), prometheus=f"{where.url}/p/")
+            asked = setup(of, listen=(f"127.0.0.1:{endpoint.port}",), prometheus=f"{where.url}/p/")
             [found] = told(scraping(of, asked), "problem")
     assert error in found
     assert words in found.partition(" -> ")[2]
@@ -301,11 +303,11 @@ def test_what_is_no_prometheus(tmp_path: Path) -> None:
             assert worst(scraping(of, setup(of, listen=(f":{free_port()}",), prometheus=where.url))) == "note"
 
 
-@pytest.mark.parametrize("place", [Place("127.0.0.1", 1), Place("::1", 1, is_tls=True)])
-def test_the_config_to_add_is_yaml(place: Place) -> None:
+@pytest.mark.parametrize("endpoint", [Endpoint("127.0.0.1", 1), Endpoint("::1", 1, is_tls=True)])
+def test_the_config_to_add_is_yaml(endpoint: Endpoint) -> None:
     """With the address as Prometheus writes it."""
-    [job] = yaml.safe_load(config_for(place))["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [place.url.partition("://")[2]]}]
+    [job] = yaml.safe_load(config_for(endpoint))["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [endpoint.url.partition("://")[2]]}]
 
 
 @pytest.mark.parametrize(
@@ -321,10 +323,10 @@ def test_the_config_to_add_is_yaml(place: Place) -> None:
 def test_what_ollama_tells(tmp_path: Path, version: str, debug: str, mark: str, words: str) -> None:
     """Its version decides whether OLLAMA_DEBUG is of use."""
     unit = f"[Service]\nExecStart=ollama serve\nEnvironment=A=b 'OLLAMA_DEBUG={debug}'\n"
-    with server({"/api/version": (200, {}, json.dumps({"version": version}).encode())}) as place:
-        of = machine(tmp_path, {"/etc/systemd/system/ollama.service": unit}, ollama=place.url)
+    with server({"/api/version": (200, {}, json.dumps({"version": version}).encode())}) as endpoint:
+        of = machine(tmp_path, {"/etc/systemd/system/ollama.service": unit}, ollama=endpoint.url)
         found = ollama(of, setup(of, tmp_path))
-    assert f"Ollama {version} answers at {place.url}" in told(found, "ok")
+    assert f"Ollama {version} answers at {endpoint.url}" in told(found, "ok")
     assert any(words in each for each in told(found, mark))
 
 
@@ -387,7 +389,7 @@ def test_a_machine_without_faults() -> None:
 )
 def test_who_wants_a_certificate_is_well(error: str) -> None:
     """Without one there is no answer, which is as it was asked for."""
-    place = Place("127.0.0.1", 8001, is_tls=True)
-    assert Listener("a", place, Reply(error=error), "logmetrics (pid 7)").is_logmetrics
-    assert not Listener("a", place, Reply(error=error), "nginx (pid 7)").is_logmetrics
-    assert not Listener("a", place, Reply(error="Connection refused"), "logmetrics (pid 7)").is_logmetrics
+    endpoint = Endpoint("127.0.0.1", 8001, is_tls=True)
+    assert Listener("a", endpoint, Reply(error=error), Holder("logmetrics", 7)).is_logmetrics
+    assert not Listener("a", endpoint, Reply(error=error), Holder("nginx", 7)).is_logmetrics
+    assert not Listener("a", endpoint, Reply(error="Connection refused"), Holder("logmetrics", 7)).is_logmetrics

@@ -232,6 +232,9 @@ def test_a_journal_that_can_be_read(tmp_path: Path) -> None:
     assert "the journal has entries of ollama.service" in told(found, "ok")
     silent = machine(tmp_path, JOURNAL, {"journalctl": Answer(1)})
     assert "could not be looked at" in told(journal(silent, there, looks(tmp_path, {})), "note")[0]
+    hint = "Hint: You are currently not seeing messages from other users and the system."
+    closed = machine(tmp_path, JOURNAL, {"journalctl": Answer(0, "", hint)})
+    assert "not seeing messages" in told(journal(closed, there, looks(tmp_path, {})), "note")[0]
     empty = machine(tmp_path, JOURNAL, {"journalctl": Answer(0, "")})
     assert "no entries of ollama.service" in told(journal(empty, there, looks(tmp_path, {})), "warning")[0]
 

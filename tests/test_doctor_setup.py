@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from logmetrics.cli.app import app
+from logmetrics.cli.watch import watch
 from logmetrics.doctor.configuration import configuration
 from logmetrics.doctor.findings import examined, is_healthy
 from logmetrics.doctor.machine import Machine, run_command
@@ -115,6 +116,28 @@ def test_why_the_state_is_there(tmp_path: Path) -> None:
     assert setup(of, config_file=str(config), state_dir="/x").state_why == "--state-dir"
     assert setup(of, tmp_path / "logs").state_why == "the user's own for these logs"
     assert setup(of).state_dir is None
+
+
+@pytest.mark.parametrize(
+    ("paths", "journal", "journal_dir"),
+    [(["logs"], [], None), ([], ["ollama"], None), (["logs"], ["ollama", "a"], "/j"), (["-", "logs"], [], None)],
+)
+def test_the_users_own_state_is_that_of_watch(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    paths: list[str],
+    journal: list[str],
+    journal_dir: str | None,
+) -> None:
+    """Whatever it reads, and with a pipe beside files, wherever it is started."""
+    seen: list[str | None] = []
+    monkeypatch.setattr("logmetrics.cli.watch._serve", lambda *arguments, **_: seen.append(arguments[4]))
+    paths = [path if path == "-" else f"{tmp_path}/{path}" for path in paths]
+    for directory in ("/", str(tmp_path)):
+        monkeypatch.chdir(directory)
+        watch(paths, journal=journal, journal_dir=journal_dir)
+    asked = setup(machine(tmp_path), *paths, journal=tuple(journal), journal_dir=journal_dir)
+    assert seen == [asked.state_dir] * 2
 
 
 def test_root_looks_for_the_user_of_the_unit(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from logmetrics.present import amounts
+from logmetrics.present.amounts import EXCERPT_CHARACTERS
 from logmetrics.serve.app import MetricsApp, is_local
 from logmetrics.serve.http import Request
 from logmetrics.serve.status.data import PathProblem, ReadingStatus, ReloadStatus, Status
@@ -24,7 +25,7 @@ from logmetrics.serve.status.troubles import headline, troubles_of
 from logmetrics.service.history import STEP_S, STEPS, History, by_minute
 from logmetrics.service.messages import CHARACTERS_MAX, MESSAGES_MAX, Messages
 from logmetrics.service.status import Monitor
-from logmetrics.sources.examples import EXCERPT_CHARACTERS, SHAPES_MAX, shape_of
+from logmetrics.sources.examples import SHAPES_MAX, shape_of
 from tests.test_report import HOSTILE, Page
 from tests.world import World
 

@@ -21,7 +21,7 @@ from typing import ClassVar
 import pytest
 from rich.console import Console
 
-from logmetrics.cli.asking import Place
+from logmetrics.cli.asking import Server
 from logmetrics.cli.top import frame
 from logmetrics.errors import LogmetricsError, UsageError
 from tests.daemon import ROOT, Daemon, wait_until
@@ -167,10 +167,10 @@ def test_who_asks_is_told(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("p:w @1\n")
     wanted = f"Basic {b64encode(b'me:p:w @1').decode()}"
     with server() as (port, seen):
-        place = Place.of(f"http://me:p%3Aw%20%401@127.0.0.1:{port}/prefix/")
+        place = Server.of(f"http://me:p%3Aw%20%401@127.0.0.1:{port}/prefix/")
         place.get("/api/status")
-        Place.of(f"http://127.0.0.1:{port}", "me", str(tmp_path / "password")).get("/")
-        Place.of(f"http://127.0.0.1:{port}").get("/")
+        Server.of(f"http://127.0.0.1:{port}", "me", str(tmp_path / "password")).get("/")
+        Server.of(f"http://127.0.0.1:{port}").get("/")
     assert seen == [wanted, wanted, None]
     assert place.shown == f"http://127.0.0.1:{port}/prefix"
 
@@ -182,7 +182,7 @@ def test_who_asks_is_told(tmp_path: Path) -> None:
 def test_answers_that_are_no_status(status: int, words: str) -> None:
     """Each says what to do."""
     with server(status) as (port, _), pytest.raises(LogmetricsError, match=words):
-        Place.of(f"http://127.0.0.1:{port}").get("/api/status")
+        Server.of(f"http://127.0.0.1:{port}").get("/api/status")
 
 
 def test_answers_of_others() -> None:
@@ -211,10 +211,10 @@ def test_certificates(certificate: Path) -> None:
     with server(context=context) as (port, _):
         url = f"https://127.0.0.1:{port}"
         with pytest.raises(LogmetricsError, match=r"not trusted .*--ca-file"):
-            Place.of(url).get("/")
-        assert Place.of(url, ca_file=f"{certificate}.crt").get("/") == b"[]"
-        assert Place.of(url, insecure=True).get("/") == b"[]"
+            Server.of(url).get("/")
+        assert Server.of(url, ca_file=f"{certificate}.crt").get("/") == b"[]"
+        assert Server.of(url, insecure=True).get("/") == b"[]"
     with server() as (port, _), pytest.raises(LogmetricsError, match="try http://"):
-        Place.of(f"https://127.0.0.1:{port}").get("/")
+        Server.of(f"https://127.0.0.1:{port}").get("/")
     with pytest.raises(UsageError, match="certificates"):
-        Place.of("https://127.0.0.1:1", ca_file=__file__).get("/")
+        Server.of("https://127.0.0.1:1", ca_file=__file__).get("/")

@@ -151,7 +151,7 @@ def test_holder_of_a_port(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE) as other:
         assert other.stdout is not None
         port = int(other.stdout.readline())
-        assert re.fullmatch(rf"python[\d.]* \(pid {other.pid}\)", holder_of(socket.AF_INET, ("127.0.0.1", port)) or "")
+        assert re.fullmatch(rf"python[\d.]* \(pid {other.pid}\)", str(holder_of(socket.AF_INET, ("127.0.0.1", port))))
         other.communicate(b"\n")
     assert holder_of(socket.AF_INET, ("127.0.0.1", port)) is None
 

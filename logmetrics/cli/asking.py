@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import typer
 
 from logmetrics import __version__
 from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.serve.client import UNIX, Endpoint, endpoint_of, reason, trusting_anybody
+
+T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 TIMEOUT_S = 10.0
@@ -31,18 +33,17 @@ Insecure = Annotated[bool, typer.Option("--insecure", help="Trust any certificat
 
 def is_address(where: str) -> bool:
     """Whether *where* is meant as the address of a running logmetrics."""
-    return where.startswith(("http://", "https://", "unix:"))
+    return where.startswith(("http://", "https://", UNIX))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where to ask, and as whom. ``shown`` is the address without a password."""
+class Server:
+    """Where a logmetrics runs, and as whom it is asked. ``shown`` is its address without a password."""
 
     shown: str
-    scheme: str
-    host: str
-    port: int
-    path: str
+    endpoint: Endpoint
+    # In front of what is asked for.
+    prefix: str
     authorization: str | None
     ca_file: str | None
     insecure: bool
@@ -56,36 +57,35 @@ class Place:
         ca_file: str | None = None,
         *,
         insecure: bool = False,
-    ) -> Place:
-        """The place at *where*, ``http://[USER:PASSWORD@]HOST[:PORT]`` or ``unix:/PATH``. Raises UsageError."""
+    ) -> Server:
+        """The server at *where*, ``http://[USER:PASSWORD@]HOST[:PORT]`` or ``unix:/PATH``. Raises UsageError."""
         if (user is None) != (password_file is None):
             raise UsageError("--user and --password-file go together")
         credentials = None if user is None or password_file is None else f"{user}:{_first_line(password_file)}"
-        if where.startswith("unix:"):
-            path = where.removeprefix("unix:")
-            return cls(where, "unix", path, 0, "", _basic(credentials), ca_file, insecure)
+        if where.startswith(UNIX):
+            endpoint = Endpoint(socket_file=where.removeprefix(UNIX))
+            return cls(where, endpoint, "", _basic(credentials), ca_file, insecure)
         try:
             parts = urlsplit(where)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
+            endpoint = endpoint_of(parts)
         except ValueError as error:
             raise UsageError(f"{where}: {error}; an address is like {DEFAULT_URL} or unix:/run/x.sock") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not endpoint.host:
             raise UsageError(f"{where} is no address; one is like {DEFAULT_URL} or unix:/run/x.sock")
         if parts.username is not None and credentials is None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        host = parts.netloc.rpartition("@")[2]
-        shown = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
-        path = parts.path.rstrip("/")
-        return cls(shown, parts.scheme, parts.hostname, port, path, _basic(credentials), ca_file, insecure)
+        prefix = parts.path.rstrip("/")
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{prefix}"
+        return cls(shown, endpoint, prefix, _basic(credentials), ca_file, insecure)
 
     def get(self, path: str) -> bytes:
         """The body of what is at *path*. Raises LogmetricsError, which says what to do."""
         headers = {"User-Agent": f"logmetrics/{__version__}"}
         if self.authorization is not None:
             headers["Authorization"] = self.authorization
-        connection = self._connection()
+        connection = self.endpoint.connection(TIMEOUT_S, self._context() if self.endpoint.is_tls else None)
         try:
-            connection.request("GET", self.path + path, headers=headers)
+            connection.request("GET", self.prefix + path, headers=headers)
             answer = connection.getresponse()
             body = answer.read(ANSWER_BYTES_MAX)
         except ssl.SSLCertVerificationError as error:
@@ -93,7 +93,7 @@ class Place:
             hint = "--ca-file FILE names who signed it, --insecure trusts anybody"
             raise LogmetricsError(f"{self.shown}: {what}; {hint}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise LogmetricsError(f"{self.shown}: {_why(error, self.scheme)}; {_HINT}") from error
+            raise LogmetricsError(f"{self.shown}: {_why(error, self.endpoint)}; {_HINT}") from error
         finally:
             connection.close()
         if answer.status != 200:
@@ -101,29 +101,23 @@ class Place:
             raise LogmetricsError(f"{self.shown} {what}")
         return body
 
-    def _connection(self) -> http.client.HTTPConnection:
-        if self.scheme == "unix":
-            return _UnixConnection(self.host)
-        if self.scheme == "http":
-            return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+    def get_as(self, kind: type[T], path: str) -> T:
+        """What is at *path*, as JSON of that *kind*. Raises LogmetricsError."""
+        import msgspec
+
         try:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            return msgspec.json.decode(self.get(path), type=kind)
+        except msgspec.DecodeError as error:
+            what = f"answers something else than this version knows ({error})"
+            raise LogmetricsError(f"{self.shown} {what}; is it a logmetrics of another version?") from error
+
+    def _context(self) -> ssl.SSLContext:
+        if self.insecure:
+            return trusting_anybody()
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:
             raise UsageError(f"{self.ca_file}: cannot be used as a file of certificates: {error}") from error
-        if self.insecure:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection(self.host, self.port, timeout=TIMEOUT_S, context=context)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(TIMEOUT_S)
-        self.sock.connect(self._path)
 
 
 _HINT = "is logmetrics running? start it with logmetrics watch, or give its address"
@@ -135,12 +129,13 @@ _ANSWERS = {
 }
 
 
-def _why(error: Exception, scheme: str) -> str:
+def _why(error: Exception, endpoint: Endpoint) -> str:
     if isinstance(error, ssl.SSLError) and "WRONG_VERSION" in str(error):
         return "does not speak TLS; try http://"
-    if scheme == "http" and isinstance(error, http.client.BadStatusLine):
+    is_plain = not endpoint.is_tls and not endpoint.socket_file
+    if is_plain and isinstance(error, http.client.BadStatusLine):
         return "does not answer in HTTP; try https://"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return reason(error)
 
 
 def _first_line(path: str) -> str:

@@ -13,7 +13,7 @@ from logmetrics.cli.replay_inputs import config_of
 from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.cli.replay_order import Order, order_of
 from logmetrics.errors import ReplayError
-from logmetrics.present.amounts import moment, size
+from logmetrics.present.amounts import moment, number_of, size
 from logmetrics.replay.account import report_of
 from logmetrics.replay.handing_over import Delivered, Handed, hand_over
 from logmetrics.replay.history import History
@@ -83,23 +83,19 @@ def _notes(history: History, found: FoundLogs, order: Order) -> list[str]:
     notes = list(history.problems)
     if found.left_out:
         notes.append(
-            f"not read: {_logs(len(found.left_out))} rotated or compressed, such as {found.left_out[0]}; "
+            f"not read: {number_of('log', len(found.left_out))} rotated or compressed, such as {found.left_out[0]}; "
             "give their directory, or a path that names them"
         )
     rest = [read for read in history.logs if read.rest_bytes]
     if rest:
         notes.append(
-            f"{_logs(len(rest))} with a last line that is not complete and not counted, such as "
+            f"{number_of('log', len(rest))} with a last line that is not complete and not counted, such as "
             f"{rest[0].log.segments[-1].path}"
         )
     outside = sum(source.tally.outside for source in history.sources)
     if outside and order.reading.since_s is None and order.reading.until_s is None:
         notes.append(f"{outside:,} records of the step that is not over yet were left out")
     return notes
-
-
-def _logs(number: int) -> str:
-    return "1 log" if number == 1 else f"{number:,} logs"
 
 
 def _hand_over(
@@ -160,5 +156,5 @@ def _seed(options: ReplayOptions, seam: Seam, seeding: Seeding, history: History
     if options.seed_state:
         seeding.finish(history)
     values = "with the values at that place" if options.seed_state else "from zero"
-    files = "1 file" if seeding.files == 1 else f"{seeding.files:,} files"
+    files = number_of("file", seeding.files)
     say(f"{seam.directory}: the daemon goes on at the next byte of {files}, {values}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Place, User, is_address
-from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
+from logmetrics.errors import UsageError
+
+if TYPE_CHECKING:
+    from logmetrics.store.report import FamilyReport
 
 
 def cardinality(
@@ -26,7 +29,7 @@ def cardinality(
     import orjson
 
     if is_address(where):
-        reports = _from_place(Place.of(where, user, password_file, ca_file, insecure=insecure))
+        reports = _from_server(Server.of(where, user, password_file, ca_file, insecure=insecure))
     elif os.path.isdir(where):
         reports = _from_state(where)
     else:
@@ -35,27 +38,20 @@ def cardinality(
         sys.stdout.write(orjson.dumps(reports, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     for report in reports:
-        if report["series"] or report["parked"] or report["overflow_series"]:
+        if report.series or report.parked or report.overflow_series:
             sys.stdout.write(_text(report))
-    if not any(report["remedy"] for report in reports):
+    if not any(report.remedy for report in reports):
         sys.stdout.write("No metric is near its limits.\n")
 
 
-def _from_place(place: Place) -> list[dict[str, Any]]:
-    import orjson
+def _from_server(server: Server) -> list[FamilyReport]:
+    from logmetrics.store.report import FamilyReport
 
-    try:
-        reports: list[dict[str, Any]] = orjson.loads(place.get("/api/cardinality"))
-        if not (isinstance(reports, list) and all(isinstance(each, dict) and "metric" in each for each in reports)):
-            raise ValueError("it tells no metrics")
-    except ValueError as error:
-        raise LogmetricsError(f"{place.shown} answers something else ({error}); is it logmetrics?") from error
-    return reports
+    return server.get_as(list[FamilyReport], "/api/cardinality")
 
 
-def _from_state(directory: str) -> list[dict[str, Any]]:
+def _from_state(directory: str) -> list[FamilyReport]:
     from contextlib import closing
-    from dataclasses import asdict
 
     from logmetrics.store.report import refusals, report
     from logmetrics.store.self_metrics import OVERFLOWS
@@ -66,34 +62,34 @@ def _from_state(directory: str) -> list[dict[str, Any]]:
         families = store_of(state).families
     refused = refusals(families[OVERFLOWS]) if OVERFLOWS in families else {}
     own = (family for name, family in families.items() if not name.startswith("logmetrics_"))
-    return [asdict(each) for each in report(own, refused)]
+    return report(own, refused)
 
 
-def _text(report: dict[str, Any]) -> str:
+def _text(report: FamilyReport) -> str:
     """A few lines about one metric. Values come from logs, so they are quoted and made harmless for terminals."""
-    lines = [f"{report['metric']}: {report['series']:,} of {report['series_max']:,} series"]
-    if report["overflow_series"]:
-        lines[0] += f", {report['overflow_series']:,} overflow series"
-    if report["parked"]:
-        lines[0] += f", {report['parked']:,} parked"
-    for label in report["labels"]:
-        driver = "  <- drives it" if label["name"] == report["driver"] and len(report["labels"]) > 1 else ""
-        shown = f"{label['values']:,} of {label['values_max']:,} values"
-        if label["distinct"] > label["values"]:
-            shown += f", about {label['distinct']:,} seen"
-        lines.append(f"  {label['name']}: {shown}{driver}")
-        for level, count in label["refused"].items():
+    lines = [f"{report.metric}: {report.series:,} of {report.series_max:,} series"]
+    if report.overflow_series:
+        lines[0] += f", {report.overflow_series:,} overflow series"
+    if report.parked:
+        lines[0] += f", {report.parked:,} parked"
+    for label in report.labels:
+        driver = "  <- drives it" if label.name == report.driver and len(report.labels) > 1 else ""
+        shown = f"{label.values:,} of {label.values_max:,} values"
+        if label.distinct > label.values:
+            shown += f", about {label.distinct:,} seen"
+        lines.append(f"  {label.name}: {shown}{driver}")
+        for level, count in label.refused.items():
             lines.append(f"    {count:,} measurements overflowed: {_LEVELS[level]}")
-        if label["name"] == report["driver"] and label["samples"]:
+        if label.name == report.driver and label.samples:
             samples = ", ".join(
                 f"{ascii(value) if not value.isprintable() else repr(value)} {count:,}x"
-                for value, count in label["samples"]
+                for value, count in label.samples
             )
             lines.append(f"    such as {samples}")
-    for level, count in report["refused"].items():
+    for level, count in report.refused.items():
         lines.append(f"  {count:,} measurements overflowed: {_LEVELS[level]}")
-    if report["remedy"]:
-        lines += [f"  to do: {report['remedy']}", f"    {report['config']}"]
+    if report.remedy:
+        lines += [f"  to do: {report.remedy}", f"    {report.config}"]
     return "\n".join(lines) + "\n\n"
 
 

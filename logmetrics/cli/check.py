@@ -18,6 +18,7 @@ def check(
     """Check a config, without reading any log."""
     from logmetrics.authoring.lint import lint
     from logmetrics.packs import builtin_packs
+    from logmetrics.present.amounts import number_of
     from logmetrics.serve.web import Web
 
     config, problems = lint(config_file, builtin_packs())
@@ -27,5 +28,5 @@ def check(
         Web(config.web_config, say)
     rules = config.rule_set
     parts: dict[str, Sized] = {"source": config.sources, "metric": rules.metrics, "rule": rules.rules}
-    counts = ", ".join(f"{len(part)} {noun}{'' if len(part) == 1 else 's'}" for noun, part in parts.items())
+    counts = ", ".join(number_of(noun, len(part)) for noun, part in parts.items())
     sys.stdout.write(f"{config_file}: good; {counts}, those of packs included\n")

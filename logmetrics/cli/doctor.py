@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.cli.options import ConfigFile, Paths, resolve_config, state_directory
+from logmetrics.cli.options import ConfigFile, JournalDir, Paths, resolve_config, state_directory
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
     from logmetrics.doctor.setup import Asked
-
 
 StateDir = Annotated[
     str | None, typer.Option("--state-dir", metavar="DIR", help="The state directory that watch is given.")
@@ -23,9 +22,6 @@ WebConfig = Annotated[
 ]
 Journal = Annotated[
     list[str] | None, typer.Option(metavar="UNIT", help="Look at the journal of this unit, as watch is given it.")
-]
-JournalDir = Annotated[
-    str | None, typer.Option("--journal-dir", metavar="DIR", help="Where the journal is, if not this machine's own.")
 ]
 User = Annotated[
     str | None,
@@ -95,5 +91,4 @@ def _config(told: Asked) -> Config:
 
 def _state(config: Config, told: Asked) -> str:
     """As `watch` has it."""
-    named = [*told.paths, *(journal.key for source in config.sources for journal in source.journals)]
-    return state_directory(config, named if told.names_logs else None, told.config_file)
+    return state_directory(config, told.paths, told.config_file, told.journal)

@@ -31,7 +31,6 @@ Paths = Annotated[
     typer.Argument(metavar="PATH...", help="Files, directories or globs to read; - is stdin.", show_default=False),
 ]
 
-
 STDIN = "-"
 
 
@@ -112,7 +111,7 @@ def state_directory(
         return os.path.expanduser(config.state_dir)
     if systemd := os.environ.get("STATE_DIRECTORY"):
         return systemd.split(":")[0]
-    files = paths or ([] if units else [config_file or ""])
+    files = [path for path in paths or () if path != STDIN] or ([] if units else [config_file or ""])
     places = [os.path.abspath(os.path.expanduser(path)) for path in files]
     journals = [journal for source in config.sources for journal in source.journals] if units else []
     name = os.path.basename(places[0]) if places else journals[0].name

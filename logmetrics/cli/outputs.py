@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logmetrics.cli.options import STDIN
 from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.errors import UsageError
 
@@ -133,7 +134,7 @@ def default_instance(config: Config, paths: list[str] | None, config_file: str |
         if found := _UNIT_INSTANCE.search(Path("/proc/self/cgroup").read_text()):
             return re.sub(r"\\x([0-9a-f]{2})", lambda byte: chr(int(byte[1], 16)), found[1])
     name = ""
-    if paths and paths[0] != "-":
+    if paths and paths[0] != STDIN:
         name = os.path.basename(os.path.abspath(os.path.expanduser(paths[0]))) or "root"
     elif config_file and not paths:
         name = os.path.splitext(os.path.basename(config_file))[0]

@@ -18,7 +18,7 @@ from logmetrics.cli.replay_options import ReplayOptions
 from logmetrics.config.journals import unit_name
 from logmetrics.config.specs import Config, JournalLogSpec, SourceSpec
 from logmetrics.errors import ReplayError, UsageError
-from logmetrics.sources.journalctl import command, explain, field_values, may_not_read, require_journalctl
+from logmetrics.sources.journalctl import command, environment, explain, field_values, may_not_read, require_journalctl
 
 
 @contextmanager
@@ -77,10 +77,9 @@ def _export(journal: JournalLogSpec, directory: str) -> str:
     """The journal's entries in its export format, in a file of the log's name."""
     os.makedirs(directory)
     path = os.path.join(directory, journal.name)
-    environment = {**os.environ, "LC_ALL": "C"}
     with open(path, "wb") as file:
         words = command(journal.matches, journal.directory)
-        done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, check=False, env=environment)  # noqa: S603
+        done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, check=False, env=environment())  # noqa: S603
     told = done.stderr.decode("utf-8", "replace")
     if done.returncode:
         raise ReplayError(f"journal of {journal.name}: {explain(told, done.returncode)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Place, User, is_address
+from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
 from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
@@ -42,26 +42,20 @@ def top(
 
     if not is_address(where):
         raise UsageError(f"{where} is no address; one is like {DEFAULT_URL} or unix:/run/logmetrics.sock")
-    place = Place.of(where, user, password_file, ca_file, insecure=insecure)
+    server = Server.of(where, user, password_file, ca_file, insecure=insecure)
     console = Console(highlight=False)
-    status = ask(place)
+    status = ask(server)
     if once or not sys.stdout.isatty():
-        console.print(frame(status, place.shown, console, brief=False), end="")
+        console.print(frame(status, server.shown, console, brief=False), end="")
     else:
-        _show(place, status, console, interval_s)
+        _show(server, status, console, interval_s)
 
 
-def ask(place: Place) -> Status:
-    """How the one at *place* is. Raises LogmetricsError."""
-    import msgspec
-
+def ask(server: Server) -> Status:
+    """How *server* is. Raises LogmetricsError."""
     from logmetrics.serve.status.data import Status
 
-    try:
-        return msgspec.json.decode(place.get("/api/status"), type=Status)
-    except msgspec.DecodeError as error:
-        what = f"answers something else than this version knows ({error})"
-        raise LogmetricsError(f"{place.shown} {what}; is it a logmetrics of another version?") from error
+    return server.get_as(Status, "/api/status")
 
 
 def frame(status: Status, where: str, console: Console, *, brief: bool, trouble: str = "") -> Group:
@@ -104,16 +98,16 @@ def _short(section: Section) -> Section:
     return replace(section, blocks=tuple(blocks))
 
 
-def _show(place: Place, status: Status, console: Console, interval_s: float) -> None:
+def _show(server: Server, status: Status, console: Console, interval_s: float) -> None:
     from rich.live import Live
 
-    shown = frame(status, place.shown, console, brief=True)
+    shown = frame(status, server.shown, console, brief=True)
     with suppress(KeyboardInterrupt), Live(shown, console=console, screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(interval_s)
             trouble = ""
             try:
-                status = ask(place)
+                status = ask(server)
             except LogmetricsError as error:
                 trouble = str(error)
-            live.update(frame(status, place.shown, console, brief=True, trouble=trouble), refresh=True)
+            live.update(frame(status, server.shown, console, brief=True, trouble=trouble), refresh=True)

@@ -11,7 +11,7 @@ from logmetrics.config.specs import Config, MetricSpec
 # So many names are told of each kind of change.
 NAMES_TOLD_MAX = 12
 # Only a start reads these.
-_AT_START_ONLY = ("listen", "web_config", "state_dir", "instance", "advertise", "sd_file", "textfile")
+AT_START_ONLY = ("listen", "web_config", "state_dir", "instance", "advertise", "sd_file", "textfile")
 # A metric whose values go on has these as they were.
 _MEANING = ("type", "labels", "buckets")
 _TOLD_BY_NAME = ("sources", "rule_set", "packs")
@@ -19,7 +19,7 @@ _TOLD_BY_NAME = ("sources", "rule_set", "packs")
 
 def in_force(before: Config, after: Config) -> Config:
     """*after*, with what only a start can change as it is in *before*."""
-    return replace(after, **{name: getattr(before, name) for name in _AT_START_ONLY})
+    return replace(after, **{name: getattr(before, name) for name in AT_START_ONLY})
 
 
 def changes(before: Config, after: Config) -> list[str]:
@@ -38,7 +38,7 @@ def changes(before: Config, after: Config) -> list[str]:
         _settings(before, after),
         *(
             f"{name}: {_text(getattr(before, name))} until a restart, then {_text(getattr(after, name))}"
-            for name in _AT_START_ONLY
+            for name in AT_START_ONLY
             if getattr(before, name) != getattr(after, name)
         ),
     ]
@@ -93,7 +93,7 @@ def _settings(before: Config, after: Config) -> str:
     pairs = [
         (field.name, getattr(before, field.name), getattr(after, field.name))
         for field in fields(Config)
-        if field.name not in (*_TOLD_BY_NAME, *_AT_START_ONLY, "limits")
+        if field.name not in (*_TOLD_BY_NAME, *AT_START_ONLY, "limits")
     ]
     pairs += [
         (f"limits.{field.name}", getattr(before.limits, field.name), getattr(after.limits, field.name))

@@ -10,6 +10,7 @@ from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warni
 from logmetrics.doctor.permissions import READ, obstacles
 from logmetrics.doctor.setup import CONFIG, Setup
 from logmetrics.errors import ConfigError
+from logmetrics.present.amounts import number_of
 
 
 def configuration(setup: Setup) -> list[Finding]:
@@ -48,8 +49,8 @@ def _of_file(setup: Setup) -> list[Finding]:
             to_do = "write one: examples/config.yaml is a whole one with comments"
         return [note(f"config: {file} ({setup.config_why})"), *_problems(mistakes, to_do)]
     config = setup.config
-    rules = len(config.rule_set.rules)
-    counts = f"{_number(len(config.sources), 'source')}, {_number(rules, 'rule')}, {len(config.packs)} packs"
+    parts = {"source": config.sources, "rule": config.rule_set.rules, "pack": config.packs}
+    counts = ", ".join(number_of(noun, len(part)) for noun, part in parts.items())
     found = [ok(f"config: {file} ({setup.config_why}): {counts}")]
     if setup.names_logs:
         found.append(note("the logs of the command line stand for the sources of the config"))
@@ -111,7 +112,3 @@ def _unreadable(setup: Setup, file: str) -> list[Finding]:
     what = f"{reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
     bit = "x" if place.is_directory else "r"
     return [problem(what, f"chgrp {reader.name} {place.path} && chmod g+{bit} {place.path}")]
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warni
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.permissions import READ, SEARCH, Look, groups_that_may, obstacles, permissions_of
 from logmetrics.doctor.setup import Setup
+from logmetrics.sources.journalctl import command, explain, may_not_read
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import JournalLogSpec, SourceSpec
@@ -82,11 +83,9 @@ def _access(machine: Machine, setup: Setup, directory: str, look: Look, *, wante
 
 
 def _entries(machine: Machine, wanted: JournalLogSpec) -> Finding:
-    where = ["--directory", wanted.directory] if wanted.directory else []
-    answer = machine.run(["journalctl", "--no-pager", "-q", "-n", "1", "-o", "cat", *where, *wanted.matches])
-    if answer.code and not answer.out:
-        why = answer.err.splitlines()[0] if answer.err else f"journalctl ended with {answer.code}"
-        return unseen(f"the journal of {wanted.name}", why)
+    answer = machine.run(command(wanted.matches, wanted.directory, newest=True))
+    if not answer.out and (answer.code or may_not_read(answer.err)):
+        return unseen(f"the journal of {wanted.name}", explain(answer.err, answer.code))
     if not answer.out.strip():
         to_do = f"is the name right, and did it ever run? journalctl {' '.join(wanted.matches)}"
         return warning(f"the journal has no entries of {wanted.name}", to_do)

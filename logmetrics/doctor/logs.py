@@ -22,7 +22,7 @@ from logmetrics.doctor.permissions import (
 )
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.units import Unit
-from logmetrics.present.amounts import seconds, size
+from logmetrics.present.amounts import number_of, seconds, size
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import SourceSpec
@@ -73,7 +73,7 @@ def _matches(machine: Machine, setup: Setup, source: SourceSpec) -> list[Finding
     newest = max(mine, key=lambda file: file.signature[1])
     age_s = machine.now_s() - newest.signature[1] / 1e9
     generations = sum(file.role == "generation" for file in files.files.values())
-    what = f"source {source.name}: {_files(len(mine))}, {size(sum(file.signature[0] for file in mine))}"
+    what = f"source {source.name}: {number_of('file', len(mine))}, {size(sum(file.signature[0] for file in mine))}"
     what += f" and {generations:,} rotated" if generations else ""
     when = f"written {seconds(age_s)} ago" if age_s >= 1 else "written just now"
     what += f"; newest {newest.path}, {when}"
@@ -227,7 +227,3 @@ def hidden_by(unit: Unit, paths: Sequence[str]) -> list[Finding]:
                 what = f"{path} is hidden from {unit.name} by {key}={unit.last(key)}"
                 found.append(problem(what, f"systemctl edit {unit.name}: [Service] {instead}; then restart it"))
     return found
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"

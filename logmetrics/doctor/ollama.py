@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 from logmetrics.doctor.findings import Finding, note, ok
 from logmetrics.doctor.journal import wanted_by
-from logmetrics.doctor.loopback import get, place_of
+from logmetrics.doctor.loopback import get
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.units import Unit, find_unit
+from logmetrics.serve.client import endpoint_at
 
 UNIT = "ollama.service"
 # Docker's json-file logs: below this is a directory for each container.
@@ -112,8 +113,8 @@ def is_named(path: str, named: Iterable[str]) -> bool:
 
 
 def _version(machine: Machine) -> str | None:
-    place, prefix = place_of(machine.ollama)
-    reply = get(place, f"{prefix}/api/version")
+    endpoint, prefix = endpoint_at(machine.ollama)
+    reply = get(endpoint, f"{prefix}/api/version")
     try:
         told = json.loads(reply.body) if reply.status == 200 else None
     except ValueError:

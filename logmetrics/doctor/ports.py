@@ -10,14 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from logmetrics.doctor.findings import Finding, note, ok, problem, unseen
-from logmetrics.doctor.loopback import Place, Reply, get
+from logmetrics.doctor.loopback import Reply, get
 from logmetrics.doctor.machine import Account, Machine
 from logmetrics.doctor.permissions import SEARCH, WRITE, obstacles
 from logmetrics.doctor.setup import Setup
 from logmetrics.doctor.units import find_unit
 from logmetrics.errors import LogmetricsError
-from logmetrics.serve.addresses import explain, is_local, resolve, shown
-from logmetrics.serve.holder import holder_of
+from logmetrics.serve.addresses import beside, explain, is_local, resolve, shown
+from logmetrics.serve.client import Endpoint
+from logmetrics.serve.holder import Holder, holder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Listener:
     """Who answers at one of the addresses: ``health`` is what /healthz said, ``holder`` who it seems to be."""
 
     address: str
-    place: Place
+    endpoint: Endpoint
     health: Reply
-    holder: str
+    holder: Holder | None
     # systemd listens there, and starts logmetrics when somebody connects; so nobody was asked.
     is_activated: bool = False
 
@@ -35,9 +36,14 @@ class Listener:
     def is_logmetrics(self) -> bool:
         """A command can be hidden, and others have a /healthz, too; one of the two must tell."""
         if self.wants_certificate:
-            return "logmetrics" in self.holder
+            return self.is_held_by_logmetrics
         by_answer = self.health.status == 200 and self.health.body.startswith(b"ok")
-        return by_answer and ("logmetrics" in self.holder or _has_our_page(self.place))
+        return by_answer and (self.is_held_by_logmetrics or _has_our_page(self.endpoint))
+
+    @property
+    def is_held_by_logmetrics(self) -> bool:
+        """Whether the holder is known, and is one."""
+        return self.holder is not None and self.holder.is_logmetrics
 
     @property
     def wants_certificate(self) -> bool:
@@ -46,41 +52,41 @@ class Listener:
         return "certificate required" in error or "handshake failure" in error
 
 
-def _has_our_page(place: Place) -> bool:
-    page = get(place, "/")
+def _has_our_page(endpoint: Endpoint) -> bool:
+    page = get(endpoint, "/")
     return page.status == 401 or b"logmetrics" in page.body
 
 
 def listener_at(machine: Machine, unit_name: str, address: str) -> Listener | None:
     """Who listens at *address*, as far as it can be told; None when nobody does. Raises LogmetricsError."""
     family, where = resolve(address)
-    holder = (holder_of(family, where) or "").replace("another logmetrics", "logmetrics")
+    holder = holder_of(family, where)
     if family == socket.AF_UNIX:
-        place = Place(socket_file=str(where))
+        endpoint = Endpoint(socket_file=str(where))
     else:
         host, port = where[:2]
-        place = Place({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104
-    if "logmetrics" not in holder and holder and find_unit(machine, _socket_of(unit_name)) is not None:
-        return Listener(address, place, Reply(), holder, is_activated=True)
-    health = get(place, "/healthz") if place.socket_file or (place.port and _accepts(place)) else None
-    if health is None or not (health.status or holder or not place.socket_file):
+        endpoint = Endpoint({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104
+    if holder and not holder.is_logmetrics and find_unit(machine, _socket_of(unit_name)) is not None:
+        return Listener(address, endpoint, Reply(), holder, is_activated=True)
+    health = get(endpoint, "/healthz") if endpoint.socket_file or (endpoint.port and _accepts(endpoint)) else None
+    if health is None or not (health.status or holder or not endpoint.socket_file):
         return None
-    if health.status in (0, 400) and not place.socket_file:  # TLS?
-        safe = replace(place, is_tls=True)
+    if health.status in (0, 400) and not endpoint.socket_file:  # TLS?
+        safe = replace(endpoint, is_tls=True)
         encrypted = get(safe, "/healthz")
         found = Listener(address, safe, encrypted, holder)
         if encrypted.status or found.wants_certificate:
             return found
-    return Listener(address, place, health, holder)
+    return Listener(address, endpoint, health, holder)
 
 
 def _socket_of(unit_name: str) -> str:
     return unit_name.removesuffix(".service") + ".socket"
 
 
-def _accepts(place: Place) -> bool:
+def _accepts(endpoint: Endpoint) -> bool:
     with suppress(OSError):
-        socket.create_connection((place.host, place.port), timeout=1.0).close()
+        socket.create_connection((endpoint.host, endpoint.port), timeout=1.0).close()
         return True
     return False
 
@@ -113,7 +119,7 @@ def _at(machine: Machine, setup: Setup, address: str) -> Finding:
 
 
 def _of_listener(setup: Setup, listener: Listener) -> Finding:
-    holder, address, health = listener.holder, listener.address, listener.health
+    holder, address, health = str(listener.holder or ""), listener.address, listener.health
     if listener.is_activated:
         return ok(f"{address}: systemd listens there for {_socket_of(setup.asked.unit)} ({holder})")
     if listener.wants_certificate and listener.is_logmetrics:
@@ -121,18 +127,11 @@ def _of_listener(setup: Setup, listener: Listener) -> Finding:
     if listener.is_logmetrics:
         said = health.body.decode("utf-8", "replace").strip()
         return ok(f"{address}: logmetrics answers there: {', '.join(filter(None, (said, holder)))}")
-    if "logmetrics" in holder:
+    if listener.is_held_by_logmetrics:
         why = health.error or f"status {health.status}"
         return problem(f"{address}: logmetrics listens there and is not well: {why}, {holder}", "see its log")
-    return problem(f"{address} is in use by {holder or 'another program; root can see which'}", _elsewhere(listener))
-
-
-def _elsewhere(listener: Listener) -> str:
-    address = listener.address
-    if listener.place.socket_file:
-        return f"stop it, or listen elsewhere: --listen {address}.2, or listen of the config"
-    host, _, port = address.rpartition(":")
-    return f"stop it, or listen elsewhere: --listen {host}:{(int(port) + 1) % 65_536}, or listen of the config"
+    to_do = f"stop it, or listen elsewhere: --listen {beside(address)}, or listen of the config"
+    return problem(f"{address} is in use by {holder or 'another program; root can see which'}", to_do)
 
 
 def _free(machine: Machine, reader: Account, address: str) -> Finding:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from logmetrics.doctor.findings import Finding, note, ok, problem, unseen, warning
-from logmetrics.doctor.loopback import Place, Reply, get, place_of
+from logmetrics.doctor.loopback import Reply, get
 from logmetrics.doctor.machine import Machine
 from logmetrics.doctor.ports import listener_at
 from logmetrics.doctor.setup import Setup
 from logmetrics.errors import LogmetricsError
 from logmetrics.present.amounts import seconds, size
+from logmetrics.serve.client import Endpoint, endpoint_at, endpoint_of
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -35,7 +36,7 @@ _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""}  # noqa: S104
 
 def scraping(machine: Machine, setup: Setup) -> list[Finding]:
     """A scrape of each address, and whether Prometheus has it among its targets."""
-    places: list[Place] = []
+    endpoints: list[Endpoint] = []
     found: list[Finding] = []
     for address in setup.listen:
         try:
@@ -44,29 +45,29 @@ def scraping(machine: Machine, setup: Setup) -> list[Finding]:
             continue  # told where ports are
         if listener is None or not listener.is_logmetrics:
             continue
-        places.append(listener.place)
+        endpoints.append(listener.endpoint)
         if listener.wants_certificate:
-            found.append(note(f"{listener.place.url} wants a client's certificate, so it was not scraped"))
+            found.append(note(f"{listener.endpoint.url} wants a client's certificate, so it was not scraped"))
             continue
-        found.append(scrape(listener.place))
-    if not places:
+        found.append(scrape(listener.endpoint))
+    if not endpoints:
         found.append(note("no logmetrics answers, so a scrape could not be tried", "start it, and ask again"))
-    targets = places or [place for address in setup.listen if (place := _would_be(address)) is not None]
-    return [*found, *_prometheus(setup.asked.prometheus, targets, running=bool(places))]
+    targets = endpoints or [endpoint for address in setup.listen if (endpoint := _would_be(address)) is not None]
+    return [*found, *_prometheus(setup.asked.prometheus, targets, running=bool(endpoints))]
 
 
-def _would_be(address: str) -> Place | None:
+def _would_be(address: str) -> Endpoint | None:
     host, _, port = address.rpartition(":")
     if address.startswith("unix:") or not port.isdigit() or port == "0":
         return None
     host = host.strip("[]")
-    return Place("127.0.0.1" if host in _LOCAL else host, int(port))
+    return Endpoint("127.0.0.1" if host in _LOCAL else host, int(port))
 
 
-def scrape(place: Place) -> Finding:
+def scrape(endpoint: Endpoint) -> Finding:
     """One scrape as Prometheus makes it."""
-    url = f"{place.url}/metrics"
-    reply = get(place, "/metrics", HEADERS, SCRAPE_S_MAX)
+    url = f"{endpoint.url}/metrics"
+    reply = get(endpoint, "/metrics", HEADERS, SCRAPE_S_MAX)
     if reply.error:
         return problem(f"{url}: no answer: {reply.error}", "see the log of logmetrics")
     if reply.status == 503:
@@ -100,10 +101,10 @@ def count_samples(body: bytes, reply: Reply) -> int:
     return sum(len(family.samples) for family in families(body.decode("utf-8")))
 
 
-def _prometheus(url: str, places: Iterable[Place], *, running: bool) -> list[Finding]:
-    where, prefix = place_of(url)
+def _prometheus(url: str, endpoints: Iterable[Endpoint], *, running: bool) -> list[Finding]:
+    where, prefix = endpoint_at(url)
     reply = get(where, f"{prefix}/api/v1/targets?state=active")
-    tcp = [place for place in places if not place.socket_file]
+    tcp = [endpoint for endpoint in endpoints if not endpoint.socket_file]
     if not tcp:
         return [
             note("Prometheus scrapes no Unix sockets", "add an address of TCP with --listen, or a proxy in front of it")
@@ -121,11 +122,11 @@ def _prometheus(url: str, places: Iterable[Place], *, running: bool) -> list[Fin
             )
         ]
     found = []
-    for place in tcp:
-        mine = [target for target in active if isinstance(target, dict) and is_target(target, place)]
+    for endpoint in tcp:
+        mine = [target for target in active if isinstance(target, dict) and is_target(target, endpoint)]
         if not mine:
-            what = f"Prometheus at {where.url}{prefix} does not scrape {place.url}"
-            found.append(warning(what, f"add to its config and reload it: {config_for(place)}"))
+            what = f"Prometheus at {where.url}{prefix} does not scrape {endpoint.url}"
+            found.append(warning(what, f"add to its config and reload it: {config_for(endpoint)}"))
         found += [_of_target(target, running=running) for target in mine]
     return found
 
@@ -158,15 +159,13 @@ def _hint(error: str) -> str:
     return next((hint for sign, hint in hints.items() if sign in error), "see the log of logmetrics and of Prometheus")
 
 
-def is_target(target: dict[str, Any], place: Place) -> bool:
-    """Whether a target of Prometheus is the server at *place* of this machine."""
+def is_target(target: dict[str, Any], endpoint: Endpoint) -> bool:
+    """Whether a target of Prometheus is the server at *endpoint* of this machine."""
     try:
-        parts = urlsplit(str(target.get("scrapeUrl", "")))
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        its = endpoint_of(urlsplit(str(target.get("scrapeUrl", ""))))
     except ValueError:
         return False
-    host = (parts.hostname or "").lower()
-    return port == place.port and (host == place.host or _is_this_machine(host))
+    return its.port == endpoint.port and (its.host == endpoint.host or _is_this_machine(its.host))
 
 
 def _is_this_machine(host: str) -> bool:
@@ -183,11 +182,12 @@ def _is_this_machine(host: str) -> bool:
     return True
 
 
-def config_for(place: Place) -> str:
-    """A scrape config for *place*, as one line of YAML."""
-    host = f"[{place.host}]" if ":" in place.host else place.host
-    scheme = ", scheme: https, tls_config: {ca_file: CERT}" if place.is_tls else ""
-    return f'scrape_configs: [{{job_name: logmetrics{scheme}, static_configs: [{{targets: ["{host}:{place.port}"]}}]}}]'
+def config_for(endpoint: Endpoint) -> str:
+    """A scrape config for *endpoint*, as one line of YAML."""
+    scheme = ", scheme: https, tls_config: {ca_file: CERT}" if endpoint.is_tls else ""
+    return (
+        f'scrape_configs: [{{job_name: logmetrics{scheme}, static_configs: [{{targets: ["{endpoint.authority}"]}}]}}]'
+    )
 
 
 def _clock(told: object) -> str:

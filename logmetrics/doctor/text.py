@@ -11,7 +11,7 @@ from rich.text import Text
 
 from logmetrics.doctor.findings import Finding, Mark
 from logmetrics.doctor.findings import Group as Topic
-from logmetrics.present.amounts import harmless
+from logmetrics.present.amounts import harmless, number_of
 
 _SIGNS: dict[Mark, tuple[str, str, str]] = {
     "ok": ("✓", "ok", "green"),
@@ -42,7 +42,7 @@ def write_group(group: Topic, console: Console) -> None:
 def write_summary(groups: Sequence[Topic], console: Console) -> None:
     """Print how it is on the whole."""
     counts = Counter(finding.mark for group in groups for finding in group.findings)
-    parts = [_number(counts[mark], mark) for mark in ("problem", "warning", "note") if counts[mark]]
+    parts = [number_of(mark, counts[mark]) for mark in ("problem", "warning", "note") if counts[mark]]
     if counts["problem"]:
         verdict, style = "Something stands in the way: ", _SIGNS["problem"][2]
     else:
@@ -78,7 +78,3 @@ def _can_write(encoding: str) -> bool:
     except (UnicodeError, LookupError):
         return False
     return True
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

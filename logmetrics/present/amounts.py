@@ -18,6 +18,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
+def number_of(noun: str, number: int) -> str:
+    """So many things: 1 file, 1,234 files."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def short(value: float) -> str:
     """A large number in three digits: 12.3 k."""
     if value < 10_000:

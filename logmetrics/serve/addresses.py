@@ -71,14 +71,21 @@ def remove_stale(path: str) -> None:
             os.unlink(path)
 
 
+def beside(address: str) -> str:
+    """An address to try when *address* is taken."""
+    host, _, port = address.rpartition(":")
+    return f"{address}.2" if address.startswith("unix:") else f"{host}:{(int(port) + 1) % 65_536}"
+
+
 def explain(address: str, family: int, error: OSError) -> LogmetricsError:
     """What stands in the way of listening on *address*, and the way out, in one line."""
     host, _, port = address.rpartition(":")
     unix = family == socket.AF_UNIX
     if error.errno == errno.EADDRINUSE:
-        elsewhere = f"{address}.2" if unix else f"{host}:{(int(port) + 1) % 65_536} (port 0 takes a free one)"
-        holder = holder_of(family, resolve(address)[1]) or "another program"
-        why = f"is in use by {holder}; stop it, or listen elsewhere with --listen {elsewhere}"
+        free = "" if unix else " (port 0 takes a free one)"
+        holder = holder_of(family, resolve(address)[1])
+        who = "another program" if holder is None else f"another {holder}" if holder.program == "logmetrics" else holder
+        why = f"is in use by {who}; stop it, or listen elsewhere with --listen {beside(address)}{free}"
     elif error.errno == errno.EACCES and not unix and int(port) < 1024:
         why = f"needs root or CAP_NET_BIND_SERVICE, as do all ports below 1024; try --listen {host}:8001"
     elif error.errno == errno.EADDRNOTAVAIL:

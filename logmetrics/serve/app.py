@@ -12,7 +12,7 @@ from logmetrics.serve.exposition import pieces
 from logmetrics.serve.negotiation import negotiate
 from logmetrics.serve.process import ProcessMetrics
 from logmetrics.serve.request import Request, Response
-from logmetrics.serve.scrapers import RESTART_GRACE_S, Scrapers, is_prometheus
+from logmetrics.serve.scrapers import Scrapers, first_seen, is_prometheus
 from logmetrics.serve.status.data import Status
 from logmetrics.serve.targets import Targets
 from logmetrics.store.report import FamilyReport
@@ -27,8 +27,6 @@ PAUSE_S = 20e-6
 PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
 _NOT_FOUND = b"not found; there are /metrics, /healthz, /readyz, /sd, /api/status, /api/cardinality and /\n"
-
-
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
 
@@ -142,7 +140,7 @@ class MetricsApp:
         view = self.metrics.view()
         zero_after: int | None = None
         if self.first_zero and is_prometheus(request):
-            first = 0 if self.metrics.resumed_ago_s < RESTART_GRACE_S else view.generation
+            first = first_seen(view.generation, self.metrics.resumed_ago_s)
             seen = self._scrapers.zero_after(request, view.generation, first=first)
             zero_after = seen if seen < view.newest else None
         if zero_after is not None:

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,32 @@ _LISTENS = "0A"
 _UNIX_LISTENS = 0x10000
 
 
-def holder_of(family: int, where: Any) -> str | None:
-    """``prometheus (pid 812)``, ``a program of user prometheus``, or None when nobody is found."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process; of one that may not be looked at only its user is known."""
+
+    program: str = ""
+    pid: int = 0
+    user: str = ""
+
+    @property
+    def is_logmetrics(self) -> bool:
+        """As far as can be told: the user of that name runs nothing else."""
+        return "logmetrics" in (self.program, self.user)
+
+    def __str__(self) -> str:
+        return f"{self.program} (pid {self.pid})" if self.pid else f"a program of user {self.user}"
+
+
+def holder_of(family: int, where: Any) -> Holder | None:
+    """Who listens there; None when nobody is found."""
     with suppress(OSError, ValueError, IndexError):
         sockets = dict(_unix(where) if family == socket.AF_UNIX else _tcp(where))
         for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()):
             if _holds(pid, sockets):
-                return f"{_program(pid)} (pid {pid})"
+                return Holder(_program(pid), pid)
         for user in filter(None, sockets.values()):
-            return f"a program of user {user}"
+            return Holder(user=user)
     return None
 
 
@@ -79,5 +97,5 @@ def _program(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     # Started by its name, or as `python -m logmetrics`.
     if any(os.path.basename(word) == "logmetrics" for word in words[:4]):
-        return "another logmetrics"
+        return "logmetrics"
     return Path(f"/proc/{pid}/comm").read_text().strip()

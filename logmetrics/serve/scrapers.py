@@ -22,6 +22,11 @@ def is_prometheus(request: Request) -> bool:
     return request.headers.get("user-agent", "").startswith("Prometheus/")
 
 
+def first_seen(generation: int, resumed_ago_s: float) -> int:
+    """The commit that who is not known here is taken to have seen: soon after a restart none of this run, else all."""
+    return 0 if resumed_ago_s < RESTART_GRACE_S else generation
+
+
 class Scrapers:
     """The commit that each scraper saw last. Not thread safe.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from contextlib import closing
 
 from logmetrics.engine import Engine
+from logmetrics.present.amounts import number_of
 
 # `systemctl status` is told this often at the most, and only what changed; a quiet engine looks whether something did.
 STATUS_INTERVAL_S = 2.0
@@ -131,14 +132,10 @@ class StatusLine:
         lines, now_s = self._before = self._lines_and_time()
         # Lines of a source that a reload ended are not in the sum any more.
         rate = max(lines - lines_before, 0) / max(now_s - s_before, 1e-3)
-        doing = f"{_count(len(engine.files.known.tails), 'file')}, {rate:,.0f} lines/s, {engine.store.size:,} series"
+        doing = f"{number_of('file', len(engine.files.known.tails))}, {rate:,.0f} lines/s, {engine.store.size:,} series"
         if engine.commit_problem is not None:
             return f"{doing}; cannot save: {engine.commit_problem}"
         return f"{doing}; ready" if engine.caught_up else f"{doing}; {engine.progress.words}"
 
     def _lines_and_time(self) -> tuple[int, float]:
         return sum(reader.lines for reader in self._engine.readers), self._engine.monotonic()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -16,7 +16,7 @@ from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError
 from logmetrics.serve.app import PAUSE_S
 from logmetrics.serve.exposition import pieces
-from logmetrics.serve.scrapers import RESTART_GRACE_S
+from logmetrics.serve.scrapers import first_seen
 from logmetrics.serve.targets import INSTANCE_LABEL
 from logmetrics.service.output_file import OutputFile
 from logmetrics.store.spelling import escape
@@ -113,7 +113,7 @@ class Textfile:
         view = self._engine.view()
         zero_after = self._shown
         if zero_after is None:
-            zero_after = 0 if self._engine.resumed_ago_s < RESTART_GRACE_S else view.generation
+            zero_after = first_seen(view.generation, self._engine.resumed_ago_s)
         self._shown = view.generation
         parts = []
         shown_as_zero = zero_after if self._engine.config.first_zero else None

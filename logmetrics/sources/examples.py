@@ -15,12 +15,12 @@ from typing import Any, Literal
 import orjson
 
 from logmetrics.formats.prefix import bare
+from logmetrics.present.amounts import EXCERPT_CHARACTERS
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
 from logmetrics.sources.reader import SourceReader
 from logmetrics.store.site import Site
 
-EXCERPT_CHARACTERS = 120
 # Records are looked at for a hundredth of a core at the most: so often, over all sources, and so many each time. Looks
 # that were not needed are saved up, for many logs may be met at once.
 LOOK_INTERVAL_S = 2.0

@@ -57,11 +57,16 @@ def command(
     return [*made, "--", *matches]
 
 
+def environment() -> dict[str, str]:
+    """What journalctl runs with, so that its words can be understood."""
+    return {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
+
+
 def field_values(field: str, directory: str | None) -> list[str]:
     """All values that entries have of *field*, such as the units that ever wrote. None when it cannot be read."""
     where = [] if directory is None else [f"--directory={directory}"]
     words = ["journalctl", *where, f"--field={field}"]
-    done = subprocess.run(words, capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run(words, capture_output=True, check=False, env=environment())  # noqa: S603
     return sorted(done.stdout.decode("utf-8", "replace").splitlines())
 
 
@@ -109,7 +114,7 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
+            env=environment(),
             start_new_session=True,
         )
         assert self._process.stdout is not None

@@ -23,8 +23,7 @@ FATES: tuple[tuple[str, str, Tone], ...] = (
 def headline(report: Report) -> list[str]:
     """What was read, in a few sentences."""
     total = in_sum(report.sources)
-    files = "1 file" if total.files == 1 else f"{amounts.count(total.files)} files"
-    lines = "1 line" if total.lines == 1 else f"{amounts.count(total.lines)} lines"
+    files, lines = amounts.number_of("file", total.files), amounts.number_of("line", total.lines)
     read = f"{files}, {amounts.size(total.bytes)}, {lines}"
     if report.elapsed_s > 0 and total.lines:
         speed = amounts.size(total.bytes / report.elapsed_s)
