@@ -168,11 +168,8 @@ class Engine:
             more = self._pass(scrape_waits=bool(requests))
             if not more:
                 self._expire()
-                if not self.caught_up and self.streams.caught_up:
+                if self.streams.caught_up and (self.store.takes_in or not self.caught_up):
                     self._became_caught_up()
-                elif self.store.takes_in:
-                    self.commit()
-                    self.store.takes_in = False
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
@@ -188,7 +185,8 @@ class Engine:
     def change(self, config: Config, store: Store, readers: list[SourceReader]) -> None:
         """Go by *config* from now on, with *store* and *readers*, which have taken over what means the same."""
         roots = {absolute(path) for spec in config.sources for path in spec.paths}
-        store.takes_in = not roots <= self.files.known.roots
+        meets_new = not (roots <= self.files.known.roots and self.streams.know(readers))
+        store.takes_in = meets_new or self.store.takes_in
         self.config, self.store, self.readers = config, store, readers
         of_files = _of_files(readers)
         found = {reader.spec.name: self._found(reader) for reader in of_files}
@@ -259,7 +257,11 @@ class Engine:
             self.state.write({name: rows for name, rows in batch.items() if rows})
 
     def _became_caught_up(self) -> None:
+        """What was there at the start is read, or later, what was there when a reload brought new logs."""
         self.commit()
+        self.store.takes_in = False
+        if self.caught_up:
+            return
         self.caught_up = True
         if self._resumes:
             self._resumed_s = self.monotonic()

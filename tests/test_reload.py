@@ -274,6 +274,7 @@ def test_series_of_a_source_that_was_there_are_no_news(any_world: World) -> None
     (other / "b.log").write_text('{"n": "old"}\n')
     any_world.poll()
     reload(any_world, TASKS, test=any_world.directory, new=other)
+    reload(any_world, TASKS, test=any_world.directory, new=other)  # before any of it is read
     any_world.poll()
     any_world.engine.store.takes_in = False  # as the loop does when everything is read
     any_world.write("a.log", "live")

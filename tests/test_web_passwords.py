@@ -74,7 +74,7 @@ def ask(
         "Basic " + base64.b64encode(b"prom").decode(),
         "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
         basic() + ", " + basic(),
-        basic(user="prom", password=hash_of()),
+        pytest.param(basic(user="prom", password=hash_of()), id="the hash"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

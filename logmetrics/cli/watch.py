@@ -66,6 +66,8 @@ def watch(
         web = web_config or config.web_config
         config = replace(config, listen=tuple(listen or config.listen), web_config=web, watchdog=watched)
         config = outputs.applied_to(config, paths, config_file)
+        if state_dir or no_state:
+            config = replace(config, state_dir=state_dir)
         # Sockets that systemd listens at are in place of the config's addresses, and beside those of the command line.
         return replace(config, listen=()) if opened and not listen else config
 
@@ -129,12 +131,12 @@ def _serve(
 ) -> None:
     from logmetrics.serve.addresses import resolve
     from logmetrics.serve.web import Web
-    from logmetrics.service.run import Service
+    from logmetrics.service.run import Service, reloads_wait
 
     for address in config.listen:  # a mistake is told before the state is looked at
         resolve(address)
     web = Web(config.web_config, say) if config.web_config is not None else None
-    with _state(directory, reset=reset) as state, progress_line() as progress:
+    with reloads_wait(), _state(directory, reset=reset) as state, progress_line() as progress:
         service = Service(
             config,
             state,

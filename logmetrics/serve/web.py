@@ -48,6 +48,8 @@ class Web:
         """Raises ConfigError. *say* gets warnings, and what became of files that changed."""
         self.file = file
         self._say = say
+        # Called when ``look`` has put something else in force, by whatever thread.
+        self.on_change: Callable[[], None] = lambda: None
         self._passwords = Passwords()
         self._reading = threading.Lock()
         self._look_at_s = 0.0
@@ -121,6 +123,7 @@ class Web:
                         self._say(f"{problem}; what was there before stays in force")
             else:
                 self._say(f"{self.file}: what changed is in force")
+                self.on_change()
         finally:
             self._reading.release()
 

@@ -102,10 +102,13 @@ def put_in_force(engine: Engine, config: Config) -> list[str]:
 
 
 def _remember(engine: Engine, readers: list[SourceReader]) -> None:
-    """Have the rules of *readers* know what those of *engine* know, and what earlier ones left in its state."""
+    """Have *readers* know what those of *engine* know, and their rules what earlier ones left in its state."""
     if engine.state is not None:
         rows = engine.state.rows("pairs")
     else:
         rows = [row for reader in engine.readers for row in reader.program.rows(reader.spec.name)]
+    before = {reader.spec.name: reader for reader in engine.readers}
     for reader in readers:
         reader.program.restore(reader.spec.name, rows)
+        if reader.spec.name in before:
+            reader.last_record_s = before[reader.spec.name].last_record_s

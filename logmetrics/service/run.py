@@ -6,7 +6,8 @@ import faulthandler
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
@@ -22,6 +23,18 @@ from logmetrics.service.systemd import Notify, StatusLine
 from logmetrics.sources.progress import Progress
 from logmetrics.sources.wake import DirectoryWatch
 from logmetrics.store.state import StateFile
+
+_RELOADS = (signal.SIGHUP,)
+
+
+@contextmanager
+def reloads_wait() -> Iterator[None]:
+    """A SIGHUP that comes too early, as while a large state is read, does not end the process: ``run`` gets it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _RELOADS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _RELOADS)
 
 
 class Service:
@@ -67,10 +80,14 @@ class Service:
             authenticated=lambda: web is not None and web.has_access_control,
         )
         self.web = web
+        # What was said last about who can reach this.
+        self._warned: str | None = None
         self.server = HttpServer(config.listen, self.app, on_error=self.say, web=web, opened=opened)
         self.monitor.addresses = self.server.bound
         self.app.targets = Targets(self.server.bound, config.instance or "", config.advertise, self._is_https)
         self.outputs = Outputs(self.engine, self.app, early=early, say=self.say)
+        if web is not None:
+            web.on_change = lambda: self.engine.post(self._web_changed)
 
     def run(self) -> None:
         """Returns when a signal came and what was read is committed."""
@@ -81,8 +98,7 @@ class Service:
         for address in self.server.bound:
             shown = address if address.startswith("unix:") else f"{scheme}://{address}"
             self.say(f"metrics at {shown}/metrics")
-        if warning := exposure(self.server.bound, self.web):
-            self.say(f"warning: {warning}")
+        self._warn_of_exposure()
         # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
         self.notify.ready()
         try:
@@ -95,6 +111,17 @@ class Service:
 
     def _is_https(self) -> bool:
         return self.web is not None and self.web.has_tls
+
+    def _warn_of_exposure(self) -> None:
+        warning = exposure(self.server.bound, self.web)
+        if warning is not None and warning != self._warned:
+            self.say(f"warning: {warning}")
+        self._warned = warning
+
+    def _web_changed(self) -> None:
+        """TLS or passwords may have come or gone."""
+        self._warn_of_exposure()
+        self.outputs.refresh()
 
     def _load(self) -> Config:
         """The config as its file is now; certificates and passwords are read again with it."""
@@ -109,7 +136,7 @@ class Service:
         self.monitor.attach()
         self._stop_watching()
         self._watch_directories()
-        self.outputs.refresh()
+        self._web_changed()
 
     def _watch_directories(self) -> None:
         engine = self.engine
@@ -135,3 +162,4 @@ class Service:
         signal.signal(signal.SIGINT, stop)
         # `systemctl reload` sends it.
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self.reloads.ask())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _RELOADS)

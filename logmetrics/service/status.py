@@ -72,7 +72,9 @@ class Monitor:
 
     def attach(self) -> None:
         """Have the sources that there are now show what they do not count."""
-        for reader in self.engine.readers:
+        readers, rules = self.engine.readers, self.engine.config.rule_set
+        self.examples.forget_all_but({reader.spec.name: (reader.spec, rules) for reader in readers})
+        for reader in readers:
             reader.uncounted = self.examples.look
 
     def note(self) -> None:
@@ -107,7 +109,6 @@ class Monitor:
     def _look(self) -> Status:
         engine, now_s = self.engine, self.engine.clock()
         config, readers = engine.config, engine.readers
-        self.examples.forget_all_but({reader.spec.name: None for reader in readers})
         tails: dict[SourceReader, list[Tail]] = {reader: [] for reader in readers}
         for tail in engine.files.known.tails.values():
             tails.setdefault(tail.reader, []).append(tail)

@@ -59,6 +59,7 @@ class Examples:
         self._monotonic = monotonic
         self._make = make
         self._judges: dict[str, tuple[Program, Program]] = {}
+        self._judged_by: dict[str, object] = {}
         self._looks = float(LOOKS_SAVED_MAX)
         self._looked_s = float("-inf")
         self._by_source: dict[tuple[str, Kind], OrderedDict[str, Found]] = {}
@@ -83,10 +84,15 @@ class Examples:
         known[1].begin_anew()
 
     def forget_all_but(self, sources: Mapping[str, object]) -> None:
-        """Sources that are not among *sources* are gone."""
-        for key in [key for key in self._by_source if key[0] not in sources]:
-            del self._by_source[key]
-            self._judges.pop(key[0], None)
+        """Sources that are not among *sources* are gone, and so is what was found in those that are others by now.
+
+        *sources* tells what each is judged by; other rules may count what was found.
+        """
+        before, self._judged_by = self._judged_by, dict(sources)
+        for key in list(self._by_source):
+            if key[0] not in sources or sources[key[0]] != before.get(key[0]):
+                del self._by_source[key]
+                self._judges.pop(key[0], None)
 
     def found(self) -> list[tuple[str, Kind, str, Found]]:
         """Source, kind and shape of each; what cannot be parsed first, then by time."""

@@ -97,7 +97,6 @@ class Files:
                     tail.resume()
         for name in before.keys() & self.readers.keys():
             self.readers[name].problems, self.readers[name].troubles = before[name].problems, before[name].troubles
-            self.readers[name].last_record_s = before[name].last_record_s
         self.known.passed_over.clear()
 
     def _by_file(self, discoveries: Mapping[str, Discovery]) -> _Found:

@@ -63,6 +63,8 @@ class StdinStream:
         if not self.ended:
             self.reader.files -= 1
             reader.files += 1
+        if self.problem:
+            reader.troubles[self.name] = self.problem
         self.reader = reader
 
     def turn(self, clock_s: float, now_s: float) -> bool:

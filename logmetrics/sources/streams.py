@@ -65,6 +65,10 @@ class Streams:
             position = self._positions[spec.key] = JournalPosition(spec.key, reader.spec.name)
         return JournalStream(spec, reader, position, self._say, is_new=is_new)
 
+    def know(self, readers: Iterable[SourceReader]) -> bool:
+        """Whether all journals of *readers* were read before, be it by other readers."""
+        return all(journal.key in self._positions for reader in readers for journal in reader.spec.journals)
+
     def follow_nothing(self) -> None:
         """Read what is there, or comes until an end, and no more: before the first turn."""
         for stream in self:
