@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import TypeVar
 
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
 from logmetrics.rules.compile import compiled
-from logmetrics.sources.account import recognised, tell
+from logmetrics.sources.account import Recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, absolute, discover
 from logmetrics.sources.files import Files, raise_open_files_limit
@@ -27,6 +27,8 @@ from logmetrics.store.report import FamilyReport, refusals, report
 from logmetrics.store.self_metrics import OVERFLOWS, CommitTally, SelfMetrics
 from logmetrics.store.state import Batch, CommitError, StateFile
 from logmetrics.store.store import Store, View
+
+T = TypeVar("T")
 
 # Collected values are folded into their sums after so many bytes of logs, which bounds their memory.
 FOLD_BYTES = 2 * 1024 * 1024
@@ -78,6 +80,7 @@ class Engine:
         self._catching_up = CatchingUp(monotonic, say, show_progress)
         self.files = Files(_of_files(self.readers), say, self, _open_max(config))
         self.streams = Streams(say)
+        self._recognised = Recognised(self.files.known, self.streams, say, monotonic)
         self._inbox = Inbox(self.waker.wake)
         self.pace = Pace(config.poll_interval_s)
         # Bytes of logs whose values were not folded since.
@@ -111,7 +114,7 @@ class Engine:
             return False
         return True
 
-    def ask(self, work: Callable[[], Any], timeout_s: float) -> Any:
+    def ask(self, work: Callable[[], T], timeout_s: float) -> T:
         """What *work* gives, done by the engine's thread right after a commit. Raises TimeoutError."""
         return self._inbox.ask(work, timeout_s)
 
@@ -121,12 +124,9 @@ class Engine:
 
     def cardinality(self, timeout_s: float) -> list[FamilyReport]:
         """What the guard sees, as of now. Raises TimeoutError when that takes longer."""
-
-        def make() -> list[FamilyReport]:
-            return report(self.store.families.values(), refusals(self.self_metrics.family(OVERFLOWS)))
-
-        result: list[FamilyReport] = self.ask(make, timeout_s)
-        return result
+        return self.ask(
+            lambda: report(self.store.families.values(), refusals(self.self_metrics.family(OVERFLOWS))), timeout_s
+        )
 
     def view(self) -> View:
         """The last commit, self-metrics last."""
@@ -179,6 +179,8 @@ class Engine:
 
     def _expire(self) -> None:
         """Nothing more is there: what waits for something by the wall clock has waited."""
+        if self.caught_up:
+            self._recognised.tell()
         for reader in self.readers if self.caught_up else ():
             self._dirty |= reader.program.expire(self.clock())
 
@@ -266,8 +268,7 @@ class Engine:
         if self._resumes:
             self._resumed_s = self.monotonic()
         self._tell_progress()
-        for message in recognised(self.files.known, self.streams):
-            self.say(message)
+        self._recognised.tell()
 
     def _commit_due(self) -> bool:
         if not self._has_changes:

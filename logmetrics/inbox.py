@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 Work = tuple[Callable[[], Any], "Future[Any]"]
 
@@ -21,9 +23,9 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def ask(self, work: Callable[[], Any], timeout_s: float) -> Any:
+    def ask(self, work: Callable[[], T], timeout_s: float) -> T:
         """What *work* gives, done by the engine's thread right after a commit. Raises TimeoutError."""
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
         self._waiting.append((work, future))
         self._wake()
         try:

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +34,10 @@ class Daemon:
             arguments = (*arguments, "--no-state")
         where = ["--listen", listen] if listen else ["--no-listen"]
         command = [sys.executable, "-m", "logmetrics", "watch", *where, *arguments]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        )
         self.stderr: list[str] = []
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -97,7 +101,13 @@ class Daemon:
         """End it and give its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=10)
+        try:
+            code = self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it tells where each of its threads stands
+            self.process.wait(timeout=10)
+            self._reader.join(timeout=10)
+            pytest.fail("it does not end:\n" + "\n".join(self.stderr[-200:]))
         self._reader.join(timeout=10)
         for pipe in (self.process.stderr, self.process.stdout):
             assert pipe is not None

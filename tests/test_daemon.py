@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from tests.daemon import ROOT, Daemon, wait_until
-from tests.world import LINES_CONFIG
+from tests.world import LINES_CONFIG, World
 
 
 def call(number: int, agent: str = "a") -> str:
@@ -207,6 +207,7 @@ def test_bad_input_does_not_stop_the_rest(tmp_path: Path) -> None:
         (("watch", ".", "--pack", "agnet", "--once"), 2, "did you mean 'agent'?"),
         (("watch", ".", "--from", "middle"), 2, "--from is start or end"),
         (("watch", ".", "--listen", "nonsense"), 2, "nonsense"),
+        (("watch", ".", "--once", "--reset-state"), 2, "--state-dir"),
         (("watch", "--config", "/no/config.yaml"), 2, "/no/config.yaml: cannot be read"),
         (("watch", "--config", "tests/config_bad/misspelt_key.yaml"), 2, "did you mean 'labels'?"),
         (("packs", "olama"), 2, "did you mean 'ollama'?"),
@@ -230,6 +231,21 @@ def test_missing_directory_is_awaited(tmp_path: Path) -> None:
         (tmp_path / "later").mkdir()
         (tmp_path / "later" / "a.log").write_text(call(1))
         wait_until(lambda: daemon.total("agent_tool_calls_total") == 1)
+
+
+def test_later_logs_are_told_of(tmp_path: Path) -> None:
+    """What they were taken for, once; those of a moment together."""
+    world = World(tmp_path, "packs: [agent]\n")
+    world.engine.caught_up = True
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text(call(3))
+        for _ in range(3):
+            world.poll(30)
+            world.engine._expire()
+    world.close()
+
+    told = [message for message in world.messages if ".log: " in message]
+    assert [message.split("/")[-1].partition(";")[0] for message in told] == ["a.log: agent", "b.log: agent"]
 
 
 def test_broken_pipe_is_no_error() -> None:

@@ -177,6 +177,10 @@ def test_a_state_that_cannot_be_trusted_is_left_alone(directories: tuple[Path, P
 
     StateFile(str(state), reset=True).close()
     assert (state / "state.db.old").read_bytes() == before
+    again = StateFile(str(state), reset=True)
+    again.close()
+    assert again.set_aside == f"{state}/state.db.old.2"
+    assert (state / "state.db.old").read_bytes() == before
     world = World(logs, state_dir=state)
     world.poll()
     assert len(world.counted()) == 100

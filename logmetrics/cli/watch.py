@@ -72,8 +72,7 @@ def watch(
         return replace(config, listen=()) if opened and not listen else config
 
     config = load()
-    if no_state and (state_dir or reset_state):
-        raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
+    _check_state_options(once=once, state_dir=state_dir, no_state=no_state, reset_state=reset_state)
     directory: str | None = state_dir or state_directory(config, paths, config_file, journal or ())
     if no_state or (not state_dir and (once or _is_only_stdin(config))):
         directory = None  # a look at what is there must not disturb a daemon, and a pipe has no place to go on from
@@ -81,6 +80,13 @@ def watch(
         _once(config, directory, outputs, reset=reset_state)
     else:
         _serve(load, config, config_file, opened, directory, reset=reset_state, early=serve_early)
+
+
+def _check_state_options(*, once: bool, state_dir: str | None, no_state: bool, reset_state: bool) -> None:
+    if no_state and (state_dir or reset_state):
+        raise UsageError("--no-state goes neither with --state-dir nor with --reset-state")
+    if once and reset_state and not state_dir:
+        raise UsageError("--once keeps no state, so there is none to reset; give the --state-dir that is meant")
 
 
 def _is_only_stdin(config: Config) -> bool:
@@ -104,6 +110,8 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
     from logmetrics.store.state import StateFile
 
     state = StateFile(directory, reset=reset)
+    if state.set_aside is not None:
+        say(f"the old state is {state.set_aside} now; this run begins at zero")
     try:
         yield state
     finally:

@@ -33,6 +33,8 @@ class Log:
 
     path: str
     source: str
+    # Whether people were told what it was taken for.
+    told: bool = False
     name: str = field(init=False)
     stem: str = field(init=False)
     parent: str = field(init=False)

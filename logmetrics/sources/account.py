@@ -18,6 +18,8 @@ Put = Callable[..., None]
 # More logs than this are told of by numbers; more keys than this are not named.
 LOGS_TOLD_MAX = 12
 KEYS_TOLD_MAX = 8
+# Of logs that come later people are told this often.
+TELL_INTERVAL_S = 10.0
 _NOTHING = "no pack knows these lines; docs/rules.md tells how to write rules of your own"
 # Nobody makes metrics of these.
 _OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
@@ -53,9 +55,32 @@ def tell(
             put(f"logmetrics_{move}_series_total", count, metric)
 
 
-def recognised(known: Known, streams: Iterable[Stream]) -> list[str]:
-    """What the logs were taken for, in words: each log, or when there are many, how many of each pack."""
-    logs: list[Tail | Stream] = [*sorted(known.tails.values(), key=lambda tail: tail.log.path), *streams]
+class Recognised:
+    """Tells what logs were taken for, each once. *monotonic* is in seconds."""
+
+    def __init__(
+        self, known: Known, streams: Iterable[Stream], say: Callable[[str], None], monotonic: Callable[[], float]
+    ) -> None:
+        self._known, self._streams, self._say, self._monotonic = known, streams, say, monotonic
+        self._told_s = float("-inf")
+
+    def tell(self) -> None:
+        """Tell of all that were read and not told of yet; not again for a while."""
+        now_s = self._monotonic()
+        if now_s - self._told_s < TELL_INTERVAL_S:
+            return
+        self._told_s = now_s
+        tails = [tail for tail in self._known.tails.values() if tail.log.was_read and not tail.log.told]
+        logs: list[Tail | Stream] = [*sorted(tails, key=lambda tail: tail.log.path)]
+        logs += [stream for stream in self._streams if stream.log.was_read and not stream.log.told]
+        for log in logs:
+            log.log.told = True
+        for message in _recognised(logs):
+            self._say(message)
+
+
+def _recognised(logs: Iterable[Tail | Stream]) -> list[str]:
+    """What *logs* were taken for, in words: each log, or when there are many, how many of each pack."""
     told = [(log, " + ".join(pack for pack, _ in log.log.packs.most_common()) or _NOTHING) for log in logs]
     told = [(log, packs) for log, packs in told if packs != _NOTHING or _is_strange(log)]
     if len(told) <= LOGS_TOLD_MAX:

@@ -83,7 +83,7 @@ class Tail:
             self.reader.files -= 1
             reader.files += 1
             self.reader = reader
-            self.log = Log(self.position.met_path, reader.spec.name)
+            self.log = Log(self.position.met_path, reader.spec.name, self.log.told)
 
     def restart(self, position: Position) -> None:
         """The file is *position*'s log from now on, and that has to be found true."""

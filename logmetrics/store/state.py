@@ -144,6 +144,8 @@ class StateFile(StateReader):
     def __init__(self, directory: str, *, reset: bool = False) -> None:
         """Open *directory*, making it if need be; *reset* sets an old state aside. Raises StateError."""
         super().__init__(directory)
+        # Where the old state is after a reset, if there was one.
+        self.set_aside: str | None = None
         self._lock_fd = _lock(directory)
         try:
             if reset:
@@ -301,13 +303,17 @@ class StateFile(StateReader):
             raise StateError(f"{self.path}: cannot be made: {_why(error)}; {_ELSEWHERE_HINT}") from error
 
     def _set_aside(self) -> None:
-        """Rename the old state, so that nothing is lost by a hasty `--reset-state`."""
+        """Rename the old state, so that nothing is lost by a hasty `--reset-state`, or by two."""
+        if not any(os.path.exists(self.path + suffix) for suffix in _SUFFIXES):
+            return
+        old, number = f"{self.path}.old", 1
+        while any(os.path.lexists(old + suffix) for suffix in _SUFFIXES):
+            number += 1
+            old = f"{self.path}.old.{number}"
         for suffix in _SUFFIXES:
             with suppress(FileNotFoundError):
-                os.unlink(f"{self.path}.old{suffix}")
-        for suffix in _SUFFIXES:
-            with suppress(FileNotFoundError):
-                os.rename(self.path + suffix, f"{self.path}.old{suffix}")
+                os.rename(self.path + suffix, old + suffix)
+        self.set_aside = old
 
 
 # A database and what SQLite puts beside it.
