@@ -420,3 +420,11 @@ def test_a_staircase_takes_no_time() -> None:
     framed = PLAIN.take(data, b"")
     assert framed.ahead + framed.lines >= 0
     assert len(framed.records) >= 40_000
+
+
+def test_entries_of_a_journal_are_its_lines() -> None:
+    """People count messages, and not the fields around them."""
+    entry = b"__CURSOR=a\n__REALTIME_TIMESTAMP=1\n_PID=1\nMESSAGE=%d\n\n"
+    framed = framing_of(entry).take(b"".join(entry % number for number in range(5)), b"")
+
+    assert (framed.lines, framed.records) == (5, [b"0", b"1", b"2", b"3", b"4"])

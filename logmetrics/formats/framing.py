@@ -230,7 +230,7 @@ class JournalExport(Framing):
         taken = assemble([unit.text for unit in lines], lambda _: next(units), all_of_it=all_of_it)
         used = ends[taken.lines - 1] if taken.lines else 0
         records = [record for record in taken.records[ahead:] if record]
-        return Framed(records, used, data.count(b"\n", 0, used), taken.ahead)
+        return Framed(records, used, taken.lines, taken.ahead)
 
 
 def journal_unit(fields: Fields) -> Unit:
