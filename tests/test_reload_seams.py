@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from logmetrics.config.loading import parse_config
 from logmetrics.errors import ConfigError
@@ -221,3 +223,10 @@ def test_names_that_no_system_takes(key: str, value: str) -> None:
     """They are told with their place, before anything is looked at by them."""
     with pytest.raises(ConfigError, match=rf"config.yaml:1:\d+: sources\[0\]\.{key}"):
         parse_config(f"sources: [{{name: a, {key}: {value}}}]", "config.yaml", {})
+
+
+def test_nothing_of_a_config_that_was_read_stays() -> None:
+    """A daemon reads its config again and again."""
+    parse_config("sources: [{name: a, paths: /tmp}]\nwatchdog: true\ncommit_interval: 2s\n", "config.yaml", {})
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, yaml.Node)]

@@ -134,4 +134,4 @@ def _plain(node: yaml.Node, path: KeyPath, document: Document, problems: list[Pr
     if is_quoted and (half := _HALF_OF_A_CHARACTER.search(node.value)):
         what = f"{half[0]!r} is half of a character; one beyond \\uFFFF is written as \\U and eight digits"
         problems.append(document.problem(path, what))
-    return _CONSTRUCTOR.construct_object(node, deep=True)
+    return _CONSTRUCTOR.construct_document(node)  # unlike construct_object it keeps nothing of it
