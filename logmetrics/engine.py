@@ -184,15 +184,16 @@ class Engine:
         for reader in self.readers if self.caught_up else ():
             self._dirty |= reader.program.expire(self.clock())
 
-    def change(self, config: Config, store: Store, readers: list[SourceReader]) -> None:
+    def look_for(self, readers: Iterable[SourceReader]) -> dict[str, Discovery]:
+        """The files of *readers* that are there now, by source."""
+        return {reader.spec.name: self._found(reader) for reader in _of_files(readers)}
+
+    def change(self, config: Config, store: Store, readers: list[SourceReader], found: dict[str, Discovery]) -> None:
         """Go by *config* from now on, with *store* and *readers*, which have taken over what means the same."""
         roots = {absolute(path) for spec in config.sources for path in spec.paths}
-        meets_new = not (roots <= self.files.known.roots and self.streams.know(readers))
-        store.takes_in = meets_new or self.store.takes_in
+        store.takes_in = self.store.takes_in or not (roots <= self.files.known.roots and self.streams.know(readers))
         self.config, self.store, self.readers = config, store, readers
-        of_files = _of_files(readers)
-        found = {reader.spec.name: self._found(reader) for reader in of_files}
-        self.files.change_readers(of_files, found, self.monotonic())
+        self.files.change_readers(_of_files(readers), found, self.monotonic())
         self.files.known.open_max = _open_max(config)
         self.streams.adopt(readers)
         self.self_metrics.count_anew(lambda: self._tell(self.clock()))
@@ -338,7 +339,7 @@ class Engine:
         # Files that had to wait are no news.
         told, pace.hinted = pace.hinted or self.files.known.look_again or not self.caught_up, False
         started_s = self.monotonic()
-        found = {name: self._found(reader) for name, reader in self.files.readers.items()}
+        found = self.look_for(self.readers)
         # To look takes so long every time; to meet new files does not.
         took_s, at_start = self.monotonic() - started_s, self.files.identity.at_start
         news = self.files.adopt(found, started_s)

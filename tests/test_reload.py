@@ -440,6 +440,27 @@ def test_asking_twice_reloads_once(any_world: World) -> None:
     assert reloads.last.ok
 
 
+def test_what_nobody_thought_of_is_told(any_world: World) -> None:
+    """A service manager waits for the end of a reload, and a person for what became of it."""
+
+    def fail(_: Config) -> None:
+        raise RuntimeError("can't start new thread")
+
+    told: list[str] = []
+    notify = Notify({})
+    notify.ready = lambda: told.append("ready")  # type: ignore[method-assign]
+    reloads = Reloads(any_world.engine, lambda: config_in(TASKS, test=any_world.directory), fail, notify)
+    reloads.ask()
+    [(function, _)] = any_world.engine._inbox.take()
+    function()
+
+    assert told == ["ready"]
+    assert reloads.last is not None
+    assert not reloads.last.ok
+    assert "can't start new thread; a restart puts the whole config in force" in any_world.messages[-1]
+    assert any_world.engine.self_metrics.family("logmetrics_config_last_reload_successful").series[()].value == 0
+
+
 # -- the daemon
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,7 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
+from logmetrics.config.loading import parse_config
+from logmetrics.errors import ConfigError
 from tests.daemon import ROOT, Daemon, Samples, wait_until
 from tests.journals import Journal, numbered
 from tests.web import Certificates
@@ -202,3 +206,27 @@ def opened_by(process_id: int) -> set[str]:
         with suppress(OSError):
             found.add(os.readlink(link))
     return found
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("paths", r'"a\0b"'),
+        ("paths", r'""'),
+        ("paths", r'"\ud800"'),
+        ("journald", r'{unit: a, directory: "a\0b"}'),
+        ("journald", r'{match: "A=\0"}'),
+        ("exclude", r'["\udc00"]'),
+    ],
+)
+def test_names_that_no_system_takes(key: str, value: str) -> None:
+    """They are told with their place, before anything is looked at by them."""
+    with pytest.raises(ConfigError, match=rf"config.yaml:1:\d+: sources\[0\]\.{key}"):
+        parse_config(f"sources: [{{name: a, {key}: {value}}}]", "config.yaml", {})
+
+
+def test_nothing_of_a_config_that_was_read_stays() -> None:
+    """A daemon reads its config again and again."""
+    parse_config("sources: [{name: a, paths: /tmp}]\nwatchdog: true\ncommit_interval: 2s\n", "config.yaml", {})
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, yaml.Node)]

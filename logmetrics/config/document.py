@@ -49,6 +49,8 @@ def _construct_float(loader: _Loader, node: yaml.ScalarNode) -> float:
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _FastLoader.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 _CONSTRUCTOR = _Loader("")
+# JSON writes characters as two such halves; in YAML they stay what they are, and no file can hold them.
+_HALF_OF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +130,8 @@ def _plain(node: yaml.Node, path: KeyPath, document: Document, problems: list[Pr
         return values
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), document, problems) for index, item in enumerate(node.value)]
-    return _CONSTRUCTOR.construct_object(node, deep=True)
+    is_quoted = isinstance(node, yaml.ScalarNode) and node.style == '"'
+    if is_quoted and (half := _HALF_OF_A_CHARACTER.search(node.value)):
+        what = f"{half[0]!r} is half of a character; one beyond \\uFFFF is written as \\U and eight digits"
+        problems.append(document.problem(path, what))
+    return _CONSTRUCTOR.construct_document(node)  # unlike construct_object it keeps nothing of it

@@ -11,7 +11,7 @@ from logmetrics.config.specs import JournalLogSpec
 # systemd.unit(5).
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
 _ENDINGS = tuple(".service .socket .device .mount .automount .swap .target .path .timer .slice .scope".split())  # noqa: SIM905
-_MATCH = re.compile(r"[A-Z_][A-Z0-9_]*=.+", re.DOTALL)
+_MATCH = re.compile(r"[A-Z_][A-Z0-9_]*=[^\0]+")
 
 
 def mistake_in_unit(text: str) -> str:

@@ -79,6 +79,9 @@ Duration = Annotated[
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
+# The system ends a name at the first NUL, and Python refuses it.
+FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+FileNames = Annotated[list[FileName], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
 Idle = Annotated[float, BeforeValidator(_or_never), AfterValidator(_not_zero), WithJsonSchema(_IDLE_SCHEMA)]
 Format = Annotated[tuple[str, str], PlainValidator(_source_format), WithJsonSchema(_FORMAT_SCHEMA)]
 Admission = Literal["heavy", "first"]
@@ -96,9 +99,7 @@ class JournalModel(_Model):
     unit: Annotated[Texts, Field(description="units of the system, such as ollama.service")] = []
     user_unit: Annotated[Texts, Field(description="units of users")] = []
     match: Annotated[Texts, Field(description="FIELD=value; only entries that have them all")] = []
-    directory: Annotated[
-        str | None, Field(min_length=1, description="where the journal is, if not this machine's own")
-    ] = None
+    directory: Annotated[FileName | None, Field(description="where the journal is, if not this machine's own")] = None
 
 
 class SourceModel(_Model):
@@ -108,7 +109,7 @@ class SourceModel(_Model):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="used in self-metrics and messages")]
     paths: Annotated[
-        Texts | None,
+        FileNames | None,
         Field(min_length=1, description="files, directories (every regular file under them) or globs with **"),
     ] = None
     journald: Annotated[JournalModel | None, Field(description="in place of paths: systemd's journal")] = None
@@ -255,12 +256,12 @@ class ConfigModel(RuleSetModel):
         Field(description="HOST or HOST:PORT by which Prometheus reaches this process"),
     ] = None
     sd_file: Annotated[
-        str | None,
+        FileName | None,
         AfterValidator(_if_given(check_sd_file)),
         Field(description="file_sd target file that is kept for Prometheus while this runs: *.json"),
     ] = None
     textfile: Annotated[
-        str | None,
+        FileName | None,
         AfterValidator(_if_given(check_textfile)),
         Field(description="file for node_exporter's textfile collector: *.prom"),
     ] = None
@@ -274,11 +275,11 @@ class ConfigModel(RuleSetModel):
     open_files_max: Annotated[
         int, Field(ge=16, description="files that are open at once; at most half of what the system allows")
     ] = 4096
-    state_dir: Annotated[
-        str | None, Field(min_length=1, description="where positions and values are kept over a restart")
-    ] = None
+    state_dir: Annotated[FileName | None, Field(description="where positions and values are kept over a restart")] = (
+        None
+    )
     web_config: Annotated[
-        str | None, Field(min_length=1, description="file with TLS and passwords of what is served, beside this one")
+        FileName | None, Field(description="file with TLS and passwords of what is served, beside this one")
     ] = None
     first_zero: Annotated[
         bool, Field(description="show a new series to Prometheus as 0 once, so that increase() sees its first events")

@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from logmetrics.config.document import Document, KeyPath, parse_document
 from logmetrics.config.expression import did_you_mean
 from logmetrics.config.loading import read_text
+from logmetrics.config.model import FileName
 from logmetrics.config.shape import validate
 from logmetrics.errors import ConfigError, Problem
 
@@ -82,7 +83,6 @@ ClientAuth = Annotated[
     Literal["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert", ""],
     BeforeValidator(_client_auth),
 ]
-FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
 class _Model(BaseModel):

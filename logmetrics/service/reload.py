@@ -54,10 +54,14 @@ class Reloads:
             before, config = engine.config, self.load()
             config, told = in_force(before, config), changes(before, config)
             back = put_in_force(engine, config)
+            self.changed(config)
         except LogmetricsError as error:
             self._done(False, [*str(error).splitlines(), "the config was not reloaded; what was in force stays"])
             return
-        self.changed(config)
+        except Exception as error:  # else nobody would hear of it, and a service manager would wait
+            what = f"{type(error).__name__}: {error}"
+            self._done(False, [f"the reload was broken off: {what}; a restart puts the whole config in force"])
+            return
         if back:
             told.append(f"metrics go on where an earlier config left them: {', '.join(back)}")
         self._done(True, ["the config was reloaded", *told] if told else ["the config was reloaded; it is as it was"])
@@ -92,12 +96,13 @@ def put_in_force(engine: Engine, config: Config) -> list[str]:
         require_journalctl()
     store = engine.store.successor(config.rule_set.metrics, config.limits)
     readers = [SourceReader(spec, compiled(config, spec, store)) for spec in config.sources]
+    found = engine.look_for(readers)
     try:
         _remember(engine, readers)
         back = store.take_over(engine.store, engine.state)
     except (ValueError, TypeError, sqlite3.Error) as error:
         raise StateError(f"what is known so far cannot be taken over: {error}") from error
-    engine.change(config, store, readers)
+    engine.change(config, store, readers, found)
     return back
 
 
