@@ -41,9 +41,10 @@ LISTED_MAX = 10
 FRESH_S = 1.0
 LINES, BYTES = "logmetrics_source_lines_total", "logmetrics_source_bytes_total"
 UNMATCHED, UNPARSABLE = "logmetrics_source_unmatched_lines_total", "logmetrics_source_unparsable_lines_total"
+OVERSIZE = "logmetrics_source_oversize_lines_total"
 LAG, MATCHES, COMMITS = "logmetrics_source_lag_bytes", "logmetrics_rule_matches_total", "logmetrics_commits_total"
 LOST, SERIES = "logmetrics_lost_bytes_total", "series"
-_COUNTS = (LINES, BYTES, UNMATCHED, UNPARSABLE, MATCHES, COMMITS, LOST)
+_COUNTS = (LINES, BYTES, UNMATCHED, UNPARSABLE, OVERSIZE, MATCHES, COMMITS, LOST)
 
 
 class Monitor:
@@ -179,6 +180,9 @@ class Monitor:
             matched_lines=sum(source.matched_lines for source in sources),
             unmatched_lines=sum(source.unmatched_lines for source in sources),
             unparsable_lines=sum(source.unparsable_lines for source in sources),
+            continuation_lines=sum(source.continuation_lines for source in sources),
+            excluded_lines=sum(source.excluded_lines for source in sources),
+            oversize_lines=sum(source.oversize_lines for source in sources),
             lines_per_s=self._history.rate_per_s(*((LINES, name) for name in names)),
             bytes_per_s=self._history.rate_per_s(*((BYTES, name) for name in names)),
             lag_bytes=sum(source.lag_bytes for source in sources),
@@ -257,6 +261,7 @@ class Monitor:
             lines=steps(LINES),
             unmatched_lines=steps(UNMATCHED),
             unparsable_lines=steps(UNPARSABLE),
+            oversize_lines=steps(OVERSIZE),
             lag_bytes=steps(LAG),
             series=self._history.steps((SERIES,)),
             commits=self._history.steps((COMMITS,)),

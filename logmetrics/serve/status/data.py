@@ -64,6 +64,9 @@ class TotalStatus:
     matched_lines: int
     unmatched_lines: int
     unparsable_lines: int
+    continuation_lines: int
+    excluded_lines: int
+    oversize_lines: int
     lines_per_s: float
     bytes_per_s: float
     lag_bytes: int
@@ -178,6 +181,7 @@ class HistoryStatus:
     lines: Sequence[float]
     unmatched_lines: Sequence[float]
     unparsable_lines: Sequence[float]
+    oversize_lines: Sequence[float]
     lag_bytes: Sequence[float]
     series: Sequence[float]
     commits: Sequence[float]
@@ -211,3 +215,19 @@ class Status:
     def without_examples(self) -> Status:
         """The same for those who may not see what logs hold."""
         return replace(self, examples=(), shows_examples=False)
+
+
+def uncounted_lines(of: SourceStatus | TotalStatus) -> int:
+    """Lines that should have been counted, and were not: by no rule, no records of their format, too long."""
+    return of.unmatched_lines + of.unparsable_lines + of.oversize_lines
+
+
+def countable_lines(of: SourceStatus | TotalStatus) -> int:
+    """All lines but those that only go on with another and those that ``exclude_lines`` passes over."""
+    return max(of.lines - of.continuation_lines - of.excluded_lines, 0)
+
+
+def uncounted_share(of: SourceStatus | TotalStatus) -> float | None:
+    """What of the countable lines was not counted, 0 to 1; None while there are none."""
+    lines = countable_lines(of)
+    return min(uncounted_lines(of) / lines, 1.0) if lines else None

@@ -21,7 +21,15 @@ from logmetrics.present.blocks import (
     Trend,
     table,
 )
-from logmetrics.serve.status.data import Example, RuleStatus, SourceStatus, Status
+from logmetrics.serve.status.data import (
+    Example,
+    RuleStatus,
+    SourceStatus,
+    Status,
+    countable_lines,
+    uncounted_lines,
+    uncounted_share,
+)
 from logmetrics.serve.status.troubles import LATE_S, LOSSES, MANY, troubles_of
 from logmetrics.store.report import NEARLY_FULL, FamilyReport, LabelReport
 
@@ -51,8 +59,7 @@ def sections_of(status: Status) -> list[Section]:
 
 def _facts(status: Status) -> Facts:
     totals, commits = status.totals, status.commits
-    uncounted = totals.unmatched_lines + totals.unparsable_lines
-    share = totals.matched_lines / totals.lines if totals.lines else None
+    share = uncounted_share(totals)
     late = totals.lag_s >= LATE_S
     behind = f"for {amounts.seconds(totals.lag_s)}" if totals.lag_bytes else "all is read"
     full = totals.series >= NEARLY_FULL * totals.series_max
@@ -61,9 +68,9 @@ def _facts(status: Status) -> Facts:
     facts = [
         Fact(amounts.rate(totals.lines_per_s), "lines read", f"{amounts.count(totals.lines)} in all"),
         Fact(
-            "-" if share is None else amounts.percent(share),
+            "-" if share is None else amounts.percent(1 - share),
             "of all lines counted",
-            f"{amounts.count(uncounted)} were not",
+            f"{amounts.count(uncounted_lines(totals))} were not",
         ),
         Fact(amounts.size(totals.lag_bytes), "unread", behind, "warn" if late else ""),
         Fact(
@@ -96,7 +103,8 @@ def _charts(status: Status) -> Iterable[Chart]:
         return Chart(title, metric, start_s, history.step_s, tuple(counts), kept, "unparsable", level)
 
     yield chart("Lines", "lines", history.lines, history.unparsable_lines)
-    yield chart("Not counted", "lines", history.unmatched_lines)
+    uncounted = map(sum, zip(history.unmatched_lines, history.unparsable_lines, history.oversize_lines, strict=True))
+    yield chart("Not counted", "lines", uncounted, history.unparsable_lines)
     yield chart("Unread", "lag_bytes", history.lag_bytes, level=status.totals.lag_bytes)
     yield chart("Series", "series", history.series, level=status.totals.series)
 
@@ -142,9 +150,8 @@ def _sources(status: Status) -> Iterable[Block]:
 
 
 def _source(status: Status, source: SourceStatus) -> tuple[Entry, ...]:
-    uncounted = source.unmatched_lines + source.unparsable_lines
-    share = uncounted / source.lines if source.lines else 0.0
-    bad = source.unparsable_lines > MANY * source.lines
+    uncounted, share = uncounted_lines(source), uncounted_share(source) or 0.0
+    bad = source.unparsable_lines > MANY * countable_lines(source)
     late: Tone = "warn" if source.lag_s >= LATE_S else ""
     problems = f"{source.problem_count:,} cannot be read" if source.problem_count else ""
     return (

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from logmetrics.present import amounts
 from logmetrics.present.blocks import Callout, Tone
-from logmetrics.serve.status.data import SourceStatus, Status
+from logmetrics.serve.status.data import SourceStatus, Status, countable_lines
 
 # Behind for so long is late.
 LATE_S = 60.0
 # More lines than this share that are no records are worth a word.
 MANY = 0.05
 LINES_MIN = 20
+# Agents say much that nobody counts: lines that no rule is for are worth a word when there are this many of them.
+UNMATCHED_SHARE, UNMATCHED_LINES_MIN = 0.2, 100
 REMEDIES_SHOWN = 4
 PROBLEMS_SHOWN = 5
 LOSSES = {
@@ -37,9 +39,9 @@ def headline(status: Status) -> tuple[Tone, str, str]:
         return "warn", f"Reading what was there: {share:.0%}", f"{done}. Metrics are served when all of it is read."
     troubles = troubles_of(status)
     if troubles:
-        number = "One thing" if len(troubles) == 1 else f"{len(troubles)} things"
+        number = "one thing" if len(troubles) == 1 else f"{len(troubles)} things"
         tone: Tone = "bad" if any(trouble.tone == "bad" for trouble in troubles) else "warn"
-        return tone, "Ready", f"{number} to look at. {since}"
+        return tone, f"Ready, {number} to look at", since
     return "good", "Ready", f"All is well. {since}"
 
 
@@ -48,6 +50,7 @@ def troubles_of(status: Status) -> tuple[Callout, ...]:
     found = [*_of_the_whole(status)]
     for source in status.sources:
         found += _of_source(source, reading=status.reading is not None)
+        found += _of_lines(status, source)
     found += _losses(status)
     found += _of_metrics(status)
     return tuple(sorted(found, key=lambda callout: callout.tone != "bad"))
@@ -77,18 +80,43 @@ def _of_source(source: SourceStatus, *, reading: bool) -> Iterable[Callout]:
     if source.lag_s >= LATE_S and not reading:
         lines = [f"{amounts.size(source.lag_bytes)} are unread, for {amounts.seconds(source.lag_s)} now."]
         yield Callout(f"{source.name} is behind", "warn", tuple(lines))
+
+
+def _of_lines(status: Status, source: SourceStatus) -> Iterable[Callout]:
+    """What of a source's lines was not counted, as far as there is much of it."""
+    if source.oversize_lines:
+        what = "line is longer" if source.oversize_lines == 1 else "lines are longer"
+        lines = ["They are passed over. If they are records, raise max_line_bytes of the source."]
+        yield Callout(f"{source.oversize_lines:,} {what} than {source.name} may have them", "warn", tuple(lines))
     if source.lines < LINES_MIN:
         return
-    if source.unparsable_lines > MANY * source.lines:
-        share = amounts.percent(source.unparsable_lines / source.lines)
-        lines = ["Examples stand below. The source's format, or exclude_lines, may be what is missing."]
-        yield Callout(f"{share} of the lines of {source.name} are no records of their format", "warn", tuple(lines))
-    elif not source.matched_lines:
+    unmatched_share = source.unmatched_lines / (countable_lines(source) or 1)
+    if source.unparsable_lines > MANY * countable_lines(source):
+        share = amounts.percent(source.unparsable_lines / countable_lines(source))
+        lines = [
+            *_below(status, source, "unparsable"),
+            "The source's format, or exclude_lines, may be what is missing.",
+        ]
         yield Callout(
-            f"No rule counts any line of {source.name}",
-            "warn",
-            ("Examples stand below. No pack knows them, so they need rules of your own.",),
+            f"{share} of the lines of {source.name} are no records of their format", "warn", (" ".join(lines),)
         )
+    elif not source.matched_lines:
+        lines = [*_below(status, source, "unmatched"), "No pack knows them, so they need rules of your own."]
+        yield Callout(f"No rule counts any line of {source.name}", "warn", (" ".join(lines),))
+        return
+    below = _below(status, source, "unmatched")
+    if source.lines >= UNMATCHED_LINES_MIN and unmatched_share > UNMATCHED_SHARE and below:
+        to_do = "What is worth a number needs a rule of your own; exclude_lines passes over the others."
+        title = f"No rule counts {amounts.percent(unmatched_share)} of the lines of {source.name}"
+        yield Callout(title, "warn", (" ".join((*below, to_do)),))
+
+
+def _below(status: Status, source: SourceStatus, kind: str) -> tuple[str, ...]:
+    """Where examples of such lines are to be seen; nothing where there are none."""
+    if not status.shows_examples:
+        return ("Examples are shown on the machine that it runs on.",)
+    there = any(example.source == source.name and example.kind == kind for example in status.examples)
+    return ("Examples stand below, under Not counted.",) if there else ()
 
 
 def _losses(status: Status) -> Iterable[Callout]:
