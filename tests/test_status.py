@@ -346,6 +346,17 @@ def test_looks_at_bad_lines_are_rationed(world: World) -> None:
     assert world.values("calls_total") == {("coder",): 100}
 
 
+def test_a_full_label_is_told_as_such(world: World) -> None:
+    """And not as a metric that has room for many series more."""
+    monitor = monitor_of(world)
+    write(world, *({"event": "call", "agent": f"agent {number:x}"} for number in range(1_000)))
+    world.poll()
+    [metric] = [each for each in status_of(monitor).metrics if each.metric == "calls_total"]
+    [label] = metric.labels
+    assert label.values < metric.series_max
+    assert f"label agent of calls_total: {label.values} of {label.values_max} values" in words_of(status_of(monitor))
+
+
 # -- the page
 
 

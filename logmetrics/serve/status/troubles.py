@@ -128,8 +128,7 @@ def _losses(status: Status) -> Iterable[Callout]:
 def _of_metrics(status: Status) -> Iterable[Callout]:
     full = [report for report in status.metrics if report.remedy]
     for report in full[:REMEDIES_SHOWN]:
-        title = f"{report.metric} has {report.series:,} of {report.series_max:,} series"
-        yield Callout(title, "warn", (f"{report.remedy}:",), report.config)
+        yield Callout(report.full, "warn", (f"{report.remedy}:",), report.config)
     if len(full) > REMEDIES_SHOWN:
         yield Callout(
             f"{len(full) - REMEDIES_SHOWN:,} more metrics are full or nearly so",
