@@ -11,6 +11,7 @@ from typing import Any
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
+from logmetrics.present.amounts import number_of
 from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import recognised, tell
 from logmetrics.sources.content import StoppedError
@@ -378,8 +379,10 @@ class Engine:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
         self._resumes = bool(files or journals)
         if self._resumes:
-            what = f"{len(files):,} files" + (f", {len(journals):,} journals" if journals else "")
-            self.say(f"going on where {state.path} ends: {what}, {self.store.size:,} series")
+            told = [number_of("file", len(files))] * bool(files) + [number_of("journal", len(journals))] * bool(
+                journals
+            )
+            self.say(f"going on where {state.path} ends: {', '.join(told)}, {self.store.size:,} series")
 
     # -- what it tells about itself
 
