@@ -317,6 +317,16 @@ def test_broken_records_are_one_shape(world: World) -> None:
     assert (example.kind, example.shape, example.text) == ("unparsable", '{"event": ... broken', whole[:-2])
 
 
+def test_either_kind_has_its_example(world: World) -> None:
+    """Where there is much of one behind the other, in one block."""
+    monitor = monitor_of(world)
+    for first, last in (('{"event": broken "x', {"event": "strange"}), ({"event": "odd"}, "{broken")):
+        write(world, *[first] * 300, *calls(20), *[last] * 300)
+        world.poll()
+    kinds = [each.kind for each in status_of(monitor).examples]
+    assert (kinds.count("unparsable"), kinds.count("unmatched")) == (2, 2)
+
+
 def test_a_flood_of_bad_lines_keeps_few_examples(world: World) -> None:
     """However many there are and however long, and memory does not follow them."""
     monitor = monitor_of(world)
@@ -355,6 +365,27 @@ def test_a_full_label_is_told_as_such(world: World) -> None:
     [label] = metric.labels
     assert label.values < metric.series_max
     assert f"label agent of calls_total: {label.values} of {label.values_max} values" in words_of(status_of(monitor))
+
+
+def test_a_rule_that_skips_most_updates_is_told(tmp_path: Path) -> None:
+    """With the reasons; a value that the config gives is not one that can be missing."""
+    (tmp_path / "logs").mkdir()
+    update = "update: {calls_total: 1, unused_total: n}"
+    world = World(tmp_path / "logs", CONFIG.replace("update: {calls_total: 1}", update), tmp_path / "state")
+    monitor = monitor_of(world)
+    write(world, *calls(15), *[{"event": "call", "agent": "a", "n": -1}] * 3, *[{"event": "call", "n": 1}] * 7)
+    world.poll()
+    status = status_of(monitor)
+    assert (status.rules[0].updates, status.rules[0].skipped) == (25, 18)
+    assert "Rule call skipped 18 of 25 updates" in words_of(status)
+    assert "15 missing, 3 negative" in words_of(status)
+    page = render_page(status).decode()
+    assert page.count("15 missing, 3 negative") == 2
+    write(world, *[{"event": "call", "n": 1}] * 20)
+    world.poll()
+    world.now_s += 2
+    assert not troubles_of(status_of(monitor))
+    world.close()
 
 
 # -- the page

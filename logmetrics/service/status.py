@@ -11,6 +11,7 @@ from itertools import islice
 
 from logmetrics import __version__
 from logmetrics.config.specs import SourceSpec
+from logmetrics.config.tree import Literal
 from logmetrics.engine import Engine
 from logmetrics.rules.compile import compiled
 from logmetrics.serve.status.data import (
@@ -235,6 +236,11 @@ class Monitor:
             skipped.setdefault(rule.name, Counter()).update(rule.skipped)
             pairs[rule.name] += len(rule.open_pairs) if rule.open_pairs is not None else 0
         matches = {name: int(value) for (name,), value in self._values(MATCHES) if name in skipped}
+        # What a rule of this name looks for in each match; a number in the config is always there.
+        wanted = {
+            rule.name: sum(not isinstance(update.value, Literal) for update in rule.updates)
+            for rule in self.engine.config.rule_set.rules
+        }
         history, rows = self._history, []
         for name in sorted(matches, key=lambda name: (-matches[name], name)):
             matched_ago_s = history.grew_ago_s((MATCHES, name))
@@ -244,6 +250,7 @@ class Monitor:
                     matches=matches[name],
                     matches_per_s=history.rate_per_s((MATCHES, name)),
                     last_match_unix_s=None if matched_ago_s is None else now_s - matched_ago_s,
+                    updates=matches[name] * wanted.get(name, 0),
                     skipped_updates=dict(skipped[name]),
                     open_pairs=pairs[name],
                     matches_by_minute=by_minute(history.steps((MATCHES, name))),

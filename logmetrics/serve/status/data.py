@@ -137,15 +137,30 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatus:
-    """One rule. ``last_match_unix_s`` is None when it matched nothing in this run."""
+    """One rule. ``last_match_unix_s`` is None when it matched nothing in this run.
+
+    ``updates`` is how many updates of its matches had a value to find, those that were skipped included.
+    """
 
     name: str
     matches: int
     matches_per_s: float
     last_match_unix_s: float | None
+    updates: int
     skipped_updates: Mapping[str, int]
     open_pairs: int
     matches_by_minute: Sequence[float]
+
+    @property
+    def skipped(self) -> int:
+        """Of all reasons together."""
+        return sum(self.skipped_updates.values())
+
+    @property
+    def skipped_why(self) -> str:
+        """The reasons, each with its count."""
+        reasons = sorted(self.skipped_updates.items(), key=lambda item: -item[1])
+        return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons if count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from logmetrics.serve.status.data import (
     uncounted_lines,
     uncounted_share,
 )
-from logmetrics.serve.status.troubles import LATE_S, LOSSES, MANY, troubles_of
+from logmetrics.serve.status.troubles import LATE_S, LOSSES, MANY, is_mostly_skipped, troubles_of
 from logmetrics.store.report import NEARLY_FULL, FamilyReport, LabelReport
 
 # Rows that are seen at once.
@@ -61,7 +61,7 @@ def _facts(status: Status) -> Facts:
     totals, commits = status.totals, status.commits
     share = uncounted_share(totals)
     late = totals.lag_s >= LATE_S
-    behind = f"for {amounts.seconds(totals.lag_s)}" if totals.lag_bytes else "all is read"
+    behind = f"for {amounts.lasting(totals.lag_s)}" if totals.lag_bytes else "all is read"
     full = totals.series >= NEARLY_FULL * totals.series_max
     last_unix_s = max((each.last_line_unix_s for each in status.sources if each.last_line_unix_s), default=None)
     saved = f"saved in {amounts.seconds(commits.last_duration_s)}" if commits.last_unix_s else "not saved yet"
@@ -161,7 +161,7 @@ def _source(status: Status, source: SourceStatus) -> tuple[Entry, ...]:
         Cell(amounts.rate(source.lines_per_s)),
         Trend(tuple(source.lines_by_minute)),
         Cell(amounts.percent(share), f"{amounts.count(uncounted)} lines", "warn" if bad else ""),
-        Cell(amounts.size(source.lag_bytes), f"for {amounts.seconds(source.lag_s)}", late),
+        Cell(amounts.size(source.lag_bytes), f"for {amounts.lasting(source.lag_s)}", late),
         _ago(status, source.last_line_unix_s, "none yet"),
     )
 
@@ -229,8 +229,6 @@ def _rules(status: Status) -> Iterable[Block]:
 
 
 def _rule(status: Status, rule: RuleStatus) -> tuple[Entry, ...]:
-    skipped = sum(rule.skipped_updates.values())
-    why = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in rule.skipped_updates.items() if count)
     never = "not in this run" if rule.matches else "never"
     return (
         Cell(rule.name),
@@ -239,7 +237,16 @@ def _rule(status: Status, rule: RuleStatus) -> tuple[Entry, ...]:
         Trend(tuple(rule.matches_by_minute)),
         _ago(status, rule.last_match_unix_s, never),
         Cell(amounts.count(rule.open_pairs) if rule.open_pairs else "-"),
-        Cell(amounts.count(skipped) if skipped else "-", why),
+        _skipped(rule),
+    )
+
+
+def _skipped(rule: RuleStatus) -> Cell:
+    if not rule.skipped:
+        return Cell("-")
+    of = f" of {amounts.count(rule.updates)}" if rule.updates >= rule.skipped else ""
+    return Cell(
+        f"{amounts.count(rule.skipped)}{of}", tone="warn" if is_mostly_skipped(rule) else "", more=(rule.skipped_why,)
     )
 
 

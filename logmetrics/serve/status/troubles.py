@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from logmetrics.present import amounts
 from logmetrics.present.blocks import Callout, Tone
-from logmetrics.serve.status.data import SourceStatus, Status, countable_lines
+from logmetrics.serve.status.data import RuleStatus, SourceStatus, Status, countable_lines
 
 # Behind for so long is late.
 LATE_S = 60.0
@@ -15,7 +15,9 @@ MANY = 0.05
 LINES_MIN = 20
 # Agents say much that nobody counts: lines that no rule is for are worth a word when there are this many of them.
 UNMATCHED_SHARE, UNMATCHED_LINES_MIN = 0.2, 100
-REMEDIES_SHOWN = 4
+# Rules most of whose updates are skipped, of at least so many.
+UPDATES_MIN = 20
+REMEDIES_SHOWN = RULES_SHOWN = 4
 PROBLEMS_SHOWN = 5
 LOSSES = {
     "truncated": "a log was cut before all of it was read",
@@ -27,7 +29,7 @@ LOSSES = {
 
 def headline(status: Status) -> tuple[Tone, str, str]:
     """How it is at one glance: the tone, a few words, and a sentence."""
-    since = f"Up for {amounts.seconds(status.uptime_s)}."
+    since = f"Up for {amounts.lasting(status.uptime_s)}."
     if status.state == "failing":
         return "bad", "Counts cannot be saved", f"Scrapes see the last commit until this succeeds. {since}"
     if status.reading is not None:
@@ -52,6 +54,7 @@ def troubles_of(status: Status) -> tuple[Callout, ...]:
         found += _of_source(source, reading=status.reading is not None)
         found += _of_lines(status, source)
     found += _losses(status)
+    found += _of_rules(status)
     found += _of_metrics(status)
     return tuple(sorted(found, key=lambda callout: callout.tone != "bad"))
 
@@ -78,7 +81,7 @@ def _of_source(source: SourceStatus, *, reading: bool) -> Iterable[Callout]:
         missing = all("No such file" in problem.what for problem in source.problems)
         yield Callout(f"{what} of {source.name} cannot be read", "warn" if missing else "bad", tuple(lines))
     if source.lag_s >= LATE_S and not reading:
-        lines = [f"{amounts.size(source.lag_bytes)} are unread, for {amounts.seconds(source.lag_s)} now."]
+        lines = [f"{amounts.size(source.lag_bytes)} are unread, for {amounts.lasting(source.lag_s)} now."]
         yield Callout(f"{source.name} is behind", "warn", tuple(lines))
 
 
@@ -123,6 +126,22 @@ def _losses(status: Status) -> Iterable[Callout]:
     if status.lost_bytes:
         lines = (f"{amounts.size(count)}: {LOSSES.get(reason, reason)}." for reason, count in status.lost_bytes.items())
         yield Callout("Some lines are known to have gone unread", "warn", tuple(lines))
+
+
+def is_mostly_skipped(rule: RuleStatus) -> bool:
+    """Whether most of what the rule would update has no usable value."""
+    return rule.updates >= UPDATES_MIN and rule.skipped > rule.updates / 2
+
+
+def _of_rules(status: Status) -> Iterable[Callout]:
+    bad = [rule for rule in status.rules if is_mostly_skipped(rule)]
+    for rule in bad[:RULES_SHOWN]:
+        to_do = "Does the field have another name in these lines, or another unit?"
+        title = f"Rule {rule.name} skipped {rule.skipped:,} of {rule.updates:,} updates"
+        yield Callout(title, "warn", (f"Their values could not be used: {rule.skipped_why}. {to_do}",))
+    if len(bad) > RULES_SHOWN:
+        lines = ("The rules below say which, and why.",)
+        yield Callout(f"{len(bad) - RULES_SHOWN:,} more rules skipped most of their updates", "warn", lines)
 
 
 def _of_metrics(status: Status) -> Iterable[Callout]:
