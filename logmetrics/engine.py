@@ -11,6 +11,7 @@ from typing import TypeVar
 from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
+from logmetrics.present.amounts import number_of
 from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import Recognised, tell
 from logmetrics.sources.content import StoppedError
@@ -181,8 +182,8 @@ class Engine:
         """Nothing more is there: what waits for something by the wall clock has waited."""
         if self.caught_up:
             self._recognised.tell()
-        for reader in self.readers if self.caught_up else ():
-            self._dirty |= reader.program.expire(self.clock())
+            for reader in self.readers:
+                self._dirty |= reader.program.expire(self.clock())
 
     def look_for(self, readers: Iterable[SourceReader]) -> dict[str, Discovery]:
         """The files of *readers* that are there now, by source."""
@@ -380,8 +381,8 @@ class Engine:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
         self._resumes = bool(files or journals)
         if self._resumes:
-            what = f"{len(files):,} files" + (f", {len(journals):,} journals" if journals else "")
-            self.say(f"going on where {state.path} ends: {what}, {self.store.size:,} series")
+            logs = [number_of(what, len(rows)) for what, rows in (("file", files), ("journal", journals)) if rows]
+            self.say(f"going on where {state.path} ends: {', '.join(logs)}, {self.store.size:,} series")
 
     # -- what it tells about itself
 

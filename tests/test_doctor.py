@@ -125,8 +125,8 @@ def test_what_stands_in_the_way_is_exit_code_1(tmp_path: Path) -> None:
 def test_machines_without_anything(tmp_path: Path) -> None:
     """No programs on PATH, no home, no logs: still an answer, and within seconds."""
     code, output = doctor(PATH="", HOME="/nonexistent", XDG_STATE_HOME="/nonexistent")
-    assert code == 0
-    assert "there is nothing to read" in topic(output, "Config")
+    assert code == 1
+    assert "problem  no config, and no logs are named: there is nothing to read" in topic(output, "Config")
     assert "journalctl is not there" in topic(output, "Journal")
     code, output = doctor("/nonexistent/\x1b[31m", "--listen", "nowhere", "--state-dir", "/dev/null")
     assert code == 1

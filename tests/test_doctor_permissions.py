@@ -101,9 +101,9 @@ def test_the_group_that_would_help(tmp_path: Path) -> None:
     of = machine(tmp_path, {UNIT_FILE: SEES_TMP.replace("SupplementaryGroups=adm systemd-journal\n", "")}, user="root")
     found = access(of, setup(of, directory), look)
 
-    assert told(found, "ok") == ["source logs: root may read all of it"]
+    assert told(found, "ok") == ["source logs: user root may read all of it"]
     [problem] = told(found, "problem")
-    assert "logmetrics may not read" in problem
+    assert "user logmetrics may not read" in problem
     assert "(root:adm, 0640) and 2 beside it -> usermod -aG adm logmetrics" in problem
     assert "SupplementaryGroups=adm with `systemctl edit logmetrics.service`" in problem
 

@@ -16,6 +16,7 @@ from logmetrics.doctor.findings import examined, is_healthy
 from logmetrics.doctor.machine import Machine, run_command
 from logmetrics.doctor.program import binaries, packages, python
 from logmetrics.doctor.setup import FLAGS, WITH_VALUE, parse_watch
+from logmetrics.doctor.state import state
 from logmetrics.doctor.units import find_unit, parse
 from tests.made_machine import UNIT, machine, setup, told, worst
 
@@ -118,6 +119,21 @@ def test_why_the_state_is_there(tmp_path: Path) -> None:
     assert setup(of).state_dir is None
 
 
+def test_the_state_of_another_user_is_in_their_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the home of root, who asks; whose user has no home is told so."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/root/.local/state")
+    (tmp_path / "logs").mkdir()
+    of = machine(tmp_path, user="root")
+    ann = setup(of, tmp_path / "logs", user="ann")
+    assert ann.state_dir is not None
+    assert ann.state_dir.startswith(f"{tmp_path}/home/ann/.local/state/logmetrics/logs-")
+    assert ann.state_why == "user ann's own"
+    nowhere = setup(of, tmp_path / "logs", user="logmetrics")
+    assert nowhere.state_dir is None
+    assert told(state(of, nowhere), "note")[0].startswith("no state is looked at: user logmetrics has no home")
+    assert (setup(of, tmp_path / "logs").state_dir or "").startswith("/root/")
+
+
 @pytest.mark.parametrize(
     ("paths", "journal", "journal_dir"),
     [(["logs"], [], None), ([], ["ollama"], None), (["logs"], ["ollama", "a"], "/j"), (["-", "logs"], [], None)],
@@ -165,11 +181,11 @@ def test_each_mistake_of_a_config_is_told(tmp_path: Path) -> None:
     assert [" -> " in each for each in problems] == [False, True]
 
 
-def test_a_missing_config_is_a_problem_and_none_is_not(tmp_path: Path) -> None:
-    """Without any there is nothing to read, which is no fault of the machine."""
+def test_what_watch_would_refuse_is_a_problem(tmp_path: Path) -> None:
+    """A config that is not there; and none at all, for then there is nothing to read."""
     of = machine(tmp_path)
     assert worst(configuration(setup(of, config_file="/nix.yaml"))) == "problem"
-    assert worst(configuration(setup(of))) == "warning"
+    assert worst(configuration(setup(of))) == "problem"
     assert worst(configuration(setup(of, tmp_path))) == "ok"
 
 
@@ -181,7 +197,7 @@ def test_who_may_change_or_read_the_config(tmp_path: Path) -> None:
     assert "chmod o-w" in told(configuration(setup(of, config_file=str(config))), "warning")[0]
     config.chmod(0o600)
     found = told(configuration(setup(of, config_file=str(config), user="ann")), "problem")
-    assert found and "ann may not read" in found[0]
+    assert found and "user ann may not read" in found[0]
 
 
 def executable(path: Path) -> str:

@@ -403,7 +403,7 @@ def test_restart_goes_on(tmp_path: Path) -> None:
         assert daemon.total("agent_tool_calls_total") == 3
     log.write_text(line * 5)
     with Daemon(*arguments) as daemon:
-        daemon.wait_for_message(r"going on where .*state\.db ends: 1 files, ")
+        daemon.wait_for_message(r"going on where .*state\.db ends: 1 file, ")
         assert daemon.total("agent_tool_calls_total") == 5
         assert daemon.total("logmetrics_source_lines_total") == 5
 

@@ -17,10 +17,19 @@ import pytest
 
 from logmetrics.present import amounts
 from logmetrics.present.amounts import EXCERPT_CHARACTERS
+from logmetrics.present.blocks import Chart, Facts
 from logmetrics.serve.app import MetricsApp, is_local
 from logmetrics.serve.http import Request
-from logmetrics.serve.status.data import PathProblem, ReadingStatus, ReloadStatus, Status
+from logmetrics.serve.status.data import (
+    PathProblem,
+    ReadingStatus,
+    ReloadStatus,
+    Status,
+    uncounted_lines,
+    uncounted_share,
+)
 from logmetrics.serve.status.page import HEADERS, render_page
+from logmetrics.serve.status.sections import sections_of
 from logmetrics.serve.status.troubles import headline, troubles_of
 from logmetrics.service.history import STEP_S, STEPS, History, by_minute
 from logmetrics.service.messages import CHARACTERS_MAX, MESSAGES_MAX, Messages
@@ -225,7 +234,7 @@ def test_the_headline_says_the_worst(world: World) -> None:
     assert headline(replace(status, reading=ReadingStatus(0, 0, 0)))[1] == "Starting"
     assert headline(replace(status, reading=ReadingStatus(25, 100, 7)))[1] == "Reading what was there: 25%"
     failed = replace(status, reload=ReloadStatus(False, 5.0, "config.yaml:3: no"))
-    assert headline(failed)[0] == "bad"
+    assert headline(failed)[:2] == ("bad", "Ready, one thing to look at")
     assert troubles_of(failed)[0].lines[0] == "config.yaml:3: no"
     stuck = replace(status, state="failing", commits=replace(status.commits, problem="disk full"))
     assert headline(stuck)[:2] == ("bad", "Counts cannot be saved")
@@ -241,6 +250,46 @@ def test_an_engine_that_is_busy_is_no_error(world: World) -> None:
 
 
 # -- lines that were not counted
+
+
+def words_of(status: Status) -> str:
+    """What is to look at."""
+    return "\n".join("\n".join((each.title, *each.lines)) for each in troubles_of(status))
+
+
+def test_not_counted_is_one_number(world: World) -> None:
+    """In the tile, the chart and the sources: by no rule, no records, too long; not what goes on with another."""
+    monitor = monitor_of(world)
+    write(world, *calls(90), *[{"event": "strange"}] * 4, "not json", "{" + "x" * 1_100_000)
+    world.poll()
+    status = status_of(monitor)
+    [source] = status.sources
+    assert (source.unmatched_lines, source.unparsable_lines, source.oversize_lines) == (4, 1, 1)
+    assert (uncounted_lines(source), uncounted_lines(status.totals)) == (6, 6)
+    assert uncounted_share(source) == 6 / 96
+    others = replace(status.totals, lines=status.totals.lines + 50, continuation_lines=30, excluded_lines=20)
+    assert uncounted_share(others) == 6 / 96
+    overview = next(each for each in sections_of(status) if each.ident == "overview")
+    chart = next(each for each in overview.blocks if isinstance(each, Chart) and each.title == "Not counted")
+    assert (sum(chart.counts), sum(chart.errors), chart.wrong) == (6, 1, "unparsable")
+    [facts] = [each for each in overview.blocks if isinstance(each, Facts)]
+    assert any((each.value, each.detail) == ("93.8 %", "6 were not") for each in facts.facts)
+    assert "1 line is longer" in words_of(status)
+
+
+def test_many_lines_that_no_rule_counts_are_told(world: World) -> None:
+    """Over a fifth of a hundred, while examples can be shown; who sees none is not sent to look for them."""
+    monitor = monitor_of(world)
+    write(world, *calls(590), *[{"event": "strange"}] * 410)
+    world.poll()
+    status = status_of(monitor)
+    assert "No rule counts 41.0 % of the lines of test\nExamples stand below" in words_of(status)
+    assert "stand below" not in words_of(status.without_examples())
+    assert not troubles_of(replace(status, examples=()))
+    bad = replace(status.sources[0], unparsable_lines=300)
+    told = words_of(replace(status, sources=(bad,)))
+    assert "are no records" in told
+    assert "stand below" not in told.partition("are no records")[2].partition("No rule")[0]
 
 
 def test_examples_are_by_shape(world: World) -> None:
@@ -266,6 +315,16 @@ def test_broken_records_are_one_shape(world: World) -> None:
     world.poll()
     [example] = status_of(monitor).examples
     assert (example.kind, example.shape, example.text) == ("unparsable", '{"event": ... broken', whole[:-2])
+
+
+def test_either_kind_has_its_example(world: World) -> None:
+    """Where there is much of one behind the other, in one block."""
+    monitor = monitor_of(world)
+    for first, last in (('{"event": broken "x', {"event": "strange"}), ({"event": "odd"}, "{broken")):
+        write(world, *[first] * 300, *calls(20), *[last] * 300)
+        world.poll()
+    kinds = [each.kind for each in status_of(monitor).examples]
+    assert (kinds.count("unparsable"), kinds.count("unmatched")) == (2, 2)
 
 
 def test_a_flood_of_bad_lines_keeps_few_examples(world: World) -> None:
@@ -295,6 +354,38 @@ def test_looks_at_bad_lines_are_rationed(world: World) -> None:
     assert sum(each.seen for each in status_of(monitor).examples) <= 25
     assert looked == [1]
     assert world.values("calls_total") == {("coder",): 100}
+
+
+def test_a_full_label_is_told_as_such(world: World) -> None:
+    """And not as a metric that has room for many series more."""
+    monitor = monitor_of(world)
+    write(world, *({"event": "call", "agent": f"agent {number:x}"} for number in range(1_000)))
+    world.poll()
+    [metric] = [each for each in status_of(monitor).metrics if each.metric == "calls_total"]
+    [label] = metric.labels
+    assert label.values < metric.series_max
+    assert f"label agent of calls_total: {label.values} of {label.values_max} values" in words_of(status_of(monitor))
+
+
+def test_a_rule_that_skips_most_updates_is_told(tmp_path: Path) -> None:
+    """With the reasons; a value that the config gives is not one that can be missing."""
+    (tmp_path / "logs").mkdir()
+    update = "update: {calls_total: 1, unused_total: n}"
+    world = World(tmp_path / "logs", CONFIG.replace("update: {calls_total: 1}", update), tmp_path / "state")
+    monitor = monitor_of(world)
+    write(world, *calls(15), *[{"event": "call", "agent": "a", "n": -1}] * 3, *[{"event": "call", "n": 1}] * 7)
+    world.poll()
+    status = status_of(monitor)
+    assert (status.rules[0].updates, status.rules[0].skipped) == (25, 18)
+    assert "Rule call skipped 18 of 25 updates" in words_of(status)
+    assert "15 missing, 3 negative" in words_of(status)
+    page = render_page(status).decode()
+    assert page.count("15 missing, 3 negative") == 2
+    write(world, *[{"event": "call", "n": 1}] * 20)
+    world.poll()
+    world.now_s += 2
+    assert not troubles_of(status_of(monitor))
+    world.close()
 
 
 # -- the page

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -22,9 +23,10 @@ from typing import ClassVar
 import pytest
 from rich.console import Console
 
-from logmetrics.cli.asking import Server
+from logmetrics.cli.asking import Server, is_address
 from logmetrics.cli.top import frame
 from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.serve.tls import _PLAIN_TEXT_REFUSED
 from tests.daemon import ROOT, Daemon, logmetrics, wait_until
 from tests.test_status import hostile_status, world  # noqa: F401 - a fixture
 from tests.web import Certificates
@@ -99,7 +101,8 @@ def test_top_in_a_terminal(tmp_path: Path) -> None:
     [
         (("http://127.0.0.1:9",), 1, "start it with logmetrics watch"),
         (("unix:/nowhere.sock",), 1, "start it with logmetrics watch"),
-        (("127.0.0.1:8001",), 2, "is no address"),
+        (("127.0.0.1:9",), 1, "http://127.0.0.1:9: "),
+        (("nowhere",), 2, "is no address"),
         (("http://",), 2, "is no address"),
         (("https://localhost:1", "--ca-file", "/none.pem"), 2, "/none.pem"),
         (("http://localhost:1", "--user", "me"), 2, "go together"),
@@ -184,6 +187,31 @@ def test_who_asks_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("127.0.0.1:28003", "http://127.0.0.1:28003"),
+        (":8001", "http://127.0.0.1:8001"),
+        ("0.0.0.0:8001", "http://127.0.0.1:8001"),
+        ("[::]:8001", "http://[::1]:8001"),
+        ("localhost:8001/metrics", "http://localhost:8001"),
+        ("http://host:9100/metrics", "http://host:9100"),
+        ("https://host/prefix/metrics/", "https://host/prefix"),
+        ("unix:/x/m.sock", "unix:/x/m.sock"),
+    ],
+)
+def test_what_others_take_and_print_is_an_address(where: str, shown: str) -> None:
+    """That of --listen, and that of the page for Prometheus."""
+    assert is_address(where)
+    assert Server.of(where).shown == shown
+
+
+def test_a_wrong_password_is_told_as_such() -> None:
+    """Whoever gave one is not asked to give one."""
+    with server(401) as (port, _), pytest.raises(LogmetricsError, match="refused this user or password"):
+        Server.of(f"http://me:wrong@127.0.0.1:{port}").get("/api/status")
+
+
+@pytest.mark.parametrize(
     ("status", "words"),
     [(401, "--password-file"), (403, "nobody"), (404, "no logmetrics"), (503, "busy"), (500, "answers 500")],
 )
@@ -201,6 +229,14 @@ def test_answers_of_others() -> None:
     assert "another version" in done.stderr
 
 
+def refuse_plain_text(listener: socket.socket) -> None:
+    """As a port for TLS answers."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(_PLAIN_TEXT_REFUSED)
+
+
 def test_certificates(tmp_path: Path) -> None:
     """Nobody is trusted without being told to."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -212,6 +248,12 @@ def test_certificates(tmp_path: Path) -> None:
             Server.of(url).get("/")
         assert Server.of(url, ca_file=str(tmp_path / "ca.pem")).get("/") == b"[]"
         assert Server.of(url, insecure=True).get("/") == b"[]"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse_plain_text, args=(listener,))
+        thread.start()
+        with pytest.raises(LogmetricsError, match="this port speaks TLS; its address begins with https://"):
+            Server.of(f"http://127.0.0.1:{listener.getsockname()[1]}").get("/")
+        thread.join()
     with server() as (port, _), pytest.raises(LogmetricsError, match="try http://"):
         Server.of(f"https://127.0.0.1:{port}").get("/")
     with pytest.raises(UsageError, match="certificates"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import typer
 
 from logmetrics import __version__
 from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.present.amounts import harmless
 from logmetrics.serve.client import UNIX, Endpoint, endpoint_of, reason, trusting_anybody
 
 T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 TIMEOUT_S = 10.0
+WORDS_BYTES_MAX = 200
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Who asks, where a password is wanted.")]
@@ -31,9 +34,22 @@ CaFile = Annotated[
 Insecure = Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")]
 
 
+# What --listen takes and watch prints: host and port, or the port alone.
+_HOST_PORT = re.compile(r"(\[[^\s\[\]/]+\]|[^\s:\[\]/@]*):([0-9]{1,5})(/.*)?")
+
+
 def is_address(where: str) -> bool:
     """Whether *where* is meant as the address of a running logmetrics."""
-    return where.startswith(("http://", "https://", UNIX))
+    return where.startswith(("http://", "https://", UNIX)) or bool(_HOST_PORT.fullmatch(where))
+
+
+def _url(where: str) -> str:
+    """*where* with its scheme; all interfaces are reached by this machine's own."""
+    parts = _HOST_PORT.fullmatch(where)
+    if not parts or where.startswith(UNIX):
+        return where
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(parts[1], parts[1])  # noqa: S104
+    return f"http://{host}:{parts[2]}{parts[3] or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,11 @@ class Server:
         *,
         insecure: bool = False,
     ) -> Server:
-        """The server at *where*, ``http://[USER:PASSWORD@]HOST[:PORT]`` or ``unix:/PATH``. Raises UsageError."""
+        """The server at *where*: ``http://[USER:PASSWORD@]HOST[:PORT]``, ``HOST:PORT``, ``:PORT`` or ``unix:/PATH``.
+
+        Raises UsageError.
+        """
+        where = _url(where)
         if (user is None) != (password_file is None):
             raise UsageError("--user and --password-file go together")
         credentials = None if user is None or password_file is None else f"{user}:{_first_line(password_file)}"
@@ -74,7 +94,7 @@ class Server:
             raise UsageError(f"{where} is no address; one is like {DEFAULT_URL} or unix:/run/x.sock")
         if parts.username is not None and credentials is None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        prefix = parts.path.rstrip("/")
+        prefix = parts.path.rstrip("/").removesuffix("/metrics")
         shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{prefix}"
         return cls(shown, endpoint, prefix, _basic(credentials), ca_file, insecure)
 
@@ -97,8 +117,7 @@ class Server:
         finally:
             connection.close()
         if answer.status != 200:
-            what = _ANSWERS.get(answer.status, f"answers {answer.status}; is it logmetrics?")
-            raise LogmetricsError(f"{self.shown} {what}")
+            raise LogmetricsError(f"{self.shown} {self._refusal(answer.status, body)}")
         return body
 
     def get_as(self, kind: type[T], path: str) -> T:
@@ -110,6 +129,15 @@ class Server:
         except msgspec.DecodeError as error:
             what = f"answers something else than this version knows ({error})"
             raise LogmetricsError(f"{self.shown} {what}; is it a logmetrics of another version?") from error
+
+    def _refusal(self, status: int, body: bytes) -> str:
+        """What an answer other than 200 means."""
+        if status == 401 and self.authorization is not None:
+            return "refused this user or password"
+        words = body[:WORDS_BYTES_MAX].decode("utf-8", "replace").strip()
+        if status == 400 and words and "\n" not in words:
+            return f"refused the request: {harmless(words)}"
+        return _ANSWERS.get(status, f"answers {status}; is it logmetrics?")
 
     def _context(self) -> ssl.SSLContext:
         if self.insecure:

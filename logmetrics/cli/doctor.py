@@ -89,6 +89,6 @@ def _config(told: Asked) -> Config:
     return resolve_config(list(told.paths), told.config_file, None, told.journal, told.journal_dir)
 
 
-def _state(config: Config, told: Asked) -> str:
+def _state(config: Config, told: Asked, home: str | None) -> str:
     """As `watch` has it."""
-    return state_directory(config, told.paths, told.config_file, told.journal)
+    return state_directory(config, told.paths, told.config_file, told.journal, home)

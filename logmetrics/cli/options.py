@@ -98,9 +98,13 @@ def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: Tr
 
 
 def state_directory(
-    config: Config, paths: Sequence[str] | None, config_file: str | None, units: Sequence[str] = ()
+    config: Config,
+    paths: Sequence[str] | None,
+    config_file: str | None,
+    units: Sequence[str] = (),
+    home: str | None = None,
 ) -> str:
-    """Where this run keeps its state, unless the command line says so.
+    """Where this run keeps its state, unless the command line says so; or where one of the user with that *home* does.
 
     The config's ``state_dir``, else what systemd gives the unit, else a directory in the user's own for these very
     paths and units or this config: two runs over different logs must not add up.
@@ -109,7 +113,7 @@ def state_directory(
 
     if config.state_dir is not None:
         return os.path.expanduser(config.state_dir)
-    if systemd := os.environ.get("STATE_DIRECTORY"):
+    if home is None and (systemd := os.environ.get("STATE_DIRECTORY")):
         return systemd.split(":")[0]
     files = [path for path in paths or () if path != STDIN] or ([] if units else [config_file or ""])
     places = [os.path.abspath(os.path.expanduser(path)) for path in files]
@@ -118,5 +122,6 @@ def state_directory(
     places += [journal.key for journal in journals]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "root"
     digest = hashlib.sha256("\0".join(sorted(places)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(home, "logmetrics", f"{name}-{digest}")
+    own = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    kept = own if home is None else os.path.join(home, ".local/state")
+    return os.path.join(kept, "logmetrics", f"{name}-{digest}")

@@ -27,7 +27,9 @@ _BRIEF = ("troubles", "overview", "sources", "metrics", "rules", "uncounted", "m
 
 
 def top(
-    where: Annotated[str, typer.Argument(metavar="[URL]", help="A running logmetrics.")] = DEFAULT_URL,
+    where: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="A running logmetrics: its URL, HOST:PORT, :PORT or unix:/PATH.")
+    ] = DEFAULT_URL,
     once: Annotated[bool, typer.Option("--once", help="Print it once, in full, and end.")] = False,
     interval_s: Annotated[
         float, typer.Option("--interval", metavar="SECONDS", min=0.5, help="How often it is looked at.")
@@ -41,7 +43,9 @@ def top(
     from rich.console import Console
 
     if not is_address(where):
-        raise UsageError(f"{where} is no address; one is like {DEFAULT_URL} or unix:/run/logmetrics.sock")
+        raise UsageError(
+            f"{where} is no address; one is like {DEFAULT_URL}, 127.0.0.1:8001 or unix:/run/logmetrics.sock"
+        )
     server = Server.of(where, user, password_file, ca_file, insecure=insecure)
     console = Console(highlight=False)
     status = ask(server)

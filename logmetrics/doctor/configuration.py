@@ -26,7 +26,7 @@ def _main(setup: Setup) -> list[Finding]:
         return [problem(f"there is no user {name}, who is to run it", make), *_of_file(setup)]
     if file is None and setup.config is None and not setup.names_logs:
         to_do = f"name your logs, logmetrics doctor PATH..., or a config with --config; {CONFIG} is looked for, too"
-        return [warning("no config, and no logs are named: there is nothing to read", to_do)]
+        return [problem("no config, and no logs are named: there is nothing to read", to_do)]
     if file is None:
         packs = len(setup.config.packs) if setup.config else 0
         found = [ok(f"no config: the {packs} built-in packs, for the logs of the command line")]
@@ -109,6 +109,6 @@ def _unreadable(setup: Setup, file: str) -> list[Finding]:
     if not denied:
         return []
     place = denied[0].place
-    what = f"{reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
+    what = f"user {reader.name} may not read {file}: {place.path} has mode {place.mode & 0o7777:04o}"
     bit = "x" if place.is_directory else "r"
     return [problem(what, f"chgrp {reader.name} {place.path} && chmod g+{bit} {place.path}")]

@@ -69,14 +69,14 @@ def _access(machine: Machine, setup: Setup, directory: str, look: Look, *, wante
         try:
             denied = obstacles(machine.path(place), account, READ if place != directory else READ | SEARCH, look)
         except OSError as error:
-            found.append(unseen(f"whether {account.name} may read the journal", error))
+            found.append(unseen(f"whether user {account.name} may read the journal", error))
             continue
         if not denied:
-            found.append(ok(f"{account.name} may read the journal"))
+            found.append(ok(f"user {account.name} may read the journal"))
             continue
         gids = [gid for each in denied for gid in groups_that_may(each.place, each.wanted) if gid]
         group = machine.users.group_name(gids[0]) if gids else "systemd-journal"
-        what = f"{account.name} may not read the system's journal ({denied[0].place.path})"
+        what = f"user {account.name} may not read the system's journal ({denied[0].place.path})"
         to_do = f"usermod -aG {group} {account.name}, then start it again; for the unit, SupplementaryGroups={group}"
         found.append(problem(what, to_do) if wanted else note(what, to_do))
     return found

@@ -143,7 +143,7 @@ def _access_of(
         try:
             on_the_way = obstacles(path, account, wanted, look_once)
         except OSError as error:
-            unknown.append(unseen(f"source {source.name}: whether {account.name} may read {path}", error))
+            unknown.append(unseen(f"source {source.name}: whether user {account.name} may read {path}", error))
             continue
         for obstacle in on_the_way:
             denied.setdefault(obstacle.place.path, obstacle)
@@ -155,7 +155,7 @@ def _access_of(
         refused = [finding for path, _ in places if (finding := _refused(path)) is not None]
         if refused:
             return refused[:1]
-    return [ok(f"source {source.name}: {account.name} may read all of it")] if places else []
+    return [ok(f"source {source.name}: user {account.name} may read all of it")] if places else []
 
 
 def _refused(path: str) -> Finding | None:
@@ -183,7 +183,9 @@ def _told(
         place = first.place
         verb = "pass through" if first.wanted == SEARCH else "list" if place.is_directory else "read"
         owner = f"{machine.users.user_name(place.uid)}:{machine.users.group_name(place.gid)}"
-        what = f"source {source.name}: {account.name} may not {verb} {place.path} ({owner}, {place.mode & 0o7777:04o}"
+        what = (
+            f"source {source.name}: user {account.name} may not {verb} {place.path} ({owner}, {place.mode & 0o7777:04o}"
+        )
         what += ", access list)" if place.entries else ")"
         what += f" and {others:,} beside it" if others else ""
         found.append(problem(what, remedy(machine, setup.unit, source, account, first)))

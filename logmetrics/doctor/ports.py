@@ -141,7 +141,7 @@ def _free(machine: Machine, reader: Account, address: str) -> Finding:
     first = machine.read("/proc/sys/net/ipv4/ip_unprivileged_port_start") or "1024"
     if where[1] and where[1] < int(first) and reader.uid != 0:
         to_do = "take a port above that, or for the unit AmbientCapabilities=CAP_NET_BIND_SERVICE and PrivateUsers=no"
-        return problem(f"{address}: ports below {first.strip()} are not for {reader.name}", to_do)
+        return problem(f"{address}: ports below {first.strip()} are not for user {reader.name}", to_do)
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -161,7 +161,7 @@ def _free_socket(reader: Account, address: str, path: str) -> Finding:
         return problem(f"{address}: there is no directory {directory}", f"install -d -o {reader.name} {directory}")
     if denied:
         to_do = f"chown {reader.name} {directory}, or RuntimeDirectory= of the unit and a path below it"
-        return problem(f"{address}: {reader.name} may not make a socket in {directory}", to_do)
+        return problem(f"{address}: user {reader.name} may not make a socket in {directory}", to_do)
     if os.path.lexists(path) and not _is_socket(path):
         return problem(f"{address}: there is a file that is not a socket", "take another name, or move that file away")
     return ok(f"{address} is free")

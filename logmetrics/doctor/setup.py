@@ -42,7 +42,7 @@ class Asked:
 
 
 Load: TypeAlias = Callable[[Asked], "Config"]
-PlaceOfState: TypeAlias = Callable[["Config", Asked], str]
+PlaceOfState: TypeAlias = Callable[["Config", Asked, str | None], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ FLAGS = ("--once", "--no-state", "--reset-state", "--serve-early", "--no-watchdo
 def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: PlaceOfState) -> Setup:
     """What *asked* comes to on *machine*. Raises nothing for what is wrong there.
 
-    *load* makes the config that a command line comes to, *place_of_state* tells where such a run keeps its state.
+    *load* makes the config that a command line comes to, *place_of_state* tells where such a run keeps its state;
+    with a home, where it does so for the user who lives there.
     """
     unit = find_unit(machine, asked.unit)
     by_unit = parse_watch(unit.command()) if unit else None
@@ -146,7 +147,8 @@ def make_setup(machine: Machine, asked: Asked, load: Load, place_of_state: Place
     for_unit = unit if unit and inherits else None
     state_dir, state_why = _fixed_state(machine, asked, told, config, for_unit)
     if not state_why:
-        state_dir, state_why = _usual_state(machine, told, config, place_of_state)
+        other = accounts[-1] if (asked.user or inherits) and accounts[-1].uid != machine.account.uid else None
+        state_dir, state_why = _usual_state(machine, told, config, place_of_state, other)
     return Setup(
         asked=asked,
         unit=unit,
@@ -224,13 +226,18 @@ def _fixed_state(
 
 
 def _usual_state(
-    machine: Machine, told: Asked, config: Config | None, place_of_state: PlaceOfState
+    machine: Machine, told: Asked, config: Config | None, place_of_state: PlaceOfState, other: Account | None
 ) -> tuple[str | None, str]:
+    """*other* is who is to run it, when that is somebody else than who asks."""
     if config is None:
         return None, "it follows from the config, and that is wrong" if told.config_file else "there is nothing to read"
     if all(source.is_stdin for source in config.sources):
         return None, "standard input has no place to go on from"
-    directory = place_of_state(config, told)
+    if other is not None:
+        if not os.path.isdir(other.home):
+            return None, f"user {other.name} has no home ({other.home}) to keep it in; name a place with --state-dir"
+        return place_of_state(config, told, other.home), f"user {other.name}'s own"
+    directory = place_of_state(config, told, None)
     if machine.environ.get("STATE_DIRECTORY"):
         return directory, "$STATE_DIRECTORY"
     return directory, "the user's own for these logs" if told.names_logs else "the user's own for this config"

@@ -63,7 +63,7 @@ def _to_be_made(setup: Setup, directory: str, where: str) -> list[Finding]:
     reader = setup.reader
     if obstacles(parent, reader, WRITE | SEARCH):
         to_do = f"name another with --state-dir, or: install -d -m 0700 -o {reader.name} {directory}"
-        return [problem(f"{where}: not there, and {reader.name} may not make it in {parent}", to_do)]
+        return [problem(f"{where}: not there, and user {reader.name} may not make it in {parent}", to_do)]
     return [ok(f"{where}: not there yet; the first start makes it")]
 
 
@@ -74,11 +74,11 @@ def _owner(machine: Machine, setup: Setup, directory: str) -> list[Finding]:
     found = []
     if status.st_uid not in (reader.uid, 0):
         to_do = f"chown -R {reader.name} {directory}, or run logmetrics as {owner}"
-        found.append(problem(f"it belongs to {owner}, and {reader.name} is to use it ({mode})", to_do))
+        found.append(problem(f"it belongs to {owner}, and user {reader.name} is to use it ({mode})", to_do))
     elif obstacles(directory, reader, WRITE | SEARCH):
-        found.append(problem(f"{reader.name} may not write to it ({mode})", f"chown -R {reader.name} {directory}"))
+        found.append(problem(f"user {reader.name} may not write to it ({mode})", f"chown -R {reader.name} {directory}"))
     else:
-        found.append(ok(f"{reader.name} may write to it ({mode})"))
+        found.append(ok(f"user {reader.name} may write to it ({mode})"))
     if status.st_mode & stat.S_IWOTH:
         found.append(warning("everybody may write to it, and so change what is counted", f"chmod o-w {directory}"))
     return found

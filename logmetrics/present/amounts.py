@@ -62,6 +62,11 @@ def seconds(value: float) -> str:
     return f"{value / 3600:.1f} h" if value < 2 * DAY_S else f"{value / DAY_S:.1f} d"
 
 
+def lasting(value_s: float) -> str:
+    """For how long something has been so: 119 s, 6 min, 3.5 h."""
+    return f"{value_s // 60:.0f} min" if 120 <= value_s < 600 else seconds(value_s)
+
+
 def step(value: float) -> str:
     """The length of a step in time, which is mostly a whole number of something: 5 min."""
     for unit_s, unit in ((DAY_S, "d"), (3600, "h"), (60, "min")):
@@ -143,7 +148,7 @@ def ago(value_s: float) -> str:
     """How long ago something was: now, 12 s ago, 5 min ago."""
     if value_s < 1:
         return "now"
-    return f"{value_s:.0f} s ago" if value_s < 99.5 else f"{seconds(value_s)} ago"
+    return f"{value_s:.0f} s ago" if value_s < 99.5 else f"{lasting(value_s)} ago"
 
 
 def rate(value_per_s: float) -> str:

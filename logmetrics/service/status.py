@@ -11,6 +11,7 @@ from itertools import islice
 
 from logmetrics import __version__
 from logmetrics.config.specs import SourceSpec
+from logmetrics.config.tree import Literal
 from logmetrics.engine import Engine
 from logmetrics.rules.compile import compiled
 from logmetrics.serve.status.data import (
@@ -41,9 +42,10 @@ LISTED_MAX = 10
 FRESH_S = 1.0
 LINES, BYTES = "logmetrics_source_lines_total", "logmetrics_source_bytes_total"
 UNMATCHED, UNPARSABLE = "logmetrics_source_unmatched_lines_total", "logmetrics_source_unparsable_lines_total"
+OVERSIZE = "logmetrics_source_oversize_lines_total"
 LAG, MATCHES, COMMITS = "logmetrics_source_lag_bytes", "logmetrics_rule_matches_total", "logmetrics_commits_total"
 LOST, SERIES = "logmetrics_lost_bytes_total", "series"
-_COUNTS = (LINES, BYTES, UNMATCHED, UNPARSABLE, MATCHES, COMMITS, LOST)
+_COUNTS = (LINES, BYTES, UNMATCHED, UNPARSABLE, OVERSIZE, MATCHES, COMMITS, LOST)
 
 
 class Monitor:
@@ -179,6 +181,9 @@ class Monitor:
             matched_lines=sum(source.matched_lines for source in sources),
             unmatched_lines=sum(source.unmatched_lines for source in sources),
             unparsable_lines=sum(source.unparsable_lines for source in sources),
+            continuation_lines=sum(source.continuation_lines for source in sources),
+            excluded_lines=sum(source.excluded_lines for source in sources),
+            oversize_lines=sum(source.oversize_lines for source in sources),
             lines_per_s=self._history.rate_per_s(*((LINES, name) for name in names)),
             bytes_per_s=self._history.rate_per_s(*((BYTES, name) for name in names)),
             lag_bytes=sum(source.lag_bytes for source in sources),
@@ -231,6 +236,11 @@ class Monitor:
             skipped.setdefault(rule.name, Counter()).update(rule.skipped)
             pairs[rule.name] += len(rule.open_pairs) if rule.open_pairs is not None else 0
         matches = {name: int(value) for (name,), value in self._values(MATCHES) if name in skipped}
+        # What a rule of this name looks for in each match; a number in the config is always there.
+        wanted = {
+            rule.name: sum(not isinstance(update.value, Literal) for update in rule.updates)
+            for rule in self.engine.config.rule_set.rules
+        }
         history, rows = self._history, []
         for name in sorted(matches, key=lambda name: (-matches[name], name)):
             matched_ago_s = history.grew_ago_s((MATCHES, name))
@@ -240,6 +250,7 @@ class Monitor:
                     matches=matches[name],
                     matches_per_s=history.rate_per_s((MATCHES, name)),
                     last_match_unix_s=None if matched_ago_s is None else now_s - matched_ago_s,
+                    updates=matches[name] * wanted.get(name, 0),
                     skipped_updates=dict(skipped[name]),
                     open_pairs=pairs[name],
                     matches_by_minute=by_minute(history.steps((MATCHES, name))),
@@ -257,6 +268,7 @@ class Monitor:
             lines=steps(LINES),
             unmatched_lines=steps(UNMATCHED),
             unparsable_lines=steps(UNPARSABLE),
+            oversize_lines=steps(OVERSIZE),
             lag_bytes=steps(LAG),
             series=self._history.steps((SERIES,)),
             commits=self._history.steps((COMMITS,)),

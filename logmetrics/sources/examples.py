@@ -113,19 +113,25 @@ class Examples:
 
 
 def _uncounted(program: Program, records: list[bytes], log: Log) -> list[tuple[Kind, bytes]]:
-    """Those of *records* that *program* does not count, the last ones first, found by halving."""
+    """Those of *records* that *program* does not count, the last ones first, found by halving.
+
+    However many there are of one kind, there is room for the other.
+    """
     found: list[tuple[Kind, bytes]] = []
+    room: dict[Kind, int] = {"unparsable": FOUND_MAX // 2, "unmatched": FOUND_MAX // 2}
     parts, judged = [records], 0
-    while parts and len(found) < FOUND_MAX and judged < 4 * JUDGED_MAX:
+    while parts and any(room.values()) and judged < 4 * JUDGED_MAX:
         part = parts.pop()
         unmatched, unparsable = program.unmatched, program.unparsable
         program.apply(part, log, 0.0)
         judged += len(part)
-        bad = program.unparsable > unparsable
-        if not bad and program.unmatched == unmatched:
+        bad, unknown = program.unparsable > unparsable, program.unmatched > unmatched
+        if not ((bad and room["unparsable"]) or (unknown and room["unmatched"])):
             continue
         if len(part) == 1:
-            found.append(("unparsable" if bad else "unmatched", part[0]))
+            kind: Kind = "unparsable" if bad else "unmatched"
+            room[kind] -= 1
+            found.append((kind, part[0]))
         else:
             middle = len(part) // 2
             parts += [part[:middle], part[middle:]]

@@ -38,7 +38,10 @@ class LabelReport:
 
 @dataclass(frozen=True, slots=True)
 class FamilyReport:
-    """One metric. ``driver`` is the label that makes the most of its series; ``remedy`` is empty while all is well."""
+    """One metric. ``driver`` is the label that makes the most of its series; ``remedy`` is empty while all is well.
+
+    ``full`` tells in a few words what is full, or nearly so: a label, the metric, or the process.
+    """
 
     metric: str
     type: str
@@ -49,6 +52,7 @@ class FamilyReport:
     refused: Mapping[str, int]
     labels: Sequence[LabelReport]
     driver: str
+    full: str
     remedy: str
     config: str
 
@@ -77,7 +81,7 @@ def _family_report(family: Family, refused: Refused) -> FamilyReport:
     ]
     everywhere = _levels(refused, name, ALL_LABELS)
     driver = max(labels, key=lambda label: (sum(label.refused.values()), label.distinct), default=None)
-    remedy, config = _remedy(family, driver, everywhere)
+    full, remedy, config = _remedy(family, driver, everywhere)
     return FamilyReport(
         metric=name,
         type=family.spec.type,
@@ -88,6 +92,7 @@ def _family_report(family: Family, refused: Refused) -> FamilyReport:
         refused=everywhere,
         labels=labels,
         driver=driver.name if driver else "",
+        full=full,
         remedy=remedy,
         config=config,
     )
@@ -126,27 +131,35 @@ def _heaviest(index: int, family: Family) -> dict[str, int]:
     return dict(sorted(weights.items(), key=lambda item: -item[1])[:SAMPLES_MAX])
 
 
-def _remedy(family: Family, driver: LabelReport | None, everywhere: Mapping[str, int]) -> tuple[str, str]:
-    """What to do in words, and the line of config that does it. It goes by what is full now, not by what was once."""
+def _remedy(family: Family, driver: LabelReport | None, everywhere: Mapping[str, int]) -> tuple[str, str, str]:
+    """What is full, what to do in words, and the line of config that does it.
+
+    It goes by what is full now, not by what was once.
+    """
     guard, metric = family.guard, family.spec.name
     if driver is None:
-        return "", ""
+        return "", "", ""
     longest = dict(zip(family.spec.labels, family.newcomers.longest_bytes, strict=True))
     too_long = {budget.name: longest[budget.name] for budget in guard.values if longest[budget.name] > budget.bytes_max}
     nearly_full = driver.values >= NEARLY_FULL * driver.values_max and driver.distinct > FEW_VALUES
     if too_long and not nearly_full:
-        return _too_long(family, *max(too_long.items(), key=lambda item: item[1]))
+        label, longest_bytes = max(too_long.items(), key=lambda item: item[1])
+        return f"values of label {label} of {metric} are too long", *_too_long(family, label, longest_bytes)
     if nearly_full:
-        return _too_many_values(family, driver)
+        title = f"label {driver.name} of {metric}: {driver.values:,} of {driver.values_max:,} values"
+        return title, *_too_many_values(family, driver)
     if guard.series >= NEARLY_FULL * guard.series_max:
         full = guard.series >= guard.series_max and "metric" in everywhere
         state = "more label sets than there may be" if full else "nearly as many series as there may be"
         what = f"{state}, most of all by {driver.name}: allow more, or leave a label out"
-        return what, _limits(metric, f"series: {_round_up(2 * guard.series_max)}")
+        title = f"{metric}: {guard.series:,} of {guard.series_max:,} series"
+        return title, what, _limits(metric, f"series: {_round_up(2 * guard.series_max)}")
     if "process" in everywhere and not guard.has_room:
         wanted = _round_up(2 * guard.budget.series_max)
-        return "the process is full: raise its limit, or give the largest metric less", f"limits: {{series: {wanted}}}"
-    return "", ""
+        title = f"no room for more series of {metric}: all metrics together have {guard.budget.series_max:,}"
+        what = "the process is full: raise its limit, or give the largest metric less"
+        return title, what, f"limits: {{series: {wanted}}}"
+    return "", "", ""
 
 
 def _too_long(family: Family, label: str, longest_bytes: int) -> tuple[str, str]:

@@ -64,6 +64,9 @@ class TotalStatus:
     matched_lines: int
     unmatched_lines: int
     unparsable_lines: int
+    continuation_lines: int
+    excluded_lines: int
+    oversize_lines: int
     lines_per_s: float
     bytes_per_s: float
     lag_bytes: int
@@ -134,15 +137,30 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatus:
-    """One rule. ``last_match_unix_s`` is None when it matched nothing in this run."""
+    """One rule. ``last_match_unix_s`` is None when it matched nothing in this run.
+
+    ``updates`` is how many updates of its matches had a value to find, those that were skipped included.
+    """
 
     name: str
     matches: int
     matches_per_s: float
     last_match_unix_s: float | None
+    updates: int
     skipped_updates: Mapping[str, int]
     open_pairs: int
     matches_by_minute: Sequence[float]
+
+    @property
+    def skipped(self) -> int:
+        """Of all reasons together."""
+        return sum(self.skipped_updates.values())
+
+    @property
+    def skipped_why(self) -> str:
+        """The reasons, each with its count."""
+        reasons = sorted(self.skipped_updates.items(), key=lambda item: -item[1])
+        return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +196,7 @@ class HistoryStatus:
     lines: Sequence[float]
     unmatched_lines: Sequence[float]
     unparsable_lines: Sequence[float]
+    oversize_lines: Sequence[float]
     lag_bytes: Sequence[float]
     series: Sequence[float]
     commits: Sequence[float]
@@ -211,3 +230,19 @@ class Status:
     def without_examples(self) -> Status:
         """The same for those who may not see what logs hold."""
         return replace(self, examples=(), shows_examples=False)
+
+
+def uncounted_lines(of: SourceStatus | TotalStatus) -> int:
+    """Lines that should have been counted, and were not: by no rule, no records of their format, too long."""
+    return of.unmatched_lines + of.unparsable_lines + of.oversize_lines
+
+
+def countable_lines(of: SourceStatus | TotalStatus) -> int:
+    """All lines but those that only go on with another and those that ``exclude_lines`` passes over."""
+    return max(of.lines - of.continuation_lines - of.excluded_lines, 0)
+
+
+def uncounted_share(of: SourceStatus | TotalStatus) -> float | None:
+    """What of the countable lines was not counted, 0 to 1; None while there are none."""
+    lines = countable_lines(of)
+    return min(uncounted_lines(of) / lines, 1.0) if lines else None

@@ -21,8 +21,16 @@ from logmetrics.present.blocks import (
     Trend,
     table,
 )
-from logmetrics.serve.status.data import Example, RuleStatus, SourceStatus, Status
-from logmetrics.serve.status.troubles import LATE_S, LOSSES, MANY, troubles_of
+from logmetrics.serve.status.data import (
+    Example,
+    RuleStatus,
+    SourceStatus,
+    Status,
+    countable_lines,
+    uncounted_lines,
+    uncounted_share,
+)
+from logmetrics.serve.status.troubles import LATE_S, LOSSES, MANY, is_mostly_skipped, troubles_of
 from logmetrics.store.report import NEARLY_FULL, FamilyReport, LabelReport
 
 # Rows that are seen at once.
@@ -51,19 +59,18 @@ def sections_of(status: Status) -> list[Section]:
 
 def _facts(status: Status) -> Facts:
     totals, commits = status.totals, status.commits
-    uncounted = totals.unmatched_lines + totals.unparsable_lines
-    share = totals.matched_lines / totals.lines if totals.lines else None
+    share = uncounted_share(totals)
     late = totals.lag_s >= LATE_S
-    behind = f"for {amounts.seconds(totals.lag_s)}" if totals.lag_bytes else "all is read"
+    behind = f"for {amounts.lasting(totals.lag_s)}" if totals.lag_bytes else "all is read"
     full = totals.series >= NEARLY_FULL * totals.series_max
     last_unix_s = max((each.last_line_unix_s for each in status.sources if each.last_line_unix_s), default=None)
     saved = f"saved in {amounts.seconds(commits.last_duration_s)}" if commits.last_unix_s else "not saved yet"
     facts = [
         Fact(amounts.rate(totals.lines_per_s), "lines read", f"{amounts.count(totals.lines)} in all"),
         Fact(
-            "-" if share is None else amounts.percent(share),
+            "-" if share is None else amounts.percent(1 - share),
             "of all lines counted",
-            f"{amounts.count(uncounted)} were not",
+            f"{amounts.count(uncounted_lines(totals))} were not",
         ),
         Fact(amounts.size(totals.lag_bytes), "unread", behind, "warn" if late else ""),
         Fact(
@@ -96,7 +103,8 @@ def _charts(status: Status) -> Iterable[Chart]:
         return Chart(title, metric, start_s, history.step_s, tuple(counts), kept, "unparsable", level)
 
     yield chart("Lines", "lines", history.lines, history.unparsable_lines)
-    yield chart("Not counted", "lines", history.unmatched_lines)
+    uncounted = map(sum, zip(history.unmatched_lines, history.unparsable_lines, history.oversize_lines, strict=True))
+    yield chart("Not counted", "lines", uncounted, history.unparsable_lines)
     yield chart("Unread", "lag_bytes", history.lag_bytes, level=status.totals.lag_bytes)
     yield chart("Series", "series", history.series, level=status.totals.series)
 
@@ -142,9 +150,8 @@ def _sources(status: Status) -> Iterable[Block]:
 
 
 def _source(status: Status, source: SourceStatus) -> tuple[Entry, ...]:
-    uncounted = source.unmatched_lines + source.unparsable_lines
-    share = uncounted / source.lines if source.lines else 0.0
-    bad = source.unparsable_lines > MANY * source.lines
+    uncounted, share = uncounted_lines(source), uncounted_share(source) or 0.0
+    bad = source.unparsable_lines > MANY * countable_lines(source)
     late: Tone = "warn" if source.lag_s >= LATE_S else ""
     problems = f"{source.problem_count:,} cannot be read" if source.problem_count else ""
     return (
@@ -154,7 +161,7 @@ def _source(status: Status, source: SourceStatus) -> tuple[Entry, ...]:
         Cell(amounts.rate(source.lines_per_s)),
         Trend(tuple(source.lines_by_minute)),
         Cell(amounts.percent(share), f"{amounts.count(uncounted)} lines", "warn" if bad else ""),
-        Cell(amounts.size(source.lag_bytes), f"for {amounts.seconds(source.lag_s)}", late),
+        Cell(amounts.size(source.lag_bytes), f"for {amounts.lasting(source.lag_s)}", late),
         _ago(status, source.last_line_unix_s, "none yet"),
     )
 
@@ -222,8 +229,6 @@ def _rules(status: Status) -> Iterable[Block]:
 
 
 def _rule(status: Status, rule: RuleStatus) -> tuple[Entry, ...]:
-    skipped = sum(rule.skipped_updates.values())
-    why = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in rule.skipped_updates.items() if count)
     never = "not in this run" if rule.matches else "never"
     return (
         Cell(rule.name),
@@ -232,7 +237,16 @@ def _rule(status: Status, rule: RuleStatus) -> tuple[Entry, ...]:
         Trend(tuple(rule.matches_by_minute)),
         _ago(status, rule.last_match_unix_s, never),
         Cell(amounts.count(rule.open_pairs) if rule.open_pairs else "-"),
-        Cell(amounts.count(skipped) if skipped else "-", why),
+        _skipped(rule),
+    )
+
+
+def _skipped(rule: RuleStatus) -> Cell:
+    if not rule.skipped:
+        return Cell("-")
+    of = f" of {amounts.count(rule.updates)}" if rule.updates >= rule.skipped else ""
+    return Cell(
+        f"{amounts.count(rule.skipped)}{of}", tone="warn" if is_mostly_skipped(rule) else "", more=(rule.skipped_why,)
     )
 
 
