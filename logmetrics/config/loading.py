@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from logmetrics.config.document import Document, KeyPath, parse_document
+from logmetrics.config.exposed_names import check_names
 from logmetrics.config.expression import CONTEXT_NAMES, ExpressionError, check_pattern, did_you_mean
 from logmetrics.config.journals import journal_logs, mistake_in_match, mistake_in_unit
 from logmetrics.config.model import (
@@ -69,6 +70,7 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
     inherited = {name: spec for pack in chosen for name, spec in pack.rule_set.metrics.items()}
     own = _rule_set(model, document, inherited, problems)
     rule_set = merge([pack.rule_set for pack in chosen] + [own])
+    check_names(rule_set.metrics, own.metrics, document, problems)
     if model is not None:
         sources = _read_sources(model, document, problems)
         rule_set = _with_limits(rule_set, model.limits, document, problems)
