@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from logmetrics.authoring.lint import lint
+from logmetrics.cli.app import app
 from logmetrics.config.document import parse_document
 from logmetrics.config.exposed_names import OWN_PREFIX, PROCESS_METRICS
 from logmetrics.config.expression import ExpressionError, parse_expression
@@ -208,3 +210,13 @@ def test_names_of_the_process_are_reserved() -> None:
     shown = re.findall(r"^# TYPE (\S+)", ProcessMetrics().render(openmetrics=False), re.MULTILINE)
     assert set(shown) == PROCESS_METRICS
     assert all(metric.name.startswith(OWN_PREFIX) for metric in SELF_METRICS)
+
+
+@pytest.mark.parametrize("text", ["", "sources: []\n"])
+def test_check_tells_that_there_is_nothing_to_read(tmp_path: Path, text: str) -> None:
+    """Such a config is good beside paths on the command line; alone `watch` refuses it."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    done = CliRunner().invoke(app, ["check", "--config", str(path)])
+    assert done.exit_code == 0
+    assert "note: it names nothing to read" in done.stderr

@@ -448,6 +448,11 @@ def test_once_leaves_the_daemons_textfile_alone(tmp_path: Path) -> None:
         (["--once", "--push", "http://x:1", "--push-label", "a-b=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "a=b", "--push-label", "a=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "job=c"], "--push-job gives the job"),
+        (["--once", "--push", "http://x:1", "--push-label", "agent=a"], "agent is a label of "),
+        (["--once", "--push", "http://x:1", "--push-label", "source=a"], "source is a label of logmetrics_"),
+        (["--once", "--listen", ":0"], "--listen does not go with --once"),
+        (["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"], "127.0.0.1:1 is named twice"),
+        (["--listen", "127.0.0.1:1", "--listen", "localhost:1"], "localhost:1 is named twice, also as 127.0.0.1:1"),
         (["--once", "--push", "http://x:1", "--push-job", ""], "--push-job is empty"),
     ],
 )

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from logmetrics.config.outputs import check_advertise, check_instance, check_sd_
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
-    from logmetrics.config.specs import Config
+    from logmetrics.config.specs import Config, MetricSpec
     from logmetrics.service.pushgateway import Pushgateway
     from logmetrics.store.store import FamilyView
 
@@ -31,6 +31,7 @@ class OutputOptions:
     """What the command line says about outputs. Raises UsageError for what does not go together."""
 
     once: bool
+    listen: Sequence[str]
     no_listen: bool
     instance: str | None
     advertise: str | None
@@ -50,8 +51,10 @@ class OutputOptions:
                 "--push goes with --once only: what a daemon pushes stays at the Pushgateway when the daemon is gone, "
                 "and looks alive; let Prometheus scrape it (--listen, --sd-file), or use --textfile"
             )
-        if self.once and (self.sd_file is not None or self.no_listen):
-            option = "--no-listen" if self.sd_file is None else "--sd-file"
+        if self.no_listen and self.listen:
+            raise UsageError("--no-listen and --listen do not go together")
+        not_once = (("--sd-file", self.sd_file), ("--no-listen", self.no_listen), ("--listen", self.listen))
+        if self.once and (option := next((option for option, given in not_once if given), None)):
             raise UsageError(f"{option} does not go with --once, which serves nothing")
         if self.push is None and (self.push_labels or self.push_job != PUSH_JOB):
             raise UsageError("--push-job and --push-label say as what --push URL pushes; there is no --push")
@@ -79,13 +82,16 @@ class OutputOptions:
             )
         return config
 
-    def pushgateway(self, instance: str) -> Pushgateway | None:
-        """Where metrics of a run called *instance* are pushed to."""
+    def pushgateway(self, instance: str, metrics: Mapping[str, MetricSpec]) -> Pushgateway | None:
+        """Where *metrics* of a run called *instance* are pushed to, and those of logmetrics itself."""
         from logmetrics.service.pushgateway import LABEL_NAME, Pushgateway
+        from logmetrics.store.self_metrics import SELF_METRICS
 
         if self.push is None:
             return None
         labels = {"job": self.push_job, "instance": f"{socket.gethostname()}:{instance}"}
+        labelled = {label: metric.name for metric in SELF_METRICS for label in metric.labels}
+        labelled |= {label: metric.name for metric in metrics.values() for label in metric.labels}
         given: set[str] = set()
         for text in self.push_labels:
             name, equals, value = text.partition("=")
@@ -96,6 +102,8 @@ class OutputOptions:
                     else "expected KEY=VALUE, each KEY a label's name and once"
                 )
                 raise UsageError(f"--push-label {text!r}: {what}")
+            if name in labelled:  # the Pushgateway would put the group's label in its place
+                raise UsageError(f"--push-label {text!r}: {name} is a label of {labelled[name]}; choose another")
             given.add(name)
             labels[name] = value
         if not self.push_job:
