@@ -420,6 +420,21 @@ def test_once_leaves_the_daemons_textfile_alone(tmp_path: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.parametrize("output", ["stdout", "textfile", "push"])
+def test_once_tells_that_a_log_could_not_be_read(tmp_path: Path, output: str) -> None:
+    """The totals of the rest are printed; where totals replace older ones, a part of them does not."""
+    log, file, fifo = some_log(tmp_path), tmp_path / "a.prom", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with answering((200, "")) as (url, got):
+        options = {"stdout": [], "textfile": ["--textfile", str(file)], "push": ["--push", url]}[output]
+        done = logmetrics("watch", str(log), str(fifo), "--once", *options)
+    assert done.returncode == 1
+    assert f"{fifo}: is not a regular file" in done.stderr
+    assert f"{fifo} could not be read; " in done.stderr.splitlines()[-1]
+    assert ("agent_tool_calls_total" in done.stdout) is (output == "stdout")
+    assert (file.exists(), got) == (False, [])
+
+
 # -- what goes together
 
 
@@ -578,9 +593,15 @@ def test_push_is_tried_again_while_the_server_is_busy() -> None:
     """The same body each time; user and password of the URL go in a header."""
     with answering((503, "starting"), (500, ""), (200, "")) as (url, got):
         named = url.replace("http://", "http://us%40er:pass%2Fword@")
-        Pushgateway(f"{named}/prefix/", {"job": "j", "instance": "a/b"}, backoff_s=0.01).push("x 1\n")
+        said: list[str] = []
+        labels = {"job": "j", "instance": "a/b"}
+        Pushgateway(f"{named}/prefix/", labels, backoff_s=0.01, say=said.append).push("x 1\n")
     auth = "Basic " + base64.b64encode(b"us@er:pass/word").decode()
     assert got == [("PUT", "/prefix/metrics/job/j/instance@base64/YS9i", auth, b"x 1\n")] * 3
+    assert said == [
+        f"{url}/prefix answers 503; the push is tried again, 6 times in all",
+        f"pushed to {url}/prefix/metrics/job/j/instance@base64/YS9i",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -605,8 +626,19 @@ def test_push_that_is_refused(answer: Answer, tries: int, said: str) -> None:
 
 def test_push_to_nobody() -> None:
     """Bounded, and told in one line."""
-    with pytest.raises(LogmetricsError, match=r"no answer: .*refused; is a Pushgateway there"):
-        Pushgateway(f"http://127.0.0.1:{free_port()}", {"job": "j"}, backoff_s=0.001).push("x 1\n")
+    said: list[str] = []
+    url = f"http://127.0.0.1:{free_port()}"
+    what = f"nothing answers at {url}: connection refused"
+    with pytest.raises(LogmetricsError) as caught:
+        Pushgateway(url, {"job": "j"}, backoff_s=0.001, say=said.append).push("x 1\n")
+    assert str(caught.value) == f"push to {url}/metrics/job/j: {what}; is a Pushgateway there?"
+    assert said == [f"{what}; the push is tried again, 6 times in all"]
+
+
+def test_push_to_an_unknown_host() -> None:
+    """Its name is told."""
+    with pytest.raises(LogmetricsError, match=r": there is no host nobody\.invalid; is a"):
+        Pushgateway("http://nobody.invalid:9091", {"job": "j"}, backoff_s=0.001).push("x 1\n")
 
 
 @pytest.mark.parametrize("url", ["h:9091", "ftp://h", "http://", "http://h:x", "http://h/?q=1", "http://h/#x"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logmetrics.cli.messages import say
 from logmetrics.cli.options import STDIN
 from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.errors import UsageError
@@ -108,7 +109,7 @@ class OutputOptions:
             labels[name] = value
         if not self.push_job:
             raise UsageError("--push-job is empty; a Pushgateway refuses what has no job")
-        return Pushgateway(self.push, labels)
+        return Pushgateway(self.push, labels, say=say)
 
 
 def show_once(families: list[FamilyView], textfile: str | None, gateway: Pushgateway | None, instance: str) -> None:

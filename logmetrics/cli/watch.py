@@ -12,7 +12,7 @@ from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths, resolve_config, state_directory
 from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
-from logmetrics.errors import UsageError
+from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
     import socket
@@ -111,12 +111,18 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
 
 
 def _once(config: Config, directory: str | None, outputs: OutputOptions, *, reset: bool) -> None:
-    from logmetrics.cli.totals import read_all
+    from logmetrics.cli.totals import could_not_be_read, read_all
 
     instance = config.instance or ""
     gateway = outputs.pushgateway(instance, config.rule_set.metrics)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        show_once(read_all(config, state), outputs.textfile, gateway, instance)
+        unread: list[str] = []
+        families = read_all(config, state, unread.append)
+        if unread and (gateway is not None or outputs.textfile is not None):
+            raise LogmetricsError(f"{could_not_be_read(unread)}; nothing is pushed or written of a part")
+        show_once(families, outputs.textfile, gateway, instance)
+    if unread:
+        raise LogmetricsError(f"{could_not_be_read(unread)}; the totals are without it")
 
 
 def _serve(
