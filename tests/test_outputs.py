@@ -463,7 +463,7 @@ def test_once_tells_that_a_log_could_not_be_read(tmp_path: Path, output: str) ->
         (["--once", "--push", "http://x:1", "--push-label", "a-b=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "a=b", "--push-label", "a=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "job=c"], "--push-job gives the job"),
-        (["--once", "--push", "http://x:1", "--push-label", "agent=a"], "agent is a label of "),
+        (["--once", "--push", "http://x:1", "--push-label", "agent=a"], "--push-label: agent is a label of agent_"),
         (["--once", "--push", "http://x:1", "--push-label", "source=a"], "source is a label of logmetrics_"),
         (["--once", "--listen", ":0"], "--listen does not go with --once"),
         (["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"], "127.0.0.1:1 is named twice"),
@@ -544,6 +544,18 @@ def decoded(path: str) -> dict[str, str]:
         text = value.rstrip("=")
         labels[plain] = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode() if coded else value
     return labels
+
+
+def test_labels_of_every_push_are_no_labels_of_metrics(tmp_path: Path) -> None:
+    """A Pushgateway would overwrite them, without a --push-label too."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "packs: []\nmetrics: {x_total: {type: counter, help: X, labels: [job]}}\n"
+        "rules: [{name: r, labels: {job: name}, update: {x_total: 1}}]\n"
+    )
+    done = CliRunner().invoke(app, ["watch", str(tmp_path), "-c", str(path), "--once", "--push", "http://x:1"])
+    assert isinstance(done.exception, UsageError)
+    assert "--push: job is a label of x_total, which" in str(done.exception)
 
 
 @pytest.mark.parametrize("value", ["a", "h:1", "a/b", "", "größe", "..", ".", "a b", "?", "%41", "x" * 300, "=", "+"])

@@ -20,6 +20,7 @@ from logmetrics.errors import UsageError
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, MetricSpec
     from logmetrics.service.pushgateway import Pushgateway
+    from logmetrics.store.self_metrics import SelfMetric
     from logmetrics.store.store import FamilyView
 
 PUSH_JOB = "logmetrics"
@@ -91,8 +92,6 @@ class OutputOptions:
         if self.push is None:
             return None
         labels = {"job": self.push_job, "instance": f"{socket.gethostname()}:{instance}"}
-        labelled = {label: metric.name for metric in SELF_METRICS for label in metric.labels}
-        labelled |= {label: metric.name for metric in metrics.values() for label in metric.labels}
         given: set[str] = set()
         for text in self.push_labels:
             name, equals, value = text.partition("=")
@@ -103,10 +102,15 @@ class OutputOptions:
                     else "expected KEY=VALUE, each KEY a label's name and once"
                 )
                 raise UsageError(f"--push-label {text!r}: {what}")
-            if name in labelled:  # the Pushgateway would put the group's label in its place
-                raise UsageError(f"--push-label {text!r}: {name} is a label of {labelled[name]}; choose another")
             given.add(name)
             labels[name] = value
+        known: list[MetricSpec | SelfMetric] = [*metrics.values(), *SELF_METRICS]
+        for metric in known:
+            for name in labels.keys() & set(metric.labels):
+                option = "--push-label" if name in given else "--push"
+                raise UsageError(
+                    f"{option}: {name} is a label of {metric.name}, which a Pushgateway would overwrite; rename one"
+                )
         if not self.push_job:
             raise UsageError("--push-job is empty; a Pushgateway refuses what has no job")
         return Pushgateway(self.push, labels, say=say)

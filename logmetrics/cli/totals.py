@@ -40,7 +40,7 @@ def read_all(
     if skipped:
         say(f"{skipped:,} rotated or compressed logs were not read; a path that names them has them read")
     for reader in engine.readers:
-        for path in reader.problems:
+        for path in {**reader.problems, **reader.troubles}:
             unread(path)
     families = engine.view().families
     return [(spec, Rows.of(sorted(rows, key=lambda row: row[0].labels))) for spec, rows in families]
