@@ -23,7 +23,7 @@ help: ## Show this list
 venv: ## Make .venv with logmetrics and what its tests need
 	@bash scripts/make_env.sh test
 
-demo: ## Serve the metrics of examples/logs on http://127.0.0.1:8001/metrics
+demo: ## Serve the metrics of examples/logs on http://127.0.0.1:8001/metrics, status page at http://127.0.0.1:8001/
 	@exec bash scripts/demo.sh
 
 test: venv tools lint ## Run linters, type checker and all tests

@@ -9,11 +9,13 @@ listen="${LISTEN:-127.0.0.1:8001}"
 case "$listen" in
 unix:*)
     where="the socket ${listen#unix:}"
+    page=""
     curl="curl -s --unix-socket ${listen#unix:} http://localhost/metrics"
     ;;
 *)
     # A wildcard is no address to go to.
     where="http://${listen/#0.0.0.0:/127.0.0.1:}/metrics"
+    page=", status page at ${where%metrics}"
     curl="curl -s $where"
     ;;
 esac
@@ -22,7 +24,7 @@ cat <<TEXT
 
 Reading examples/logs: two hours of four agents and an Ollama server. The metrics are at
 
-    $where
+    $where$page
 
 In another terminal, for example:
 

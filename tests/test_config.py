@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from logmetrics.authoring.lint import lint
+from logmetrics.cli.app import app
 from logmetrics.config.document import parse_document
+from logmetrics.config.exposed_names import OWN_PREFIX, PROCESS_METRICS
 from logmetrics.config.expression import ExpressionError, parse_expression
 from logmetrics.config.loading import load_config, parse_config
 from logmetrics.config.rule_sets import parse_template
@@ -15,6 +19,8 @@ from logmetrics.config.units import parse_duration, parse_size
 from logmetrics.engine import Engine
 from logmetrics.errors import ConfigError
 from logmetrics.packs import builtin_packs
+from logmetrics.serve.process import ProcessMetrics
+from logmetrics.store.self_metrics import SELF_METRICS
 
 BAD = sorted((Path(__file__).parent / "config_bad").glob("*.yaml"))
 
@@ -197,3 +203,20 @@ def test_an_agent_can_be_a_word(tmp_path: Path) -> None:
         name = tmp_path.name if agent == "path.parent" else agent.strip('"')
         rows = {spec.name: {s.labels: v for s, v in rows} for spec, rows in engine.view().families}
         assert rows["agent_token_usage_total"][name, "completion"] == 5
+
+
+def test_names_of_the_process_are_reserved() -> None:
+    """Those that are shown, all of them and no other."""
+    shown = re.findall(r"^# TYPE (\S+)", ProcessMetrics().render(openmetrics=False), re.MULTILINE)
+    assert set(shown) == PROCESS_METRICS
+    assert all(metric.name.startswith(OWN_PREFIX) for metric in SELF_METRICS)
+
+
+@pytest.mark.parametrize("text", ["", "sources: []\n"])
+def test_check_tells_that_there_is_nothing_to_read(tmp_path: Path, text: str) -> None:
+    """Such a config is good beside paths on the command line; alone `watch` refuses it."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    done = CliRunner().invoke(app, ["check", "--config", str(path)])
+    assert done.exit_code == 0
+    assert "note: it names nothing to read" in done.stderr

@@ -413,6 +413,21 @@ def test_once_leaves_the_daemons_textfile_alone(tmp_path: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.parametrize("output", ["stdout", "textfile", "push"])
+def test_once_tells_that_a_log_could_not_be_read(tmp_path: Path, output: str) -> None:
+    """The totals of the rest are printed; where totals replace older ones, a part of them does not."""
+    log, file, fifo = some_log(tmp_path), tmp_path / "a.prom", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with answering((200, "")) as (url, got):
+        options = {"stdout": [], "textfile": ["--textfile", str(file)], "push": ["--push", url]}[output]
+        done = logmetrics("watch", str(log), str(fifo), "--once", *options)
+    assert done.returncode == 1
+    assert f"{fifo}: is not a regular file" in done.stderr
+    assert f"{fifo} could not be read; " in done.stderr.splitlines()[-1]
+    assert ("agent_tool_calls_total" in done.stdout) is (output == "stdout")
+    assert (file.exists(), got) == (False, [])
+
+
 # -- what goes together
 
 
@@ -441,6 +456,11 @@ def test_once_leaves_the_daemons_textfile_alone(tmp_path: Path) -> None:
         (["--once", "--push", "http://x:1", "--push-label", "a-b=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "a=b", "--push-label", "a=c"], "expected KEY=VALUE"),
         (["--once", "--push", "http://x:1", "--push-label", "job=c"], "--push-job gives the job"),
+        (["--once", "--push", "http://x:1", "--push-label", "agent=a"], "--push-label: agent is a label of agent_"),
+        (["--once", "--push", "http://x:1", "--push-label", "source=a"], "source is a label of logmetrics_"),
+        (["--once", "--listen", ":0"], "--listen does not go with --once"),
+        (["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"], "127.0.0.1:1 is named twice"),
+        (["--listen", "127.0.0.1:1", "--listen", "localhost:1"], "localhost:1 is named twice, also as 127.0.0.1:1"),
         (["--once", "--push", "http://x:1", "--push-job", ""], "--push-job is empty"),
     ],
 )
@@ -519,6 +539,18 @@ def decoded(path: str) -> dict[str, str]:
     return labels
 
 
+def test_labels_of_every_push_are_no_labels_of_metrics(tmp_path: Path) -> None:
+    """A Pushgateway would overwrite them, without a --push-label too."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "packs: []\nmetrics: {x_total: {type: counter, help: X, labels: [job]}}\n"
+        "rules: [{name: r, labels: {job: name}, update: {x_total: 1}}]\n"
+    )
+    done = CliRunner().invoke(app, ["watch", str(tmp_path), "-c", str(path), "--once", "--push", "http://x:1"])
+    assert isinstance(done.exception, UsageError)
+    assert "--push: job is a label of x_total, which" in str(done.exception)
+
+
 @pytest.mark.parametrize("value", ["a", "h:1", "a/b", "", "größe", "..", ".", "a b", "?", "%41", "x" * 300, "=", "+"])
 def test_group_paths(value: str) -> None:
     """Any value comes through, in a path that no proxy changes."""
@@ -566,9 +598,15 @@ def test_push_is_tried_again_while_the_server_is_busy() -> None:
     """The same body each time; user and password of the URL go in a header."""
     with answering((503, "starting"), (500, ""), (200, "")) as (url, got):
         named = url.replace("http://", "http://us%40er:pass%2Fword@")
-        Pushgateway(f"{named}/prefix/", {"job": "j", "instance": "a/b"}, backoff_s=0.01).push("x 1\n")
+        said: list[str] = []
+        labels = {"job": "j", "instance": "a/b"}
+        Pushgateway(f"{named}/prefix/", labels, backoff_s=0.01, say=said.append).push("x 1\n")
     auth = "Basic " + base64.b64encode(b"us@er:pass/word").decode()
     assert got == [("PUT", "/prefix/metrics/job/j/instance@base64/YS9i", auth, b"x 1\n")] * 3
+    assert said == [
+        f"{url}/prefix answers 503; the push is tried again, 6 times in all",
+        f"pushed to {url}/prefix/metrics/job/j/instance@base64/YS9i",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -593,8 +631,19 @@ def test_push_that_is_refused(answer: Answer, tries: int, said: str) -> None:
 
 def test_push_to_nobody() -> None:
     """Bounded, and told in one line."""
-    with pytest.raises(LogmetricsError, match=r"no answer: .*refused; is a Pushgateway there"):
-        Pushgateway(f"http://127.0.0.1:{free_port()}", {"job": "j"}, backoff_s=0.001).push("x 1\n")
+    said: list[str] = []
+    url = f"http://127.0.0.1:{free_port()}"
+    what = f"nothing answers at {url}: connection refused"
+    with pytest.raises(LogmetricsError) as caught:
+        Pushgateway(url, {"job": "j"}, backoff_s=0.001, say=said.append).push("x 1\n")
+    assert str(caught.value) == f"push to {url}/metrics/job/j: {what}; is a Pushgateway there?"
+    assert said == [f"{what}; the push is tried again, 6 times in all"]
+
+
+def test_push_to_an_unknown_host() -> None:
+    """Its name is told."""
+    with pytest.raises(LogmetricsError, match=r": there is no host nobody\.invalid; is a"):
+        Pushgateway("http://nobody.invalid:9091", {"job": "j"}, backoff_s=0.001).push("x 1\n")
 
 
 @pytest.mark.parametrize("url", ["h:9091", "ftp://h", "http://", "http://h:x", "http://h/?q=1", "http://h/#x"])

@@ -96,8 +96,9 @@ def test_handed_over_sockets(listen: list[str], tmp_path: Path) -> None:
                     client.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
                     assert client.recv(100).startswith(b"HTTP/1.1 200")
                 wait_until(lambda: log.read_text().count("metrics at") >= 2 + bool(listen))
-                bound = re.findall(r"metrics at (\S+)/metrics", log.read_text())
-            assert bound[:2] == [f"http://127.0.0.1:{tcp.getsockname()[1]}", f"unix:{tmp_path}/s.sock"]
+                bound = re.findall(r"metrics at (.+)", log.read_text())
+            url = f"http://127.0.0.1:{tcp.getsockname()[1]}"
+            assert bound[:2] == [f"{url}/metrics, status page at {url}/", f"unix:{tmp_path}/s.sock"]
             assert len(bound) == 2 + bool(listen)
         assert (tmp_path / "s.sock").exists()
 
@@ -212,5 +213,5 @@ def test_umask_decides_who_may_connect_to_a_unix_socket(tmp_path: Path) -> None:
     """With 0007 the group may, which is what a proxy needs."""
     path = tmp_path / "s.sock"
     with command([*WATCH, str(tmp_path), "--listen", f"unix:{path}"], lambda: (os.umask(0o007), None)[1]) as log:
-        wait_until(lambda: "metrics at" in log.read_text())
+        wait_until(lambda: f"metrics at unix:{path}\n" in log.read_text())
         assert stat.S_IMODE(path.stat().st_mode) == 0o770

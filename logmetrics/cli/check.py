@@ -30,3 +30,5 @@ def check(
     parts: dict[str, Sized] = {"source": config.sources, "metric": rules.metrics, "rule": rules.rules}
     counts = ", ".join(number_of(noun, len(part)) for noun, part in parts.items())
     sys.stdout.write(f"{config_file}: good; {counts}, those of packs included\n")
+    if not config.sources:
+        say("note: it names nothing to read; watch needs paths or --journal UNIT beside it, or sources in it")

@@ -6,19 +6,21 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logmetrics.cli.messages import say
 from logmetrics.cli.options import STDIN
 from logmetrics.config.outputs import check_advertise, check_instance, check_sd_file, check_textfile
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
-    from logmetrics.config.specs import Config
+    from logmetrics.config.specs import Config, MetricSpec
     from logmetrics.service.pushgateway import Pushgateway
+    from logmetrics.store.self_metrics import SelfMetric
     from logmetrics.store.store import FamilyView
 
 PUSH_JOB = "logmetrics"
@@ -31,6 +33,7 @@ class OutputOptions:
     """What the command line says about outputs. Raises UsageError for what does not go together."""
 
     once: bool
+    listen: Sequence[str]
     no_listen: bool
     instance: str | None
     advertise: str | None
@@ -50,8 +53,10 @@ class OutputOptions:
                 "--push goes with --once only: what a daemon pushes stays at the Pushgateway when the daemon is gone, "
                 "and looks alive; let Prometheus scrape it (--listen, --sd-file), or use --textfile"
             )
-        if self.once and (self.sd_file is not None or self.no_listen):
-            option = "--no-listen" if self.sd_file is None else "--sd-file"
+        if self.no_listen and self.listen:
+            raise UsageError("--no-listen and --listen do not go together")
+        not_once = (("--sd-file", self.sd_file), ("--no-listen", self.no_listen), ("--listen", self.listen))
+        if self.once and (option := next((option for option, given in not_once if given), None)):
             raise UsageError(f"{option} does not go with --once, which serves nothing")
         if self.push is None and (self.push_labels or self.push_job != PUSH_JOB):
             raise UsageError("--push-job and --push-label say as what --push URL pushes; there is no --push")
@@ -79,9 +84,10 @@ class OutputOptions:
             )
         return config
 
-    def pushgateway(self, instance: str) -> Pushgateway | None:
-        """Where metrics of a run called *instance* are pushed to."""
+    def pushgateway(self, instance: str, metrics: Mapping[str, MetricSpec]) -> Pushgateway | None:
+        """Where *metrics* of a run called *instance* are pushed to, and those of logmetrics itself."""
         from logmetrics.service.pushgateway import LABEL_NAME, Pushgateway
+        from logmetrics.store.self_metrics import SELF_METRICS
 
         if self.push is None:
             return None
@@ -98,9 +104,16 @@ class OutputOptions:
                 raise UsageError(f"--push-label {text!r}: {what}")
             given.add(name)
             labels[name] = value
+        known: list[MetricSpec | SelfMetric] = [*metrics.values(), *SELF_METRICS]
+        for metric in known:
+            for name in labels.keys() & set(metric.labels):
+                option = "--push-label" if name in given else "--push"
+                raise UsageError(
+                    f"{option}: {name} is a label of {metric.name}, which a Pushgateway would overwrite; rename one"
+                )
         if not self.push_job:
             raise UsageError("--push-job is empty; a Pushgateway refuses what has no job")
-        return Pushgateway(self.push, labels)
+        return Pushgateway(self.push, labels, say=say)
 
 
 def show_once(families: list[FamilyView], textfile: str | None, gateway: Pushgateway | None, instance: str) -> None:

@@ -12,7 +12,7 @@ from logmetrics.cli import watch_options as options
 from logmetrics.cli.messages import progress_line, say
 from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths, resolve_config, state_directory
 from logmetrics.cli.outputs import PUSH_JOB, OutputOptions, show_once
-from logmetrics.errors import UsageError
+from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
     import socket
@@ -51,9 +51,9 @@ def watch(
     if from_ not in (None, "start", "end"):
         raise UsageError(f"--from is start or end, not {from_!r}")
     opened = () if once or no_listen else handed_over()
-    if no_listen and listen:
-        raise UsageError("--no-listen and --listen do not go together")
-    outputs = OutputOptions(once, no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ())
+    outputs = OutputOptions(
+        once, listen or (), no_listen, instance, advertise, sd_file, textfile, push, push_job, push_label or ()
+    )
 
     def load() -> Config:
         config = resolve_config(paths, config_file, pack, journal or (), journal_dir)
@@ -119,12 +119,18 @@ def _state(directory: str | None, *, reset: bool) -> Iterator[StateFile | None]:
 
 
 def _once(config: Config, directory: str | None, outputs: OutputOptions, *, reset: bool) -> None:
-    from logmetrics.cli.totals import read_all
+    from logmetrics.cli.totals import could_not_be_read, read_all
 
     instance = config.instance or ""
-    gateway = outputs.pushgateway(instance)  # a mistake is told before anything is read
+    gateway = outputs.pushgateway(instance, config.rule_set.metrics)  # a mistake is told before anything is read
     with _state(directory, reset=reset) as state:
-        show_once(read_all(config, state), outputs.textfile, gateway, instance)
+        unread: list[str] = []
+        families = read_all(config, state, unread.append)
+        if unread and (gateway is not None or outputs.textfile is not None):
+            raise LogmetricsError(f"{could_not_be_read(unread)}; nothing is pushed or written of a part")
+        show_once(families, outputs.textfile, gateway, instance)
+    if unread:
+        raise LogmetricsError(f"{could_not_be_read(unread)}; the totals are without it")
 
 
 def _serve(
@@ -137,12 +143,11 @@ def _serve(
     reset: bool,
     early: bool,
 ) -> None:
-    from logmetrics.serve.addresses import resolve
+    from logmetrics.serve.addresses import check_addresses
     from logmetrics.serve.web import Web
     from logmetrics.service.run import Service, reloads_wait
 
-    for address in config.listen:  # a mistake is told before the state is looked at
-        resolve(address)
+    check_addresses(config.listen)  # a mistake is told before the state is looked at
     web = Web(config.web_config, say) if config.web_config is not None else None
     with reloads_wait(), _state(directory, reset=reset) as state, progress_line() as progress:
         service = Service(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from logmetrics.config.document import Document, KeyPath, parse_document
+from logmetrics.config.exposed_names import check_names
 from logmetrics.config.expression import CONTEXT_NAMES, ExpressionError, check_pattern, did_you_mean
 from logmetrics.config.journals import journal_logs, mistake_in_match, mistake_in_unit
 from logmetrics.config.model import (
@@ -20,6 +21,7 @@ from logmetrics.config.model import (
     RuleSetModel,
     SourceModel,
 )
+from logmetrics.config.outputs import host_and_port
 from logmetrics.config.rule_sets import RuleSetReader
 from logmetrics.config.shape import sound_items, validate
 from logmetrics.config.specs import (
@@ -69,8 +71,10 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
     inherited = {name: spec for pack in chosen for name, spec in pack.rule_set.metrics.items()}
     own = _rule_set(model, document, inherited, problems)
     rule_set = merge([pack.rule_set for pack in chosen] + [own])
+    check_names(rule_set.metrics, own.metrics, document, problems)
     if model is not None:
         sources = _read_sources(model, document, problems)
+        _check_listen(model.listen, document, problems)
         rule_set = _with_limits(rule_set, model.limits, document, problems)
     if problems or model is None:
         raise ConfigError(problems)
@@ -94,6 +98,20 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         textfile=model.textfile,
         textfile_interval_s=model.textfile_interval,
     )
+
+
+def _check_listen(addresses: Sequence[str], document: Document, problems: list[Problem]) -> None:
+    given = document.values.get("listen")
+    for index, address in enumerate(addresses):
+        path: KeyPath = ("listen", index) if isinstance(given, list) else ("listen",)
+        try:
+            parts = host_and_port(address)
+        except ValueError as error:
+            problems.append(document.problem(path, str(error)))
+            continue
+        # Port 0 is another one each time.
+        if address in addresses[:index] and (parts is None or parts[1] != 0):
+            problems.append(document.problem(path, f"{address} is named twice"))
 
 
 def _beside(file: str, name: str | None) -> str | None:

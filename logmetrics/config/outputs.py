@@ -7,6 +7,7 @@ import re
 
 # A host, and perhaps a port; an IPv6 address stands in brackets.
 ADVERTISE = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
 # What Prometheus' file_sd and node_exporter's textfile collector take for theirs; they pass over all other names.
 SD_FILE_SUFFIX, TEXTFILE_SUFFIX = ".json", ".prom"
 
@@ -33,6 +34,19 @@ def check_sd_file(path: str) -> str:
 def check_textfile(path: str) -> str:
     """*path*. Raises ValueError unless node_exporter would read a file of this name."""
     return _with_suffix(path, TEXTFILE_SUFFIX, "node_exporter's textfile collector passes over other files")
+
+
+def host_and_port(address: str) -> tuple[str, int] | None:
+    """Where ``host:port``, ``:port`` or ``[ipv6]:port`` is; None for a unix socket. Raises ValueError."""
+    if address.startswith("unix:") and len(address) > len("unix:") and "\0" not in address:
+        return None
+    parts = _HOST_PORT.fullmatch(address)
+    if not parts or int(parts[2]) > 65_535:
+        raise ValueError(
+            f"{address!r} is no address to listen on; possible are 127.0.0.1:8001, :8001 (all interfaces), "
+            "[::1]:8001, localhost:8001 and unix:/path/metrics.sock"
+        )
+    return parts[1].strip("[]"), int(parts[2])
 
 
 def check_advertise(address: str) -> str:

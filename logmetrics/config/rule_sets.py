@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 from logmetrics.config.document import Document, KeyPath
@@ -137,7 +138,11 @@ class RuleSetReader:
             self.problems.append(self.document.problem(path[:-1], what))
             return (1.0,)
         bounds = tuple(map(float, given))
-        if not bounds or any(b >= c for b, c in pairwise(bounds)) or bounds[-1] == float("inf"):
+        twice = next((index for index, bound in enumerate(bounds) if bound in bounds[:index]), None)
+        if twice is not None:
+            what = f"{given[twice]!r} is the bucket {given[bounds.index(bounds[twice])]!r} again"
+            self.problems.append(self.document.problem((*path, twice), what))
+        elif not bounds or not all(map(isfinite, bounds)) or any(b >= c for b, c in pairwise(bounds)):
             self.problems.append(self.document.problem(path, "buckets are finite upper bounds in rising order"))
         return bounds
 

@@ -39,6 +39,12 @@ def _shape_problem(model: type[BaseModel], document: Document, details: ErrorDet
         message = f"not a valid name: {details['input']!r}"
     if kind == "list_type" and path[-1:] in (("listen",), ("paths",), ("exclude",)):
         message = "expected a text, or a list of texts"
+    if kind == "model_type" and not path:
+        message = "a config is a mapping of keys such as sources and rules"
+    elif kind in ("model_type", "dict_type"):
+        message = "expected a mapping of keys to values"
+    if kind == "too_short" and details["ctx"]["actual_length"] == 0:
+        message = "at least one is needed"
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     while path and _lookup(document.values, path) is None and kind.endswith("_type"):
         path = path[:-1]  # pydantic appends the member of a union that it tried

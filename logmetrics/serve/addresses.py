@@ -5,29 +5,26 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import re
 import socket
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from logmetrics.config.outputs import host_and_port
 from logmetrics.errors import LogmetricsError, UsageError
 from logmetrics.serve.holder import holder_of
-
-_HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s:\[\]]*):([0-9]{1,5})")
 
 
 def resolve(address: str) -> tuple[int, Any]:
     """The family and what to bind there. Of a name's addresses the first IPv4 one is taken, as Go's servers do."""
-    if address.startswith("unix:") and len(address) > len("unix:") and "\0" not in address:
+    try:
+        parts = host_and_port(address)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if parts is None:
         return socket.AF_UNIX, address.removeprefix("unix:")
-    parts = _HOST_PORT.fullmatch(address)
-    if not parts or int(parts[2]) > 65_535:
-        raise UsageError(
-            f"{address!r} is no address to listen on; possible are 127.0.0.1:8001, :8001 (all interfaces), "
-            "[::1]:8001, localhost:8001 and unix:/path/metrics.sock"
-        )
-    host, port = parts[1].strip("[]"), int(parts[2])
+    host, port = parts
     if not host:
         return (socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET), ("", port)
     try:
@@ -36,6 +33,19 @@ def resolve(address: str) -> tuple[int, Any]:
         raise LogmetricsError(f"listening on {address} is not possible: there is no host {host}") from error
     family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
     return family, where
+
+
+def check_addresses(addresses: Sequence[str]) -> None:
+    """Raise UsageError, or LogmetricsError for an unknown host, unless each is an address, and another one."""
+    seen: dict[tuple[int, Any], str] = {}
+    for address in addresses:
+        place = resolve(address)
+        if place in seen:
+            same = "" if seen[place] == address else f", also as {seen[place]}"
+            raise UsageError(f"--listen: {address} is named twice{same}")
+        # Port 0 is another one each time.
+        if place[0] == socket.AF_UNIX or place[1][1] != 0:
+            seen[place] = address
 
 
 def shown(family: int, where: Any) -> str:

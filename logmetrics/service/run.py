@@ -96,8 +96,9 @@ class Service:
         self.server.start()
         scheme = "https" if self._is_https() else "http"
         for address in self.server.bound:
-            shown = address if address.startswith("unix:") else f"{scheme}://{address}"
-            self.say(f"metrics at {shown}/metrics")
+            url = f"{scheme}://{address}"
+            is_unix = address.startswith("unix:")
+            self.say(f"metrics at {address if is_unix else f'{url}/metrics, status page at {url}/'}")
         self._warn_of_exposure()
         # Not when all that was there is read: that may take hours, and what starts after this one need not wait for it.
         self.notify.ready()
