@@ -16,7 +16,7 @@ from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import Recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, absolute, discover
-from logmetrics.sources.files import Files, raise_open_files_limit
+from logmetrics.sources.files import Files, open_files_max
 from logmetrics.sources.pace import Pace
 from logmetrics.sources.progress import CatchingUp, Progress
 from logmetrics.sources.reader import SourceReader
@@ -79,7 +79,7 @@ class Engine:
         # True once everything that was there at the start has been read to its end.
         self.caught_up = False
         self._catching_up = CatchingUp(monotonic, say, show_progress)
-        self.files = Files(_of_files(self.readers), say, self, _open_max(config))
+        self.files = Files(_of_files(self.readers), say, self, open_files_max(config.open_files_max))
         self.streams = Streams(say)
         self._recognised = Recognised(self.files.known, self.streams, say, monotonic)
         self._inbox = Inbox(self.waker.wake)
@@ -195,7 +195,7 @@ class Engine:
         store.takes_in = self.store.takes_in or not (roots <= self.files.known.roots and self.streams.know(readers))
         self.config, self.store, self.readers = config, store, readers
         self.files.change_readers(_of_files(readers), found, self.monotonic())
-        self.files.known.open_max = _open_max(config)
+        self.files.known.open_max = open_files_max(config.open_files_max)
         self.streams.adopt(readers)
         self.self_metrics.count_anew(lambda: self._tell(self.clock()))
         self.pace.poll_interval_s = config.poll_interval_s
@@ -396,7 +396,3 @@ class Engine:
 
 def _of_files(readers: Iterable[SourceReader]) -> list[SourceReader]:
     return [reader for reader in readers if reader.spec.paths]
-
-
-def _open_max(config: Config) -> int:
-    return min(raise_open_files_limit() // 2, config.open_files_max)

@@ -26,15 +26,15 @@ BLOCKS_PER_TURN = 8
 _Found = dict[FileId, tuple[SourceReader, FoundFile]]
 
 
-def raise_open_files_limit() -> int:
-    """Let the process open as many files as the system allows it, and return that number.
+def open_files_max(wanted: int) -> int:
+    """Let the process open as many files as the system allows it: so many logs, half of them and *wanted* at the most.
 
     The usual soft limit of 1,024 is for select().
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    return min(hard // 2, wanted)
 
 
 class Files:
