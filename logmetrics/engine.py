@@ -379,9 +379,7 @@ class Engine:
             raise StateError(f"{state.path} is damaged: {error}; --reset-state starts from zero") from error
         self._resumes = bool(files or journals)
         if self._resumes:
-            told = [number_of("file", len(files))] * bool(files) + [number_of("journal", len(journals))] * bool(
-                journals
-            )
+            told = [number_of(noun, len(rows)) for noun, rows in (("file", files), ("journal", journals)) if rows]
             self.say(f"going on where {state.path} ends: {', '.join(told)}, {self.store.size:,} series")
 
     # -- what it tells about itself
