@@ -274,7 +274,7 @@ def test_not_counted_is_one_number(world: World) -> None:
     assert (sum(chart.counts), sum(chart.errors), chart.wrong) == (6, 1, "unparsable")
     [facts] = [each for each in overview.blocks if isinstance(each, Facts)]
     assert any((each.value, each.detail) == ("93.8 %", "6 were not") for each in facts.facts)
-    assert "1 line is longer" in words_of(status)
+    assert "1 line of test is too long" in words_of(status)
 
 
 def test_many_lines_that_no_rule_counts_are_told(world: World) -> None:

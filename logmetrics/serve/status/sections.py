@@ -245,9 +245,8 @@ def _skipped(rule: RuleStatus) -> Cell:
     if not rule.skipped:
         return Cell("-")
     of = f" of {amounts.count(rule.updates)}" if rule.updates >= rule.skipped else ""
-    return Cell(
-        f"{amounts.count(rule.skipped)}{of}", tone="warn" if is_mostly_skipped(rule) else "", more=(rule.skipped_why,)
-    )
+    told = f"{amounts.count(rule.skipped)}{of}: {rule.skipped_why}"
+    return Cell(told, tone="warn" if is_mostly_skipped(rule) else "")
 
 
 def _examples(status: Status) -> Iterable[Block]:

@@ -88,9 +88,10 @@ def _of_source(source: SourceStatus, *, reading: bool) -> Iterable[Callout]:
 def _of_lines(status: Status, source: SourceStatus) -> Iterable[Callout]:
     """What of a source's lines was not counted, as far as there is much of it."""
     if source.oversize_lines:
-        what = "line is longer" if source.oversize_lines == 1 else "lines are longer"
-        lines = ["They are passed over. If they are records, raise max_line_bytes of the source."]
-        yield Callout(f"{source.oversize_lines:,} {what} than {source.name} may have them", "warn", tuple(lines))
+        one = source.oversize_lines == 1
+        title = f"{amounts.number_of('line', source.oversize_lines)} of {source.name} {'is' if one else 'are'} too long"
+        to_do = "What is longer than max_line_bytes is passed over. If it is a record, raise that for this source."
+        yield Callout(title, "warn", (to_do,))
     if source.lines < LINES_MIN:
         return
     unmatched_share = source.unmatched_lines / (countable_lines(source) or 1)
