@@ -49,7 +49,7 @@ class Notify:
         if self.address and watchdog_us.isdecimal() and int(watchdog_us) and watchdog_pid in ("", str(os.getpid())):
             self.watchdog_s = int(watchdog_us) / 1e6
         self._started = False
-        self._stopping = False
+        self._stopping = self._told_stopping = False
         self._beat_due_s = self._status_due_s = float("-inf")
         self._shown = ""
         self._failed = False
@@ -67,6 +67,9 @@ class Notify:
             return
         now_s = self._monotonic()
         lines = []
+        if self._stopping and not self._told_stopping:
+            self._told_stopping = True
+            lines += ["STOPPING=1", "STATUS=stopping: saving what was read"]
         if now_s >= self._beat_due_s:
             if not self._started:
                 self._beat_due_s = now_s + START_S_MORE / 4
@@ -74,7 +77,7 @@ class Notify:
             elif self.watchdog_s is not None:
                 self._beat_due_s = now_s + self.watchdog_s / 4
                 lines.append("WATCHDOG=1")
-        if self._started and not self._stopping and now_s >= self._status_due_s:
+        if self._started and not self._told_stopping and now_s >= self._status_due_s:
             lines += self._status_lines(now_s)
         if lines:
             self._send(lines)
@@ -91,9 +94,8 @@ class Notify:
         self._send(["RELOADING=1", f"MONOTONIC_USEC={self._monotonic() * 1e6:.0f}", "STATUS=reloading the config"])
 
     def stopping(self) -> None:
-        """The end has begun. Called by a signal handler, in the engine's thread like all the others."""
+        """The end has begun; the next beat tells. For a signal handler, which may come in the middle of a message."""
         self._stopping = True
-        self._send(["STOPPING=1", "STATUS=stopping: saving what was read"])
 
     def _status_lines(self, now_s: float) -> list[str]:
         self._status_due_s = now_s + STATUS_INTERVAL_S
