@@ -62,6 +62,7 @@ def reload(daemon: Daemon) -> list[str]:
     reloads = daemon.total("logmetrics_config_reloads_total")
     daemon.process.send_signal(signal.SIGHUP)
     wait_until(lambda: daemon.total("logmetrics_config_reloads_total") > reloads)
+    wait_until(lambda: any("reloaded" in line for line in daemon.stderr[said:]))
     return [line.removeprefix("logmetrics: ") for line in daemon.stderr[said:] if "warning" not in line]
 
 
