@@ -77,7 +77,7 @@ class Notify:
             elif self.watchdog_s is not None:
                 self._beat_due_s = now_s + self.watchdog_s / 4
                 lines.append("WATCHDOG=1")
-        if self._started and not self._told_stopping and now_s >= self._status_due_s:
+        if self._started and now_s >= self._status_due_s:
             lines += self._status_lines(now_s)
         if lines:
             self._send(lines)
@@ -100,7 +100,7 @@ class Notify:
     def _status_lines(self, now_s: float) -> list[str]:
         self._status_due_s = now_s + STATUS_INTERVAL_S
         text = self.status()
-        if not self.address or text == self._shown:
+        if not self.address or self._told_stopping or text == self._shown:  # the last word is that it stops
             return []
         self._shown = text
         # A message may quote a file's name, and a line break would begin another field.
