@@ -23,14 +23,14 @@ LEVELS = {
     "sources": 3,
     "serve": 3,
     "replay": 5,
-    "authoring": 3,
+    "authoring": 5,
     "engine": 4,
     "service": 5,
     "doctor": 5,
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("rules", "formats"), ("rules", "store"), ("doctor", "replay")}
+SIDEWAYS = {("rules", "formats"), ("rules", "store"), ("doctor", "replay"), ("doctor", "authoring")}
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
