@@ -34,7 +34,7 @@ from logmetrics.rules.trace import Node
 Path = tuple[str | int, ...]
 # How far a record is from meeting a condition: nearly the same, another value of a field, a field that is not there.
 NEARLY, OTHER, ABSENT, NEVER = 0.2, 1.0, 1.5, 9.0
-ELSEWHERE = ": elsewhere in the record"
+OTHER_CASE, ELSEWHERE = ": written otherwise", ": elsewhere in the record"
 _NESTED_MAX = 2_000
 _NEAR = 0.75
 
@@ -360,7 +360,7 @@ class Reasons:
                 value = dig(dict(self.fields), *found)
                 name, there = self.wording.text(field), path_text(found)
                 repair = Repair(path, value, name, there)
-                far = 3 if how == ELSEWHERE else 2
+                far = {OTHER_CASE: 1, ELSEWHERE: 3}.get(how, 2)
                 return Reason(text, f"{saw}; there is {there}, {value_text(value, 40)}{how}", NEARLY * far, repair)
         path = self.path_of(fields[0]) if fields else None
         if path is None or (isinstance(subject.expr, Call) and self.lookup(fields[0]) is not None):
@@ -397,7 +397,7 @@ def near_path(fields: Mapping[str, Any], path: Path) -> tuple[Path | None, str]:
             for name in _near_names(step, around):
                 found = (*path[:depth], name, *path[depth + 1 :])
                 if dig(dict(fields), *found) is not None:
-                    how = ": other case" if name.lower() == step.lower() else ""
+                    how = OTHER_CASE if _squeezed(name) == _squeezed(step) else ""
                     return found, how
             break
         around = dig(around, step)
@@ -452,7 +452,8 @@ def _nearest(value: Any, wanted: tuple[Any, ...]) -> tuple[Any, float, str]:
             if one.strip().lower() == value.strip().lower():
                 how = ": only case differs" if one.strip() != value.strip() else ": only blanks differ"
                 return one, NEARLY, how
-        near = difflib.get_close_matches(value, texts, n=1, cutoff=_NEAR)
+        squeezed = [one for one in texts if _squeezed(one) == _squeezed(value)]
+        near = squeezed or difflib.get_close_matches(value, texts, n=1, cutoff=_NEAR)
         if near:
             return near[0], 2 * NEARLY, ""
     return wanted[0] if wanted else None, OTHER, ""
