@@ -13,6 +13,7 @@ from logmetrics.cli.doctor import doctor
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
+from logmetrics.cli.test import test
 from logmetrics.cli.top import top
 from logmetrics.cli.watch import watch
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(watch)
 app.command()(replay)
+app.command()(test)
 app.command()(check)
 app.command()(top)
 app.command()(cardinality)
