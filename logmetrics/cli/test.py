@@ -18,31 +18,49 @@ Run = Annotated[
     str | None, typer.Option("--run", "-k", metavar="REGEX", help="Run only tests in whose name this is found.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the tests that pass, too.")]
+WithCoverage = Annotated[bool, typer.Option("--coverage", help="List what no test touched of the rules under test.")]
+WithCoverage = Annotated[bool, typer.Option("--coverage", help="List what no test touched of the rules under test.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
 
 
-def test(files: Files, run: Run = None, verbose: Verbose = False, as_json: AsJson = False) -> None:
+def test(
+    files: Files,
+    run: Run = None,
+    with_coverage: WithCoverage = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
     """Run unit tests of rules: logs in, series out. Ends with 1 when a test fails."""
     from rich.console import Console
     from rich.text import Text
 
+    from logmetrics.authoring.trials.coverage import Coverage
     from logmetrics.authoring.trials.running import run_file
-    from logmetrics.authoring.trials.text import write_file
+    from logmetrics.authoring.trials.text import write_coverage, write_file
+    from logmetrics.packs import builtin_packs
 
     only = _pattern(run)
+    coverage = Coverage(builtin_packs()) if with_coverage else None
     console = Console(soft_wrap=True, highlight=False)
+
+    def show(text: str, style: str) -> None:
+        console.print(Text(text, style=style))
+
     ran = []
     for file in _loaded(files):
-        results = run_file(file, only=only)
+        results = run_file(file, only=only, coverage=coverage)
         ran.append((file, results))
         if results and not as_json:
-            write_file(file, results, lambda text, style: console.print(Text(text, style=style)), verbose=verbose)
+            write_file(file, results, show, verbose=verbose)
     if not any(results for _, results in ran):
         raise UsageError(f"no test has a name in which {run!r} is found")
+    touched = None if coverage is None else coverage.files()
     if as_json:
         from logmetrics.authoring.trials.document import document_of
 
-        sys.stdout.write(document_of(ran))
+        sys.stdout.write(document_of(ran, touched))
+    else:
+        write_coverage(touched or (), show)
     if not all(result.passed for _, results in ran for result in results):
         raise typer.Exit(1)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 
 from logmetrics.authoring.trials.comparing import Found, UncountedLine, found_samples
+from logmetrics.authoring.trials.coverage import Folder
 from logmetrics.authoring.trials.loading import source_spec
 from logmetrics.authoring.trials.samples import samples_shown
 from logmetrics.authoring.trials.specs import Restart, Rotate, Step, Test, Wait, Write
@@ -19,11 +20,11 @@ from logmetrics.engine import Engine
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
+from logmetrics.rules.trace import Traced, traced
 from logmetrics.sources.reader import SourceReader
 from logmetrics.store.site import Site
 from logmetrics.store.state import StateFile
 from logmetrics.store.store import Store
-
 
 # A file system in memory: there a commit costs a tenth, and nothing here has to outlive the process.
 _MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a directory of its own in there
@@ -32,20 +33,40 @@ _MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a directory of its own in the
 class Programs:
     """The compiled rules of a config, kept from test to test: to compile them takes much longer than a test."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, folder: Callable[[Traced], Folder] | None = None) -> None:
+        """With *folder*, what the rules come to is folded into a coverage."""
         self.config = config
+        self._folder = folder
         self._by_source: dict[str, tuple[Program, _Plugs]] = {}
+        self._folders: list[Folder] = []
 
     def of(self, name: str, store: Store) -> Program:
         """The rules of the source *name*, with nothing remembered, which count in *store* from now on."""
         known = self._by_source.get(name)
         if known is None:
             plugs = _Plugs(store)
-            known = self._by_source[name] = (compiled(self.config, source_spec(self.config, name), plugs), plugs)
+            known = self._by_source[name] = (self._compiled(source_spec(self.config, name), plugs), plugs)
         program, plugs = known
         program.begin_anew()
         plugs.move_to(store)
         return program
+
+    def _compiled(self, source: SourceSpec, plugs: _Plugs) -> Program:
+        if self._folder is None:
+            return compiled(self.config, source, plugs)
+        rules = traced(self.config, source, plugs)
+        self._folders.append(self._folder(rules))
+        return rules.program
+
+    def fold(self) -> None:
+        """Bring the coverage up to date."""
+        for folder in self._folders:
+            folder.fold()
+
+    def prepare_all(self) -> None:
+        """Have the coverage know of all that could have been touched."""
+        for folder in self._folders:
+            folder.prepare_all()
 
 
 class _Plugs:
@@ -85,6 +106,7 @@ class _Reader(SourceReader):
         for record in records:
             before = program.unmatched, program.unparsable
             super().apply([record], seen, clock_s)
+            self.trial.programs.fold()
             if program.unparsable > before[1]:
                 self.trial.uncounted.append(("unparsable", seen.path, record))
             elif program.unmatched > before[0]:
@@ -214,6 +236,7 @@ class Trial:
     def found(self) -> Found:
         """What a scrape at this moment would see, and what was not counted."""
         self.engine.commit()
+        self.programs.fold()  # starts that timed out are of no record
         samples = samples_shown(self.engine.view().families)
         places = {key: iter(value) for key, value in self._places.items()}
         lines = []

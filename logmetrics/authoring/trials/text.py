@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from logmetrics.authoring.trials.comparing import Difference, Failure, UncountedLine
+from logmetrics.authoring.trials.coverage import FileCoverage
 from logmetrics.authoring.trials.running import TestResult
 from logmetrics.authoring.trials.specs import Expectation, Sample, TestFile
-from logmetrics.present.amounts import excerpt, harmless, number_of, seconds
+from logmetrics.present.amounts import excerpt, harmless, number_of, percent, seconds
 from logmetrics.store.spelling import escape, number
 
 # Prints a line in a style of rich's; "" is none.
@@ -33,6 +34,18 @@ def write_file(file: TestFile, results: Sequence[TestResult], show: Print, *, ve
     for result in results:
         if verbose or not result.passed:
             _write_test(file, result, show)
+
+
+def write_coverage(files: Sequence[FileCoverage], show: Print) -> None:
+    """Print how much of each file was touched, and what was not."""
+    for file in files:
+        share = percent(file.taken / file.total if file.total else 1)
+        show("", "")
+        show(f"coverage of {file.file}: {share} ({file.taken:,} of {file.total:,})", "bold")
+        for arm in file.missed:
+            kind, name = arm.owner
+            what = f"{kind} {name}".rstrip()
+            show(f"  {file.file}:{arm.line}  {harmless(what)}: {harmless(arm.missed)}", "yellow")
 
 
 def _write_test(file: TestFile, result: TestResult, show: Print) -> None:
