@@ -19,7 +19,6 @@ Run = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the tests that pass, too.")]
 WithCoverage = Annotated[bool, typer.Option("--coverage", help="List what no test touched of the rules under test.")]
-WithCoverage = Annotated[bool, typer.Option("--coverage", help="List what no test touched of the rules under test.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
 
 

@@ -192,6 +192,8 @@ class Trial:
         if seen is None:
             path = os.path.relpath(log.path, spec.paths[0])
             seen = self._logs[log.path] = Log(path, log.source)
+            # Record by record, functions for logs of a certain shape would be made again and again.
+            seen.kinds = None
         return seen
 
     def do(self, step: Step) -> None:

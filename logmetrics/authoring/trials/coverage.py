@@ -7,21 +7,33 @@ value says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from logmetrics.authoring.trials.definitions import Definitions, Owner
 from logmetrics.authoring.trials.specs import TestFile
 from logmetrics.config.expression import is_condition
 from logmetrics.config.specs import PackSpec, RuleSpec
 from logmetrics.config.tree import And, Call, Expr, IfElse, MapLiteral, Not, Or, parts_of
+from logmetrics.present.amounts import cut
 from logmetrics.rules.functions import label
 from logmetrics.rules.trace import NO_RULE, Node, Traced
 
-# Where an arm is: the file, what it is of, its place there, and which one.
-ArmKey = tuple[str, Owner, tuple[object, ...], str]
-_TRUE, _FALSE = "true", "false"
+# Expressions, the innermost first, each with whether it is asked as a condition.
+Chain = tuple[tuple[Expr | None, bool], ...]
+_TRUE, _FALSE, _ENTRY = "true", "false", "entry "
+_TEXT_CHARACTERS_MAX = 80
+
+
+class ArmKey(NamedTuple):
+    """Where an arm is: the file, what it is of, what part of it, the expressions around it, and which one."""
+
+    file: str
+    owner: Owner
+    part: tuple[object, ...]
+    chain: Chain
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +80,31 @@ class Coverage:
         return [self._account(file, keys) for file, keys in sorted(by_file.items())]
 
     def _account(self, file: str, keys: Sequence[ArmKey]) -> FileCoverage:
-        open_keys = [key for key in keys if key not in self.taken]
-        unmatched = {key[1] for key in open_keys if key[3] == "matched"}
-        # Of a rule that never matched there is nothing more to say, and of what was never asked one thing.
-        told = [key for key in open_keys if key[3] == "matched" or key[1] not in unmatched]
-        never_asked = {key[:3] for key in told if key[3] == _FALSE} & {key[:3] for key in told if key[3] == _TRUE}
-        missed = []
-        for key in told:
-            arm = self.arms[key]
-            if key[:3] in never_asked:
-                if key[3] == _TRUE:
-                    missed.append(
-                        Arm(arm.line, arm.owner, arm.missed.removesuffix("was never true") + "was never asked")
-                    )
-                continue
-            missed.append(arm)
-        return FileCoverage(
-            file, len(keys) - len(open_keys), len(keys), tuple(sorted(missed, key=lambda arm: arm.line))
-        )
+        missed = [key for key in keys if key not in self.taken]
+        told = sorted(_told(missed, self.arms), key=lambda arm: arm.line)
+        return FileCoverage(file, len(keys) - len(missed), len(keys), tuple(told))
+
+
+def _told(missed: Sequence[ArmKey], arms: Mapping[ArmKey, Arm]) -> Iterator[Arm]:
+    """What is to be said of arms that were not taken; what follows from another one is left out."""
+    unmatched = {key.owner for key in missed if key.kind == "matched"}
+    untaken = {(key.owner, key.part, key.chain) for key in missed if key.kind == "alternative"}
+    both = {key[:4] for key in missed if key.kind == _FALSE} & {key[:4] for key in missed if key.kind == _TRUE}
+    entries: dict[tuple[object, ...], Arm] = {}
+    for key in missed:
+        around = ((key.owner, key.part, key.chain[outer:]) for outer in range(1, len(key.chain)))
+        if (key.owner in unmatched and key.kind != "matched") or any(one in untaken for one in around):
+            continue
+        arm = arms[key]
+        if key.kind.startswith(_ENTRY):
+            first = entries.get(key[:4])
+            more = "" if first is None else f"{first.missed}, {key.kind.removeprefix(_ENTRY)!r}"
+            entries[key[:4]] = arm if first is None else replace(first, missed=more)
+        elif key[:4] not in both:
+            yield arm
+        elif key.kind == _TRUE:
+            yield replace(arm, missed=arm.missed.replace("was never true", "was never asked"))
+    yield from entries.values()
 
 
 @dataclass(slots=True)
@@ -200,16 +219,17 @@ class _Arms:
         # A part of a definition is the definition's, whichever rules use it.
         inside = next((place for place, one in enumerate(above) if one.expr in defined.names), None)
         if inside is not None:
-            chain = above[: inside + 1]
-            self.owner: Owner = ("define", defined.names[chain[-1].expr])  # type: ignore[index]
-            self.place: tuple[object, ...] = tuple((one.expr, one.is_test) for one in chain)
+            above = above[: inside + 1]
+            self.owner: Owner = ("define", defined.names[above[-1].expr])  # type: ignore[index]
+            self.part: tuple[object, ...] = ()
         else:
             self.owner = ("rule", defined.own_name(rule)) if rule is not None else ("recognise", defined.pack)
-            self.place = (node.role, node.update, *((one.expr, one.is_test) for one in above))
+            self.part = (node.role, node.update)
+        self.chain: Chain = tuple((one.expr, one.is_test) for one in above)
         self.line = defined.line(self.owner, rule, node.role, root.expr, node.update)
 
     def _arm(self, kind: str, missed: str) -> ArmKey:
-        key = (self.defined.file, self.owner, self.place, kind)
+        key = ArmKey(self.defined.file, self.owner, self.part, self.chain, kind)
         self.coverage.arms.setdefault(key, Arm(self.line, self.owner, missed))
         return key
 
@@ -219,11 +239,11 @@ class _Arms:
         if expr is None or self.node.role == "element":
             return self._event()
         watch = _Watch()
-        text = self.defined.wording.text(expr, whole=self.owner[0] == "define")
+        text = self._text(expr)
         if (self.node.is_test or is_condition(expr)) and not isinstance(expr, (And, Or, Not)):
             watch.if_true = self._arm(_TRUE, f"{text} was never true")
             watch.if_false = self._arm(_FALSE, f"{text} was never false")
-        elif isinstance(expr, IfElse) or (isinstance(expr, Or) and not is_condition(expr) and not self.node.is_test):
+        elif _has_alternatives(self.node):
             watch.chooses = True
         elif isinstance(expr, Call) and expr.name == "map":
             self._look_up(expr, watch)
@@ -233,7 +253,7 @@ class _Arms:
     def _event(self) -> _Watch | None:
         if self.node.role == "matched":
             return _Watch(always=self._arm("matched", "never matched"))
-        if self.node.role == "timeout":
+        if self.node.role == "timeout" and self.rule is not None and self.rule.pair and self.rule.pair.timeout_s:
             return _Watch(always=self._arm("timeout", "no start timed out"))
         if self.node.role == "element":
             return _Watch(always=self._arm("element", "the list never had an element"))
@@ -244,14 +264,13 @@ class _Arms:
     def _look_up(self, expr: Call, watch: _Watch) -> None:
         value, table, *default = expr.arguments
         assert isinstance(table, MapLiteral)
-        wording = self.defined.wording
-        name = f"map({wording.text(value)})"
+        name = f"map({self._text(value)})"
         watch.chooses = True
         watch.entries = {
-            label(key): self._arm(f"entry {label(key)}", f"{name} never met {label(key)!r}") for key, _ in table.items
+            label(key): self._arm(f"{_ENTRY}{label(key)}", f"{name} never met {label(key)!r}") for key, _ in table.items
         }
         if default:
-            watch.default = self._arm("default", f"{name} never took its default, {wording.text(default[0])}")
+            watch.default = self._arm("default", f"{name} never took its default, {self._text(default[0])}")
 
     def _as_part(self, text: str, watch: _Watch) -> None:
         """Of an alternative, or of what is looked up, the node around it waits for the value."""
@@ -261,9 +280,21 @@ class _Arms:
         expr = around.expr
         if isinstance(expr, Call) and expr.name == "map":
             watch.waiting = around.number
-        elif isinstance(expr, IfElse) and self.node.is_test and self.node.expr == expr.test:
-            return
-        elif isinstance(expr, IfElse) or (isinstance(expr, Or) and not is_condition(expr) and not around.is_test):
+        elif _has_alternatives(around) and not (
+            self.node.is_test and isinstance(expr, IfElse) and self.node.expr == expr.test
+        ):
+            assert expr is not None
             watch.waiting = around.number
-            whole = self.defined.wording.text(expr, whole=True)
-            watch.as_alternative = self._arm("alternative", f"{text} was never taken, of {whole}")
+            watch.as_alternative = self._arm("alternative", f"{text} was never taken in {self._text(expr, whole=True)}")
+
+    def _text(self, expr: Expr, *, whole: bool = False) -> str:
+        return cut(self.defined.wording.text(expr, whole=whole), _TEXT_CHARACTERS_MAX)
+
+
+def _has_alternatives(node: Node) -> bool:
+    """Whether a value is one of several, and which one is not told by a single condition alone."""
+    expr = node.expr
+    if isinstance(expr, IfElse):
+        test = expr.test.operand if isinstance(expr.test, Not) else expr.test
+        return isinstance(test, (And, Or))
+    return isinstance(expr, Or) and not is_condition(expr) and not node.is_test

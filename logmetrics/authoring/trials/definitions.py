@@ -10,7 +10,7 @@ from typing import Any
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.document import Document, KeyPath, parse_document
 from logmetrics.config.specs import PackSpec, RuleSpec, UpdateSpec
-from logmetrics.config.tree import Expr
+from logmetrics.config.tree import Expr, parts_of
 
 # Of what a node of a trace is: a rule, a definition that rules share, or what tells a pack's records.
 Owner = tuple[str, str]
@@ -76,9 +76,9 @@ class Definitions:
         if role == "timeout":
             return ("pair", "timeout")
         if role == "label":
-            return ("labels", next((label for label, tree in rule.labels.items() if tree == root), ""))
+            return ("labels", next((label for label, tree in rule.labels.items() if _has(tree, root)), ""))
         if role == "let":
-            return ("let", next((let.name for let in rule.let if root in (let, let.value)), ""))
+            return ("let", next((let.name for let in rule.let if _has(let, root)), ""))
         if role in ("value", "counted"):
             return self._update_steps(given, rule, root, update)
         return (role,) if role in given else ()
@@ -86,9 +86,13 @@ class Definitions:
     def _update_steps(
         self, given: Mapping[str, Any], rule: RuleSpec, root: Expr | None, update: UpdateSpec | None
     ) -> KeyPath:
-        """One of the updates: *update*, or the first whose value is *root*."""
+        """One of the updates: *update*, or the first in whose value *root* is."""
         for key, updates in (("update", rule.updates), ("on_timeout", rule.on_timeout)):
             for template, each in zip(given.get(key) or (), updates, strict=False):
-                if each == update or (update is None and each.value == root):
+                if each == update or (update is None and _has(each.value, root)):
                     return (key, template)
         return ()
+
+
+def _has(expr: Expr, part: Expr | None) -> bool:
+    return part is not None and any(one == part for one in parts_of(expr))
