@@ -190,7 +190,7 @@ class Trial:
         """What rules see of *log*: its name is the test's."""
         seen = self._logs.get(log.path)
         if seen is None:
-            path = os.path.relpath(log.path, spec.paths[0])
+            path = "/" + os.path.relpath(log.path, spec.paths[0])
             seen = self._logs[log.path] = Log(path, log.source)
             # Record by record, functions for logs of a certain shape would be made again and again.
             seen.kinds = None

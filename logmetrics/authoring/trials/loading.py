@@ -31,6 +31,8 @@ from logmetrics.store.guard import ALL_LABELS
 from logmetrics.store.self_metrics import SELF_METRICS
 
 LOG = "test.log"
+# Where logs are whose path says nothing else.
+DIRECTORY = "/var/log"
 # Steps are told apart by these keys; each has one of them.
 _KINDS = ("lines", "file", "after", "restart", "rotate", "expect")
 _LEVELS = ("bytes", "values", "metric", "process")
@@ -165,7 +167,7 @@ class _Reader:
     def _log(self, name: str, path: KeyPath) -> str:
         if ".." in name.split("/"):
             self.wrong(path, "a log's path has no ..")
-        return os.path.normpath(name)
+        return os.path.normpath(os.path.join(DIRECTORY, name))
 
     def _write(self, model: StepModel, texts: tuple[str, ...], source: str, path: KeyPath) -> Write:
         count = model.repeat
