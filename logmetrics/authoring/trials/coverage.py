@@ -22,7 +22,7 @@ from logmetrics.rules.trace import NO_RULE, Node, Traced
 
 # Expressions, the innermost first, each with whether it is asked as a condition.
 Chain = tuple[tuple[Expr | None, bool], ...]
-_TRUE, _FALSE, _ENTRY = "true", "false", "entry "
+_TRUE, _FALSE, _ENTRY, _LATE = "true", "false", "entry ", "counted late"
 _TEXT_CHARACTERS_MAX = 80
 
 
@@ -88,12 +88,14 @@ class Coverage:
 def _told(missed: Sequence[ArmKey], arms: Mapping[ArmKey, Arm]) -> Iterator[Arm]:
     """What is to be said of arms that were not taken; what follows from another one is left out."""
     unmatched = {key.owner for key in missed if key.kind == "matched"}
+    in_time = {key.owner for key in missed if key.kind == "timeout"}
     untaken = {(key.owner, key.part, key.chain) for key in missed if key.kind == "alternative"}
     both = {key[:4] for key in missed if key.kind == _FALSE} & {key[:4] for key in missed if key.kind == _TRUE}
     entries: dict[tuple[object, ...], Arm] = {}
     for key in missed:
         around = ((key.owner, key.part, key.chain[outer:]) for outer in range(1, len(key.chain)))
-        if (key.owner in unmatched and key.kind != "matched") or any(one in untaken for one in around):
+        follows = key.owner in unmatched if key.kind != "matched" else False
+        if follows or (key.kind == _LATE and key.owner in in_time) or any(one in untaken for one in around):
             continue
         arm = arms[key]
         if key.kind.startswith(_ENTRY):
@@ -258,7 +260,9 @@ class _Arms:
         if self.node.role == "element":
             return _Watch(always=self._arm("element", "the list never had an element"))
         if self.node.role == "counted" and self.node.update is not None:
-            return _Watch(always=self._arm("counted", f"{self.node.update.metric} never got a value"))
+            late = self.rule is not None and self.node.update in self.rule.on_timeout
+            kind = _LATE if late else "counted"
+            return _Watch(always=self._arm(kind, f"{self.node.update.metric} never got a value"))
         return None
 
     def _look_up(self, expr: Call, watch: _Watch) -> None:
