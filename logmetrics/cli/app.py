@@ -10,6 +10,7 @@ from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
 from logmetrics.cli.doctor import doctor
+from logmetrics.cli.explain import explain
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(watch)
 app.command()(replay)
+app.command()(explain)
 app.command()(test)
 app.command()(check)
 app.command()(top)

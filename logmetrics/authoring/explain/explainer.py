@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from logmetrics.authoring.explain.attempts import Asked, Family, asked_of
+from logmetrics.authoring.explain.attempts import Asked, Attempt, Family, asked_of
 from logmetrics.authoring.explain.facts import (
     Broken,
     Envelope,
@@ -21,17 +21,17 @@ from logmetrics.authoring.explain.facts import (
 from logmetrics.authoring.explain.folding import Folding
 from logmetrics.authoring.explain.nearest import Candidate, Prober
 from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of
-from logmetrics.authoring.explain.reasons import NEARLY, Reasons
+from logmetrics.authoring.explain.reasons import Reasons
 from logmetrics.authoring.explain.summary import summary_of
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
-from logmetrics.config.tree import Expr
+from logmetrics.config.tree import Or
 from logmetrics.formats.framing import Framing
 from logmetrics.formats.json_lines import one_after_another
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
-from logmetrics.rules.trace import traced
+from logmetrics.rules.trace import Node, traced
 from logmetrics.store.store import Store
 
 _TEXT_CHARACTERS_MAX = 64 * 1024
@@ -55,6 +55,8 @@ class Explainer:
 
     def read(self, records: Sequence[bytes], log: Log) -> None:
         """Count what stands before the record that is to be explained, without a word."""
+        if not records:
+            return
         plain = compiled(self.config, self.source, self.store)
         program = self.rules.program
         plain.adopt(program.rows(self.source.name))
@@ -118,12 +120,16 @@ class Explainer:
         if verdict == "unmatched" and program.unmatched == unmatched:
             verdict = "counted" if any(_counts(fact) for fact in facts) else "used"
         near: tuple[Nearest, ...] = ()
-        if verdict == "unmatched":
+        if verdict not in ("unparsable", "continuation"):
+            if verdict != "unmatched":  # what it was meant for may be another rule
+                candidates = [one for one in candidates if one.reason.is_slip]
             near = self.prober.nearest(candidates, fields, format_name, memory, log.path)
         pack = self._pack(asked, fields, format_name)
         return Explanation(
             verdict=verdict,
-            summary=summary_of(verdict, facts, near, broken.why if broken else "", self.source.max_line_bytes),
+            summary=summary_of(
+                verdict, facts, near, broken.why if broken else self._not_for(format_name), self.source.max_line_bytes
+            ),
             place=place,
             source=self.source.name,
             agent=Wording().text(self.source.agent) if self.source.agent is not None else "",
@@ -137,6 +143,15 @@ class Explainer:
             not_asked=() if broken else self._not_asked(asked, format_name, pack),
             nearest=near,
         )
+
+    def _not_for(self, format_name: str) -> str:
+        """That rules of the user's own are for records of another format."""
+        others = [rule for rule in self.rules.rules if not rule.pack and not rule.is_for(format_name)]
+        if not others:
+            return ""
+        what = "text" if format_name == "ollama" else format_name
+        names = ", ".join(f'"{rule.name}"' for rule in others[:2]) + (" and others" if len(others) > 2 else "")
+        return f"{names}: only for records of format {others[0].format}, and this is {what}"
 
     def _rules(self, asked: Asked, fields: Mapping[str, Any]) -> tuple[list[RuleFact], list[Candidate]]:
         facts, candidates = [], []
@@ -161,19 +176,18 @@ class Explainer:
         near = ""
         for node in recognition.roots:
             reason = Reasons(self.family, recognition, self.wordings[node.pack], fields).why(node)
-            if reason.distance <= 2 * NEARLY:
+            if reason.is_slip and any(recognition.values[c.number] for c in self.family.children(node, recognition)):
                 near = f"; it is nearly one of {node.pack}: {reason.why}"
                 break
         asked_packs = len({node.pack for node in recognition.roots})
         why = f"none of {asked_packs} other packs knows it for its own" if asked_packs else "no other pack is in use"
         return PackFact(others[0].pack, why + near)
 
-    def _first_true(self, recognition: Any, node: Any, pack: str) -> str:
+    def _first_true(self, recognition: Attempt, node: Node, pack: str) -> str:
         """Of alternatives, the one that holds."""
         holds = [c for c in self.family.children(node, recognition) if recognition.values[c.number] and c.is_test]
-        from logmetrics.config.tree import Or
-
-        expr: Expr = holds[-1].expr if isinstance(node.expr, Or) and holds and holds[-1].expr is not None else node.expr
+        expr = holds[-1].expr if isinstance(node.expr, Or) and holds else node.expr
+        assert expr is not None
         return self.wordings[pack].text(expr)
 
     def _not_asked(self, asked: Asked, format_name: str, pack: PackFact | None) -> tuple[NotAsked, ...]:

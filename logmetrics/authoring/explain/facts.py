@@ -13,7 +13,7 @@ Outcome = Literal["matched", "started", "no_start", "not_matched", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the record lies; lines count from 1. One that came on standard input has no path."""
+    """Where the record lies; lines count from 1, and 0 is one that is not known. Standard input has no path."""
 
     path: str
     first_line: int
@@ -22,6 +22,8 @@ class Place:
     @property
     def text(self) -> str:
         """``path:line``; for a record of several lines ``path:first-last``."""
+        if not self.first_line:
+            return self.path
         lines = f"{self.first_line}" if self.first_line == self.last_line else f"{self.first_line}-{self.last_line}"
         return f"{self.path}:{lines}" if self.path else f"line {lines}"
 
@@ -37,8 +39,8 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Why a line is no record of its format; ``column`` counts from 1. A caret goes below so many characters of ``shown``,
-    the text around the place.
+    """Why a line is no record of its format; ``column`` counts from 1. ``shown`` is the text around the place, and
+    ``caret`` how far in it that is.
     """
 
     why: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, Measured
@@ -11,13 +12,15 @@ from logmetrics.authoring.explain.facts import LabelFact, MatchFact, Outcome, Ru
 from logmetrics.authoring.explain.reasons import NEVER, Reason, Reasons
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.specs import MetricSpec, RuleSpec
-from logmetrics.config.tree import Expr, Literal
+from logmetrics.config.tree import And, Expr, Literal
 from logmetrics.rules.functions import dig, key_text, number
 from logmetrics.rules.trace import Counted
 from logmetrics.store.guard import ALL, OVERFLOW
 from logmetrics.store.spelling import escape
 from logmetrics.store.spelling import number as spelled
 
+# A condition that held brings a rule so much nearer to a record.
+HELD, HELD_MAX = 1.0, 3
 _LEVELS = {
     "values": "the label has as many values as it may have",
     "metric": "the metric has as many series as it may have",
@@ -45,12 +48,7 @@ class Folding:
         many = [attempt for attempt in others if attempt.elements]
         if len(many) > 1 and outcome == "not_matched":
             number_of = told.index((outcome, reason)) + 1
-            reason = Reason(
-                reason.condition,
-                f"{reason.why}; so it is with element {number_of} of {len(many)}, and no other is nearer",
-                reason.distance,
-                reason.repair,
-            )
+            reason = replace(reason, why=f"{reason.why} (element {number_of} of {len(many)}, which is nearest)")
         return self._fact(rule, outcome, reason, matches), reason
 
     def _fact(self, rule: RuleSpec, outcome: Outcome, reason: Reason, matches: Sequence[MatchFact]) -> RuleFact:
@@ -63,9 +61,9 @@ class Folding:
         reasons = Reasons(self.family, attempt, self.wording, self.fields)
         node = attempt.failed
         if node is not None and node.role == "each":
-            return "empty", self._no_elements(reasons, attempt)
+            return "empty", self._credited(self._no_elements(reasons, attempt), attempt)
         if node is not None:
-            return "not_matched", reasons.why(node)
+            return "not_matched", self._credited(reasons.why(node), attempt)
         start, end = attempt.root("start"), attempt.root("end")
         if end is not None and attempt.values[end.number]:
             return "no_start", self._no_start(rule, reasons, attempt)
@@ -83,11 +81,21 @@ class Folding:
         nearest = min(wrong, key=lambda reason: reason.distance)
         which = "start" if nearest is wrong[0] else "end"
         return "not_matched", Reason(
-            nearest.condition,
+            f"pair {which}: {nearest.condition}",
             f"neither start nor end of the pair; {which}: {nearest.why}",
             nearest.distance,
             nearest.repair,
         )
+
+    def _credited(self, reason: Reason, attempt: Attempt) -> Reason:
+        """The more conditions held, the likelier it is that the rule is meant."""
+        held = 0
+        for node in attempt.roots:
+            if node.role == "when" and isinstance(node.expr, And):
+                held += sum(bool(attempt.values[child.number]) for child in self.family.children(node, attempt))
+            elif node.role == "when":
+                held += bool(attempt.values[node.number])
+        return replace(reason, distance=reason.distance - HELD * min(held, HELD_MAX), alone=reason.distance)
 
     def _no_elements(self, reasons: Reasons, attempt: Attempt) -> Reason:
         node = attempt.root("each")
@@ -128,7 +136,9 @@ class Folding:
         update, counted = measured.update, measured.counted
         node = next((n for n in reversed(attempt.roots) if n.role == "value" and n.expr == update.value), None)
         inputs = {}
-        for field in reasons.fields_behind(node) if node is not None else ():
+        source = None if node is None else reasons.source(node)
+        behind = [source.expr] if source is not None and source.expr is not None else []
+        for field in behind or (reasons.fields_behind(node) if node is not None else ()):
             path = reasons.path_of(field)
             found = None if path is None else dig(dict(self.fields), *path)
             if found is not None:
@@ -140,7 +150,7 @@ class Folding:
         return UpdateFact(
             metric=update.metric,
             type=counted.metric.type if counted is not None else "",
-            expression=self.wording.text(update.value),
+            expression=self.wording.text(update.value, whole=True),
             inputs=inputs,
             value=value,
             skipped=skipped,
@@ -151,7 +161,8 @@ class Folding:
             guard="" if counted is None else _guard(counted),
         )
 
-    def _skipped(self, reason: str, value: Any, absence: str) -> str:
+    @staticmethod
+    def _skipped(reason: str, value: Any, absence: str) -> str:
         if reason == "missing":
             return f"no value: {absence}"
         if reason == "not_a_number":
@@ -174,7 +185,7 @@ class Folding:
                 given: Any = constants.get(name)
                 expression = value_text(given)
             else:
-                expression = self.wording.text(tree)
+                expression = self.wording.text(tree, whole=True)
                 given = tree.value if isinstance(tree, Literal) else attempt.value_of(tree, "label")
             read = counted.labels[index]
             why = self._label_why(

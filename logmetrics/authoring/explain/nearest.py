@@ -15,8 +15,8 @@ import msgspec
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, asked_of
 from logmetrics.authoring.explain.facts import Change, Nearest
-from logmetrics.authoring.explain.folding import Folding
-from logmetrics.authoring.explain.reasons import NEVER, Path, Reason
+from logmetrics.authoring.explain.folding import HELD, Folding
+from logmetrics.authoring.explain.reasons import NEVER, OTHER, Path, Reason
 from logmetrics.authoring.explain.wording import Wording, path_text, value_text
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
 from logmetrics.rules.log import Log
@@ -27,7 +27,11 @@ from logmetrics.store.store import Store
 TRIED_MAX = 6
 CHANGES_MAX = 4
 TOLD_MAX = 2
-FAR = 5.0
+FAR, BESIDE = 3.2, 0.3
+# It is not known whether the changes are enough.
+UNSURE = 0.3
+# Rules of packs are many, and nobody changes them: only a near one is worth a word.
+FAR_OF_PACK = 1.0
 _Row = tuple[str, str, str, int, str]
 
 
@@ -59,12 +63,19 @@ class Prober:
         path: str,
     ) -> tuple[Nearest, ...]:
         """Those of *candidates* that are nearest; *memory* is what the rules remembered when the record came."""
-        near = sorted((one for one in candidates if one.reason.distance < NEVER), key=lambda one: one.reason.distance)
+        near = [one for one in candidates if one.reason.distance < NEVER]
+        near.sort(key=lambda one: (not one.reason.is_slip, one.reason.distance))
         # A rule of the user's own is what they are working on.
         near = [*sorted(near[:TRIED_MAX], key=lambda one: bool(one.rule.pack))]
         tried = [self._tried(one, fields, format_name, memory, path) for one in near]
         tried.sort(key=lambda one: one[0])
-        told = [nearest for distance, nearest in tried if distance <= FAR and distance <= tried[0][0] + 0.5]
+        if tried and tried[0][0] >= OTHER and sum(d <= tried[0][0] + BESIDE for d, _ in tried) > TOLD_MAX:
+            return ()  # it has as little in common with many
+        told = [
+            nearest
+            for distance, nearest in tried
+            if distance <= (FAR_OF_PACK if nearest.pack else FAR) and distance <= tried[0][0] + BESIDE
+        ]
         return tuple(told[:TOLD_MAX])
 
     def _tried(
@@ -97,9 +108,11 @@ class Prober:
                 distance += NEVER
                 break
             changes.append(_change(reason, rule))
-            distance += reason.distance
+            distance += reason.distance if reason.alone is None else reason.alone
         name = rule.name.removeprefix(f"{rule.pack}/") if rule.pack else rule.name
-        return distance + (0 if is_enough else 0.5), Nearest(name, rule.pack, tuple(changes), is_enough)
+        distance += 0 if is_enough else UNSURE
+        distance -= HELD if candidate.reason.is_slip else 0
+        return distance, Nearest(name, rule.pack, tuple(changes), is_enough)
 
     def _attempts(self, number: int, line: bytes, memory: Sequence[_Row], path: str) -> list[Attempt] | None:
         """What becomes of the rule of this *number* with *line*; None when it is not asked any more."""

@@ -157,6 +157,9 @@ def _explained(text: str, error: json.JSONDecodeError) -> _At:  # noqa: C901 - a
         before = text[:place].rstrip()
         if before.endswith('"') and rest[:1].isalnum():
             return _At('a quote within a text is written \\" in JSON; this one ended the text', max(len(before) - 1, 0))
+        if rest[0] in "}]":
+            what = "a list" if rest[0] == "}" else "an object"
+            return _At(f"{what} is not closed before this {rest[0]}", place)
         return _At("a comma is missing before this", place)
     if message.startswith("Expecting ':'"):
         return _At("a colon is missing between key and value", place)

@@ -34,6 +34,7 @@ from logmetrics.rules.trace import Node
 Path = tuple[str | int, ...]
 # How far a record is from meeting a condition: nearly the same, another value of a field, a field that is not there.
 NEARLY, OTHER, ABSENT, NEVER = 0.2, 1.0, 1.5, 9.0
+ELSEWHERE = ": elsewhere in the record"
 _NESTED_MAX = 2_000
 _NEAR = 0.75
 
@@ -56,8 +57,13 @@ class Reason:
     why: str
     distance: float = OTHER
     repair: Repair | None = None
-    # Says more of the why, in the words of a change.
-    hint: str = ""
+    # How far it was before other things were held for the rule.
+    alone: float | None = None
+
+    @property
+    def is_slip(self) -> bool:
+        """Whether only a spelling, a type or a place stands in the way."""
+        return (self.distance if self.alone is None else self.alone) <= 2 * NEARLY
 
 
 class Reasons:
@@ -91,9 +97,11 @@ class Reasons:
         value = self.attempt.values[node.number]
         if isinstance(expr, Literal):
             return Reason(text, "this is never so", NEVER)
-        seen, saw = self._seen(children[0] if children else node)
-        what = f"{saw}, which is {'something' if value else 'nothing'}"
-        return Reason(text, what if seen is not None else saw, ABSENT if seen is None else OTHER)
+        seen, saw = self._seen(children[0] if children and isinstance(expr, Let) else node)
+        if seen is None:
+            return self._missing(node, text, saw, None)
+        what = saw if isinstance(value, bool) else f"{saw}, which is {'there' if value else 'empty'}"
+        return Reason(text, what, OTHER)
 
     def _asked(self, expr: Expr, *, wanted: bool) -> str:
         return self.wording.text(expr if wanted else Not(expr))
@@ -160,7 +168,7 @@ class Reasons:
         assert isinstance(node.expr, Call)
         table = node.expr.arguments[1]
         asked = next((c for c in self.family.children(node, self.attempt) if c.expr == node.expr.arguments[0]), None)
-        source = None if asked is None else self._source(asked)
+        source = None if asked is None else self.source(asked)
         raw = None if source is None else self.attempt.values[source.number]
         if source is None or source.expr is None or raw is None or not isinstance(table, MapLiteral):
             return None
@@ -178,10 +186,10 @@ class Reasons:
         part = expr.left.value
         if not isinstance(value, (str, list, dict)):
             return Reason(text, f"{saw}, which is {kind_text(value)} and holds nothing", OTHER)
-        how, distance = "", OTHER
+        how, distance = "", ABSENT
         if isinstance(value, str) and isinstance(part, str) and part.lower() in value.lower():
             how, distance = "; it has that in other case", NEARLY
-        repair = self._repair(subject, f"{value} {part}", value, text) if isinstance(value, str) else None
+        repair = self._repair(subject, f"{value} {part}", value, "") if isinstance(value, str) else None
         return Reason(
             text, f"{value_text(part)} is not in {saw.replace(' is ', ', which is ', 1)}{how}", distance, repair
         )
@@ -251,7 +259,7 @@ class Reasons:
         name = self.wording.text(expr)
         if value is None:
             return None, self.absence(node)
-        source = self._source(node)
+        source = self.source(node)
         if source is not None and source.expr is not None and source.expr != expr:
             raw = self.attempt.values[source.number]
             text = self.wording.text(source.expr)
@@ -260,7 +268,7 @@ class Reasons:
             return value, f"{name} is {value_text(value)}, from {text}: {value_text(raw)}"
         return value, f"{name} is {value_text(value)}"
 
-    def _source(self, node: Node) -> Node | None:
+    def source(self, node: Node) -> Node | None:
         """The field, element or memory that the value of *node* comes from; None when it is made of several."""
         expr = node.expr
         if isinstance(expr, (Field, Part, Context)) or (isinstance(expr, Call) and expr.name == "remember"):
@@ -270,11 +278,11 @@ class Reasons:
         if isinstance(expr, Or) and not is_condition(expr):
             value = self.attempt.values[node.number]
             taken = [child for child in children if self.attempt.values[child.number] == value]
-            return self._source(taken[-1]) if taken and not isinstance(taken[-1].expr, Literal) else None
+            return self.source(taken[-1]) if taken and not isinstance(taken[-1].expr, Literal) else None
         if isinstance(expr, IfElse) and len(children) > 1:
-            return self._source(children[-1])
+            return self.source(children[-1])
         if isinstance(expr, (Call, Let)) and len(present) == 1:
-            return self._source(present[0])
+            return self.source(present[0])
         return None
 
     def absence(self, node: Node) -> str:
@@ -352,7 +360,8 @@ class Reasons:
                 value = dig(dict(self.fields), *found)
                 name, there = self.wording.text(field), path_text(found)
                 repair = Repair(path, value, name, there)
-                return Reason(text, f"{saw}; there is {there}, {value_text(value, 40)}{how}", NEARLY * 2, repair)
+                far = 3 if how == ELSEWHERE else 2
+                return Reason(text, f"{saw}; there is {there}, {value_text(value, 40)}{how}", NEARLY * far, repair)
         path = self.path_of(fields[0]) if fields else None
         if path is None or (isinstance(subject.expr, Call) and self.lookup(fields[0]) is not None):
             return Reason(text, saw, ABSENT)
@@ -361,7 +370,7 @@ class Reasons:
 
     def _repair(self, subject: Node, wanted: Any, value: Any, text: str) -> Repair | None:
         """Have the field behind *subject* be what gives *wanted*."""
-        source = self._source(subject)
+        source = self.source(subject)
         path = None if source is None or source.expr is None else self.path_of(source.expr)
         if source is None or path is None or wanted is None:
             return None
@@ -395,7 +404,7 @@ def near_path(fields: Mapping[str, Any], path: Path) -> tuple[Path | None, str]:
     last = path[-1]
     elsewhere = [found for found in _paths(fields) if found[-1] == last and found != path]
     if elsewhere and isinstance(last, str):
-        return min(elsewhere, key=len), ": elsewhere in the record"
+        return min(elsewhere, key=len), ELSEWHERE
     dotted = path_key(path)
     if len(path) > 1 and dotted in fields:
         return (dotted,), ": one key with a dot in it"
@@ -459,7 +468,7 @@ def _wish(expr: Compare, subject: Expr) -> Any:
     other = expr.right if expr.left == subject else expr.left
     if isinstance(other, ListLiteral):
         return other.items[0] if other.items else None
-    if not isinstance(other, Literal):
+    if not isinstance(other, Literal) or expr.operator == "!=":
         return None
     if expr.operator in ("==", "in"):
         return other.value

@@ -12,18 +12,20 @@ def summary_of(
     verdict: Verdict, rules: Sequence[RuleFact], nearest: Sequence[Nearest], why: str, max_line_bytes: int
 ) -> str:
     """A sentence for people; *why* is what a verdict without rules has to say."""
-    if verdict == "unparsable":
-        return f"unparsable, so no rule sees it: {why}"
-    if verdict == "excluded":
-        return f"passed over: {why}"
-    if verdict == "oversize":
-        return f"too long: max_line_bytes of its source is {size(max_line_bytes)}; it is counted as oversize"
-    if verdict == "continuation":
-        return "it only goes on with the line before it, and counts as no line of its own"
-    if verdict == "no_record":
-        return why
     if verdict == "unmatched":
-        return _unmatched(rules, nearest)
+        return _unmatched(rules, nearest, why)
+    if verdict in ("counted", "used"):
+        more = f'; "{_title(nearest[0])}" nearly matches too: {nearest[0].changes[0].why}' if nearest else ""
+        return _used(rules) + more
+    return {
+        "unparsable": f"unparsable, so no rule sees it: {why}",
+        "excluded": f"passed over: {why}",
+        "oversize": f"passed over, and counted as oversize: it is longer than max_line_bytes, {size(max_line_bytes)}",
+        "continuation": "it only goes on with the line before it, and counts as no line of its own",
+    }.get(verdict, why)
+
+
+def _used(rules: Sequence[RuleFact]) -> str:
     matched = [rule for rule in rules if rule.outcome == "matched"]
     started = [rule for rule in rules if rule.outcome == "started"]
     no_start = [rule for rule in rules if rule.outcome == "no_start"]
@@ -44,13 +46,18 @@ def summary_of(
     return f"counted by {names}, in {number_of('series', series).replace('seriess', 'series')}{more}"
 
 
-def _unmatched(rules: Sequence[RuleFact], nearest: Sequence[Nearest]) -> str:
+def _title(nearest: Nearest) -> str:
+    return f"{nearest.pack}/{nearest.rule}" if nearest.pack else nearest.rule
+
+
+def _unmatched(rules: Sequence[RuleFact], nearest: Sequence[Nearest], why: str) -> str:
     if nearest:
         first = nearest[0]
         changes = len(first.changes)
         more = f" (and {number_of('more change', changes - 1)})" if changes > 1 else ""
-        name = f"{first.pack}/{first.rule}" if first.pack else first.rule
-        return f'no rule counts it; "{name}" is nearest: {first.changes[0].why}{more}'
+        return f'no rule counts it; "{_title(first)}" is nearest: {first.changes[0].why}{more}'
+    if why:
+        return f"no rule counts it; {why}"
     if not rules:
         return "no rule counts it: none is for records like this"
     return "no rule counts it, and none is near"

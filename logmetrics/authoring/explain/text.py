@@ -48,7 +48,7 @@ class Page:
         if told.rules or told.not_asked:
             self._rules(told)
         if told.nearest:
-            self._heading("NEAREST")
+            self.heading("NEAREST" if told.verdict == "unmatched" else "NEARLY")
             for nearest in told.nearest:
                 self._nearest(nearest)
 
@@ -63,24 +63,22 @@ class Page:
             initial_indent=" " * indent,
             subsequent_indent=" " * (indent + hang),
             break_on_hyphens=False,
-            drop_whitespace=True,
+            break_long_words=False,
         )
         for one in lines or [""]:
             self.console.print(Text(one, style=style), soft_wrap=True, highlight=False)
 
-    def _heading(self, title: str) -> None:
+    def heading(self, title: str) -> None:
+        """The heading of a part."""
         self.line()
         self.line(title, "bold cyan")
 
     def _pair(self, name: str, text: str, width: int = _MARGIN, indent: int = 0, style: str = "") -> None:
         """A name and what belongs to it, in two columns."""
-        if len(name) >= width:
-            self.line(name, "cyan" if indent == 0 else "dim", indent)
-            self.line(text, style, indent + width)
-            return
+        width = max(width, len(name) + 2)
         shown = harmless(text, self.console.encoding)
         room = max(self.width - indent - width, 20)
-        lines = textwrap.wrap(shown, room, break_on_hyphens=False) or [""]
+        lines = textwrap.wrap(shown, room, break_on_hyphens=False, break_long_words=False) or [""]
         for number, one in enumerate(lines):
             left = name if number == 0 else ""
             head = Text(f"{' ' * indent}{harmless(left, self.console.encoding):{width}}")
@@ -128,7 +126,7 @@ class Page:
         fields = field_names(told.fields)
         shown = fields if self.everything else fields[:FIELDS_SHOWN]
         width = min(max(len(name) for name, _ in shown) + 2, _NAME_MAX)
-        self._heading("FIELDS")
+        self.heading("FIELDS")
         for name, value in shown:
             text = value_text(value, 10_000 if self.everything else self.width - width - 2)
             self._pair(name, "null" if value is None else text, width, indent=2)
@@ -136,7 +134,7 @@ class Page:
             self.line(f"and {len(fields) - len(shown):,} more (--all)", "dim", 2)
 
     def _rules(self, told: Explanation) -> None:
-        self._heading("RULES")
+        self.heading("RULES")
         quiet: dict[str, int] = {}
         for rule in told.rules:
             if rule.pack and rule.outcome in ("not_matched", "empty") and not rule.matches and not self.everything:
@@ -144,7 +142,8 @@ class Page:
             else:
                 self._rule(rule)
         for pack, number in quiet.items():
-            self.line(f"- {number_of('rule', number)} of {pack} do not match (--all tells why)", "dim")
+            does = "does" if number == 1 else "do"
+            self.line(f"- {number_of('rule', number)} of {pack} {does} not match (--all tells why)", "dim")
         for rest in told.not_asked:
             self.line(f"- {number_of('rule', rest.rules)} not asked: {rest.why}", "dim")
             if self.everything:

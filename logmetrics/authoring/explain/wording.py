@@ -88,6 +88,8 @@ class Wording:
 
     def text(self, expr: Expr, *, whole: bool = False) -> str:
         """*expr*; a part that has a name is told by it, and if it is to be *whole* never all of it."""
+        if whole and isinstance(expr, Let):
+            expr = expr.value
         return self._text(expr, _IF, by_name=not whole)
 
     def _text(self, expr: Expr, around: int, *, by_name: bool = True) -> str:
