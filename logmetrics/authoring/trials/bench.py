@@ -108,9 +108,9 @@ class _Reader(SourceReader):
             super().apply([record], seen, clock_s)
             self.trial.programs.fold()
             if program.unparsable > before[1]:
-                self.trial.uncounted.append(("unparsable", seen.path, record))
+                self.trial.uncounted.append(("unparsable", seen, record))
             elif program.unmatched > before[0]:
-                self.trial.uncounted.append(("unmatched", seen.path, record))
+                self.trial.uncounted.append(("unmatched", seen, record))
 
 
 class Trial:
@@ -121,8 +121,8 @@ class Trial:
         self.programs = programs
         self.now_s = test.start_s
         # Records that were not counted since the last commit, and before.
-        self.uncounted: list[tuple[str, str, bytes]] = []
-        self._committed: list[tuple[str, str, bytes]] = []
+        self.uncounted: list[tuple[str, Log, bytes]] = []
+        self._committed: list[tuple[str, Log, bytes]] = []
         # For each log and text of a line the places where it stands, in order.
         self._places: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._logs: dict[str, Log] = {}
@@ -245,7 +245,8 @@ class Trial:
         for kind, log, record in self._committed:
             text = record.decode("utf-8", "replace").strip()
             first = text.split("\n", 1)[0].strip()
-            lines.append(UncountedLine(kind, text, next(places.get((log, first), iter(())), log)))
+            place = next(places.get((log.path, first), iter(())), log.path)
+            lines.append(UncountedLine(kind, text, place, log.source))
         return Found(found_samples(samples), lines)
 
 

@@ -62,4 +62,4 @@ def _sample(sample: Sample | str | None) -> object:
 
 
 def _line(line: UncountedLine) -> dict[str, str]:
-    return {"kind": line.kind, "text": line.text, "place": line.place}
+    return {"kind": line.kind, "text": line.text, "place": line.place, "source": line.source}

@@ -142,7 +142,7 @@ def _kinds_that_hold(result: TestResult) -> set[str]:
 
 def _explanation(file: TestFile, line: UncountedLine) -> str:
     """The command that tells why *line* is not counted."""
-    rules = "".join(_options(file))
+    rules = "".join(_options(file, line))
     path, _, number_text = line.place.rpartition(":")
     if path and path != file.path:
         return f"logmetrics explain{rules} {shlex.quote(line.place)}"
@@ -151,7 +151,9 @@ def _explanation(file: TestFile, line: UncountedLine) -> str:
     return f"sed -n '{number_text}s/^ *//p' {shlex.quote(file.path)} | logmetrics explain{rules}"
 
 
-def _options(file: TestFile) -> Iterator[str]:
+def _options(file: TestFile, line: UncountedLine) -> Iterator[str]:
     if file.config_path is not None:
         yield f" --config {shlex.quote(file.config_path)}"
     yield from (f" --pack {name}" for name in file.pack_names or ())
+    if len(file.config.sources) > 1:
+        yield f" --source {line.source}"
