@@ -170,6 +170,35 @@ def test_what_passes_is_one_line() -> None:
     assert run("--run", "passes", "--verbose", "rules.test.yaml") == (0, shown)
 
 
+WHYS = {
+    "a short line": ('lines: [{a: "it\'s"}]', """echo '{"a": "it'"'"'s"}' | logmetrics explain --config config.yaml"""),
+    "a long one": (
+        "lines: |\n          " + "x" * 500,
+        "sed -n '6s/^ *//p' t.yaml | logmetrics explain --config config.yaml",
+    ),
+    "one that cannot be copied": ('lines: "a\\tb"', None),
+    "one of a sample": ("file: sample.jsonl", "logmetrics explain --config config.yaml sample.jsonl:2"),
+}
+
+
+@pytest.mark.parametrize(("step", "command"), WHYS.values(), ids=WHYS)
+def test_the_command_that_explains(step: str, command: str | None) -> None:
+    """It can be copied as it stands."""
+    Path("t.yaml").write_text(
+        f"config: config.yaml\ntests:\n  - name: a\n    input:\n      - {step}\n    expect: {{unmatched: 9}}\n"
+    )
+    assert re.findall(r"^    why: (.*)$", run("t.yaml")[1], re.MULTILINE) == ([] if command is None else [command])
+
+
+def test_a_source_is_told_where_there_are_several() -> None:
+    """Else the command would take the line for another one's."""
+    sources = "sources: [{name: one, paths: a, agent: path.stem}, {name: two, paths: b}]\n"
+    Path("config.yaml").write_text(sources + CONFIG)
+    text = "config: config.yaml\ntests: [{name: a, input: [{source: two, lines: x}], expect: {unmatched: 9}}]\n"
+    Path("t.yaml").write_text(text)
+    assert "    why: echo x | logmetrics explain --config config.yaml --source two\n" in run("t.yaml")[1]
+
+
 def test_several_files() -> None:
     """Each has its line; one that fails makes the command fail."""
     Path("other.yaml").write_text("packs: [codex]\ntests: [{name: x, input: [{lines: x}], expect: {unmatched: 1}}]\n")
@@ -345,6 +374,10 @@ tests:
       - {lines: x, source: y}
       - {}
       - {lines: x, log: ../a}
+      - {lines: x, log: b/c}
+      - {lines: x, log: b}
+      - {lines: x, log: b.gz}
+      - rotate: nope.log
   - name: a
     input: [{lines: x}]
     expect: {}
@@ -358,8 +391,11 @@ tests:
 :10:28: tests[0].input[4].source: no source is called 'y'; there are none here
 :11:9: tests[0].input[5]: does nothing: a step has one of lines, file, after, restart, rotate, expect
 :12:25: tests[0].input[6].log: a log's path has no ..
-:13:11: tests[1].name: a second test called 'a'
-:15:13: tests[1].expect: expects nothing""",  # noqa: E501
+:14:25: tests[0].input[8].log: /var/log/b and /var/log/b/c cannot be files both
+:15:25: tests[0].input[9].log: /var/log/b.gz is no log by its name; a sample that is compressed has to be unpacked first
+:16:17: tests[0].input[10].rotate: there is no log /var/log/nope.log yet
+:17:11: tests[1].name: a second test called 'a'
+:19:13: tests[1].expect: expects nothing""",  # noqa: E501
     ),
     "expectations": (
         """config: config.yaml

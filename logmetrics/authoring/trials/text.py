@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from logmetrics.authoring.trials.comparing import Difference, Failure, UncountedLine
 from logmetrics.authoring.trials.coverage import FileCoverage
@@ -129,8 +130,9 @@ def _write_hints(file: TestFile, result: TestResult, show: Print) -> None:
             show(f"      {harmless(line.place)}  {excerpt(harmless(line.text))}", "yellow")
         if len(lines) > LINES_SHOWN_MAX:
             show(f"      and {len(lines) - LINES_SHOWN_MAX:,} more", "dim")
-        if lines and kind == "unmatched":
-            show(f"    why: {_explanation(file, lines[0])}", "")
+        command = _explanation(file, lines[0]) if lines and kind == "unmatched" else None
+        if command is not None:
+            show(f"    why: {command}", "")
 
 
 def _kinds_that_hold(result: TestResult) -> set[str]:
@@ -140,15 +142,18 @@ def _kinds_that_hold(result: TestResult) -> set[str]:
     return set(last.lines or ()) - failed
 
 
-def _explanation(file: TestFile, line: UncountedLine) -> str:
-    """The command that tells why *line* is not counted."""
+def _explanation(file: TestFile, line: UncountedLine) -> str | None:
+    """The command that tells why *line* is not counted; None when it cannot be written down."""
     rules = "".join(_options(file, line))
     path, _, number_text = line.place.rpartition(":")
     if path and path != file.path:
         return f"logmetrics explain{rules} {shlex.quote(line.place)}"
     if len(line.text) <= _COPIED_CHARACTERS_MAX and line.text.isprintable():
         return f"echo {shlex.quote(line.text)} | logmetrics explain{rules}"
-    return f"sed -n '{number_text}s/^ *//p' {shlex.quote(file.path)} | logmetrics explain{rules}"
+    written = Path(file.path).read_text("utf-8-sig").split("\n")
+    if path and written[int(number_text) - 1].strip() == line.text:  # not as YAML quotes it
+        return f"sed -n '{number_text}s/^ *//p' {shlex.quote(file.path)} | logmetrics explain{rules}"
+    return None
 
 
 def _options(file: TestFile, line: UncountedLine) -> Iterator[str]:
