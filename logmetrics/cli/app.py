@@ -14,6 +14,7 @@ from logmetrics.cli.explain import explain
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
+from logmetrics.cli.test import test
 from logmetrics.cli.top import top
 from logmetrics.cli.watch import watch
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(watch)
 app.command()(replay)
 app.command()(explain)
+app.command()(test)
 app.command()(check)
 app.command()(top)
 app.command()(cardinality)
