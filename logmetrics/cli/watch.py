@@ -99,10 +99,10 @@ def _is_only_stdin(config: Config) -> bool:
 
 def _warn(config_file: str) -> None:
     """Tell what `logmetrics check` would, but for notes; the guard holds what is unbounded."""
-    from logmetrics.authoring.lint import lint
+    from logmetrics.authoring.lint import hints
     from logmetrics.packs import builtin_packs
 
-    found = [each for each in lint(config_file, builtin_packs())[1] if each.severity != "note"]
+    found = [each for each in hints(config_file, builtin_packs())[1] if each.severity != "note"]
     for each in found[:WARNINGS_MAX]:
         say(f"warning: {each}")
     if len(found) > WARNINGS_MAX:

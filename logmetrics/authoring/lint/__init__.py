@@ -19,11 +19,17 @@ _FAMILIES = (names, units, labels, conditions, rules, metrics, regexes)
 
 def lint(path: str, packs: Mapping[str, PackSpec]) -> tuple[Config, list[Finding]]:
     """The config in the file *path* and what is to be said about it, in file order. Raises ConfigError."""
-    text = read_text(path)
-    config = parse_config(text, path, packs)
+    config, found = hints(path, packs)
     store = Store(config.rule_set.metrics, config.limits)
     for source in config.sources or (SourceSpec("none", ()),):
         compiled(config, source, store)
+    return config, found
+
+
+def hints(path: str, packs: Mapping[str, PackSpec]) -> tuple[Config, list[Finding]]:
+    """The same without a try whether the rules can be compiled: for those who are about to do that anyway."""
+    text = read_text(path)
+    config = parse_config(text, path, packs)
     return config, accepted(text, path, _found(subject_of(config, text, path)))
 
 

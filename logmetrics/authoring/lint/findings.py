@@ -16,6 +16,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "metric-type": "warning",
     "metric-case": "warning",
     "metric-help": "warning",
+    "help-repeats": "note",
     "reserved-label": "warning",
     "unit-place": "note",
     "label-in-name": "note",

@@ -146,7 +146,11 @@ def summary(observed: Observed) -> Section:
     """What the rules made of the samples."""
     matched = observed.records - observed.unmatched - observed.unparsable
     facts = list(_facts(observed, matched))
-    return Section("samples", f"{observed.records:,} records of {observed.files:,} files", (Facts(tuple(facts)),))
+    return Section(
+        "samples",
+        f"{number_of('record', observed.records)} of {number_of('file', observed.files)}",
+        (Facts(tuple(facts)),),
+    )
 
 
 def _facts(observed: Observed, matched: int) -> Iterator[Fact]:

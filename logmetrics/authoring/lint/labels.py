@@ -70,7 +70,7 @@ def _by_name(subject: Subject, spec: MetricSpec, label: str, path: KeyPath) -> I
 def values_of(subject: Subject, metric: str, label: str) -> set[str] | None:
     """All values that *label* can have, if they all stand in the config."""
     found: set[str] = set()
-    feeders = list(subject.feeders(metric))
+    feeders = subject.feeders(metric)
     for rule, update in feeders:
         given = subject.label_of(rule, update, label)
         texts = {given} if isinstance(given, str) else texts_of(given)
@@ -121,7 +121,7 @@ def _by_expression(subject: Subject, path: KeyPath, rule: RuleSpec) -> Iterator[
             continue  # what a label is called is told at the metric
         source = _unbounded_part(expr)
         if source:
-            what = f"{label} is made of {source}, which has something new in each event, and each value is a series"
+            what = f"{label} is made of {source}, and each value is a series"
             remedy = "take a field with few values, map it, or say allow_unbounded: true for the metric"
             yield subject.finding("unbounded-label", (*path, "labels", label), what, remedy)
 
@@ -134,13 +134,13 @@ def _unbounded_part(expr: Expr) -> str:
     """In words, the first part of *expr* whose text comes into the label and has no bound."""
     for part in reaching(expr):
         if part == LINE_TIME:
-            return "the time of the record"
+            return "the time of the record, which is another one each time"
         if isinstance(part, Context) and part.name == "path":
-            return "the whole path of the log"
+            return "the path, which is another one for each log"
         if isinstance(part, (Arithmetic, Call)):
-            return "a measured number"
+            return "a measured number, which is another one each time"
         if isinstance(part, (Field, Part)) and str(part.path[-1]).lower() in _UNBOUNDED_FIELDS:
-            return f"the field {'.'.join(map(str, part.path))}"
+            return f"the field {'.'.join(map(str, part.path))}, which has something new in each event"
     return ""
 
 

@@ -18,7 +18,7 @@ _LONG_STEP_S = 60
 def findings(subject: Subject) -> Iterator[Finding]:
     """What is to be said about the file's metrics, beside their names and labels."""
     for name, spec in subject.own_metrics.items():
-        if not any(subject.feeders(name)):
+        if not subject.feeders(name):
             what = f"no rule updates {name}, so it will never have a value"
             remedy = f"add a rule with update: {{{name}: ...}}, or take the metric away"
             yield subject.finding("unfed-metric", ("metrics", name), what, remedy, of_key=True)

@@ -41,7 +41,7 @@ _ABBREVIATED = {
     "pct": "ratio",
 }
 _CAMEL = re.compile(r"[a-z][A-Z]")
-_PLACEHOLDERS = frozenset({"todo", "tbd", "fixme", "help", "h", "x", "-", "...", "description", "n/a"})
+_PLACEHOLDERS = frozenset({"todo", "tbd", "fixme", "help", "-", "...", "description", "n/a"})
 
 
 def findings(subject: Subject) -> Iterator[Finding]:
@@ -100,13 +100,13 @@ def _unit(subject: Subject, name: str) -> Iterator[Finding]:
     for index, word in enumerate(words[1:], 1):
         base, prefix = _base_of(word)
         if base and (prefix or base != word):
-            what = f"{word} is no base unit: Prometheus' users expect {base}, and graphs take them for that"
-            remedy = f"write {_with(name, words, index, base)} and give it {base}"
+            what = f"{word} is no base unit: Prometheus' users expect {_plainly(base)}"
+            remedy = f"write {_with(name, words, index, base)} and give it {_amount(base)}"
             yield subject.finding("metric-unit", at, what, remedy + _converter(word), of_key=True)
         elif word in _ABBREVIATED:
             base = _ABBREVIATED[word]
             what = f"_{word} in {name} reads as an abbreviated unit"
-            remedy = f"write {_with(name, words, index, base)} and give it {base}"
+            remedy = f"write {_with(name, words, index, base)} and give it {_amount(base)}"
             yield subject.finding("metric-unit", at, what, remedy + _converter(word), of_key=True)
         elif base and not _is_at_end(words, index):
             what = f"the unit {word} stands in the middle of {name}, and is looked for at its end"
@@ -132,11 +132,17 @@ def _with(name: str, words: list[str], index: int, base: str) -> str:
     return "_".join([*name.split("_")[:index], base, *name.split("_")[index + 1 :]]) if words else name
 
 
+def _plainly(base: str) -> str:
+    return "a ratio" if base == "ratio" else base
+
+
+def _amount(base: str) -> str:
+    return "a share of 1 in place of percent" if base == "ratio" else base
+
+
 def _converter(word: str) -> str:
     function = {"milliseconds": "ms", "ms": "ms", "microseconds": "us", "us": "us", "nanoseconds": "ns", "ns": "ns"}
-    if word in function:
-        return f": {function[word]}(x) makes seconds"
-    return ": a share of 1 in place of 100" if word in ("percent", "percentage", "pct") else ""
+    return f": {function[word]}(x) makes seconds" if word in function else ""
 
 
 def _case(subject: Subject, name: str, spec: MetricSpec) -> Iterator[Finding]:
@@ -157,13 +163,14 @@ def _help(subject: Subject, name: str, spec: MetricSpec) -> Iterator[Finding]:
     text = spec.help.strip()
     words = re.sub(r"[^a-z0-9]+", "", text.lower())
     if not text or text.lower() in _PLACEHOLDERS:
+        kind = "metric-help"
         what = f"the help of {name} says nothing, and it is what people see beside the name in Prometheus and Grafana"
     elif words in (name.replace("_", "").lower(), name.replace("_", "").lower().removesuffix("total")):
-        what = f"the help of {name} only repeats its name"
+        kind, what = "help-repeats", f"the help of {name} only repeats its name"
     else:
         return
     remedy = "say in a sentence what is counted or measured, and of what"
-    yield subject.finding("metric-help", ("metrics", name, "help"), what, remedy)
+    yield subject.finding(kind, ("metrics", name, "help"), what, remedy)
 
 
 def _labels(subject: Subject, name: str, spec: MetricSpec) -> Iterator[Finding]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.forecast import Forecast
+from logmetrics.authoring.lint.forecast import NEAR, Forecast
 from logmetrics.authoring.lint.labels import UNBOUNDED_LABELS, values_of
 from logmetrics.authoring.lint.samples import Notes, Observed
 from logmetrics.authoring.lint.subject import Subject
 from logmetrics.config.document import KeyPath
-from logmetrics.present.amounts import EXCERPT_CHARACTERS, cut, harmless, percent
+from logmetrics.present.amounts import EXCERPT_CHARACTERS, cut, harmless, number_of, percent
 from logmetrics.store.guard import MISSING
+from logmetrics.store.report import report
 
 # From fewer measurements or values nothing is concluded.
 MEASUREMENTS_MIN = 20
@@ -28,7 +29,7 @@ SKIPPED_SHARE = 0.5
 def findings(subject: Subject, observed: Observed, forecasts: list[Forecast]) -> Iterator[Finding]:
     """What is to be said about the file's metrics and rules, and about limits that are reached."""
     for forecast in forecasts:
-        yield from _limit(subject, forecast)
+        yield from _limit(subject, forecast, observed.metrics[forecast.metric])
     for name in subject.own_metrics:
         notes = observed.metrics[name]
         for index, label in enumerate(notes.spec.labels):
@@ -36,9 +37,10 @@ def findings(subject: Subject, observed: Observed, forecasts: list[Forecast]) ->
         if notes.spec.type == "histogram":
             yield from _buckets(subject, notes)
     yield from _rules(subject, observed)
+    yield from _counted_twice(subject, observed)
 
 
-def _limit(subject: Subject, forecast: Forecast) -> Iterator[Finding]:
+def _limit(subject: Subject, forecast: Forecast, notes: Notes) -> Iterator[Finding]:
     if not forecast.is_near:
         return
     name = forecast.metric
@@ -46,13 +48,18 @@ def _limit(subject: Subject, forecast: Forecast) -> Iterator[Finding]:
     driver = f", most of all by {grown.name} with {grown.values:,} values" if grown else ""
     if forecast.overflowed:
         what = f"{forecast.overflowed:,} measurements of {name} in the samples are beyond its limits{driver}"
-    elif forecast.series > forecast.series_max * 0.8:
+    elif forecast.series > NEAR * forecast.series_max:
         what = f"{name} has {forecast.series:,} of the {forecast.series_max:,} series that it may have{driver}"
     else:
         what = f"{name} will have about {forecast.further:,} series with ten times the records{driver}"
         what += f", and may have {forecast.series_max:,}"
     path: KeyPath = ("metrics", name) if name in subject.own_metrics else ("limits", "metrics", name)
-    remedy = f"leave a label out, or allow more: limits: {{metrics: {{{name}: {{series: ...}}}}}}"
+    refused: dict[tuple[str, ...], int] = {
+        (name, *which): count for which, count in notes.family.guard.overflows.items()
+    }
+    [known] = report([notes.family], refused)
+    more = f"limits: {{metrics: {{{name}: {{series: {2 * forecast.series_max}}}}}}}"
+    remedy = f"{known.remedy}: {known.config}" if known.remedy else f"leave a label out, or allow more: {more}"
     yield subject.finding("series-limit", path, what, remedy, of_key=True)
 
 
@@ -119,8 +126,10 @@ def _buckets(subject: Subject, notes: Notes) -> Iterator[Finding]:
 
 def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:
     seen = observed.rules
-    silent = [(path, rule) for path, rule in subject.rule_paths() if not seen[rule.name].matches]
-    if observed.records and silent and len(silent) == len(subject.own_rules):
+    # A rule for another format than that of the samples was not asked.
+    asked = [(path, rule) for path, rule in subject.rule_paths() if rule.name in seen]
+    silent = [(path, rule) for path, rule in asked if not seen[rule.name].matches]
+    if observed.records and silent and len(silent) == len(asked):
         place = observed.unmatched_place
         what = f"none of the config's own rules matches any of the {observed.records:,} records of the samples"
         remedy = f"logmetrics explain {place} tells why" if place else "give samples of the logs that they are for"
@@ -131,7 +140,7 @@ def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:
             yield subject.finding(
                 "silent-rule", (*path, "name"), what, "give samples that it is for, or mend its condition"
             )
-    for path, rule in subject.rule_paths():
+    for path, rule in asked:
         rule_seen = seen[rule.name]
         updates = rule_seen.matches * len(rule.updates)
         for reason, count in sorted(rule_seen.skipped.items()):
@@ -140,6 +149,27 @@ def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:
             what = f"{percent(min(share, 1.0))} of the updates of {rule.name!r} have no value: {_REASONS[reason]}"
             remedy = f"logmetrics explain {rule_seen.places[reason]} shows one"
             yield subject.finding(kind, (*path, "update"), what, remedy, of_key=True)
+
+
+def _counted_twice(subject: Subject, observed: Observed) -> Iterator[Finding]:
+    """Rules that count records which a pack counts, too: mostly of people who did not know of the pack."""
+    told = set()
+    for path, rule in subject.rule_paths():
+        for place, update in subject.updates(path, rule):
+            notes = observed.metrics[update.metric]
+            of_packs = {other.name for other, _ in subject.feeders(update.metric) if other.pack} & _matching(observed)
+            is_sum = notes.spec.type in ("counter", "histogram")
+            if not (notes.doubles and of_packs and is_sum) or update.metric in told:
+                continue
+            told.add(update.metric)
+            what = f"{number_of('record', notes.doubles)} of the samples are counted twice in {update.metric}, "
+            what += f"such as {notes.double_place}: by this rule, and by a pack's ({', '.join(sorted(of_packs))})"
+            remedy = "take this one away, or leave the pack out with packs: [...]"
+            yield subject.finding("counted-twice", place, what, remedy, of_key=True)
+
+
+def _matching(observed: Observed) -> set[str]:
+    return {name for name, rule in observed.rules.items() if rule.matches}
 
 
 _REASONS = {

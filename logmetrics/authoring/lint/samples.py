@@ -38,6 +38,10 @@ _TIME = re.compile(
 _TIME_WITHIN_BYTES = 4096
 
 
+# In the place of an update: the record is known to be counted twice.
+_TOLD = -1
+
+
 @dataclass(slots=True)
 class Notes:
     """What came of one metric. Times are those in the records, in seconds since 1970."""
@@ -49,6 +53,11 @@ class Notes:
     # Times of some of its records: of each one, then of every second, every fourth.
     times: list[float] = field(default_factory=list)
     stride: int = 1
+    # Records that two updates counted, neither of which is for another part of the whole; the first one's place.
+    doubles: int = 0
+    double_place: str = ""
+    last_record: int = 0
+    counted_by: dict[int, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def spec(self) -> MetricSpec:
@@ -66,6 +75,18 @@ class Notes:
             self.raw[labels] = min(self.raw[labels], time_s)
         elif len(self.raw) < NOTED_MAX:
             self.raw[labels] = time_s
+
+    def counted(self, constants: Mapping[str, str], update: int, record: int, place: str) -> None:
+        """The *update*, whose labels *constants* never vary, counted the record of that number."""
+        if record != self.last_record:
+            self.last_record = record
+            self.counted_by.clear()
+        others = (known for other, known in self.counted_by.items() if other not in (update, _TOLD))
+        if _TOLD not in self.counted_by and any(_are_compatible(constants, known) for known in others):
+            self.counted_by[_TOLD] = {}
+            self.doubles += 1
+            self.double_place = self.double_place or place
+        self.counted_by[update] = constants
 
     @property
     def half_s(self) -> float:
@@ -95,6 +116,11 @@ class Notes:
         return counts
 
 
+def _are_compatible(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """False when a label tells the two apart, as token_type does prompt and completion."""
+    return all(other.get(label, value) == value for label, value in one.items())
+
+
 _Key = TypeVar("_Key", str, Labels)
 
 
@@ -107,7 +133,7 @@ def _firsts(pairs: Iterable[tuple[_Key, float]]) -> dict[_Key, float]:
 
 @dataclass(slots=True)
 class RuleSeen:
-    """What became of one of the user's own rules."""
+    """What became of one rule; those of packs are told of when they matched."""
 
     matches: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
@@ -122,8 +148,9 @@ class Observed:
     metrics: Mapping[str, Notes]
     files: int = 0
     records: int = 0
-    # The time of the record that is looked at.
+    # The record that is looked at: its time, and its place if it is looked at alone.
     time_s: float = 0.0
+    place: str = ""
     unmatched: int = 0
     unparsable: int = 0
     # Where the first of these is.
@@ -137,8 +164,10 @@ class Observed:
 class _Noting:
     """Stands between a site and its family, and notes which label sets come by."""
 
-    def __init__(self, notes: Notes, observed: Observed) -> None:
+    def __init__(self, notes: Notes, constants: Mapping[str, str], number: int, observed: Observed) -> None:
         self.notes = notes
+        self.constants = constants
+        self.number = number
         self.observed = observed
 
     @property
@@ -147,7 +176,10 @@ class _Noting:
 
     def get(self, labels: Labels) -> Series:
         """See Family."""
-        self.notes.note(labels, self.observed.time_s)
+        observed = self.observed
+        self.notes.note(labels, observed.time_s)
+        if observed.place:
+            self.notes.counted(self.constants, self.number, observed.records, observed.place)
         return self.notes.family.get(labels)
 
 
@@ -161,7 +193,7 @@ class _NotingStore:
 
     def site(self, metric: str, constants: Mapping[str, str], *, count_only: bool) -> Site:
         """See Store."""
-        noting = _Noting(self.observed.metrics[metric], self.observed)
+        noting = _Noting(self.observed.metrics[metric], constants, len(self.sites), self.observed)
         site = Site(noting, dict(constants), target_of(noting.spec, count_only=count_only))
         self.store.families[metric].sites.append(site)
         self.sites.append(site)
@@ -192,6 +224,7 @@ def observe(config: Config, samples: Sequence[str], now_s: float) -> Observed:
                     observed.records += len(block)
                     time_s = time_s_of(block[0]) or time_s
                     observed.time_s = time_s or observed.records
+                    observed.place = place if len(block) == 1 else ""
                     before = program.unmatched, program.unparsable
                     program.apply(block, log, now_s)
                     _note_places(observed, program, own, before, place)
@@ -203,7 +236,7 @@ def observe(config: Config, samples: Sequence[str], now_s: float) -> Observed:
         program.expire(now_s)
         observed.unmatched += program.unmatched
         observed.unparsable += program.unparsable
-        _add_rules(observed, own)
+        _add_rules(observed, [rule for rule in program.rules if not rule.is_silent])
     store.store.fold()
     return observed
 

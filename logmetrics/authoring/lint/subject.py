@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from logmetrics.authoring.lint.findings import Finding
@@ -21,7 +22,7 @@ class Place:
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """A config, or a built-in pack by itself, that can be loaded."""
 
@@ -92,12 +93,17 @@ class Subject:
             values = values[step]
         return values if isinstance(values, dict) else {}
 
-    def feeders(self, metric: str) -> Iterator[tuple[RuleSpec, UpdateSpec]]:
+    def feeders(self, metric: str) -> Sequence[tuple[RuleSpec, UpdateSpec]]:
         """All updates of *metric*, those of packs too."""
+        return self._feeders.get(metric, ())
+
+    @cached_property
+    def _feeders(self) -> Mapping[str, list[tuple[RuleSpec, UpdateSpec]]]:
+        found: dict[str, list[tuple[RuleSpec, UpdateSpec]]] = {}
         for rule in self.rules:
             for update in (*rule.updates, *rule.on_timeout):
-                if update.metric == metric:
-                    yield rule, update
+                found.setdefault(update.metric, []).append((rule, update))
+        return found
 
     def label_of(self, rule: RuleSpec, update: UpdateSpec, label: str) -> Expr | str:
         """What *update* puts into *label*: a text that stands in its template, or an expression."""
