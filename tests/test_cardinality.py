@@ -99,16 +99,17 @@ def test_what_cannot_be_looked_at(arguments: tuple[str, ...], code: int, words: 
 
 
 @pytest.mark.parametrize("label", ["session_id", "trace_id", "request_id", "prompt", "message", "Trace_ID"])
-def test_check_refuses_classic_unbounded_labels(tmp_path: Path, label: str) -> None:
+def test_check_warns_of_classic_unbounded_labels(tmp_path: Path, label: str) -> None:
     """With its place and the ways out; `watch` says so too, and works."""
     config = tmp_path / "config.yaml"
     text = f"packs: []\nmetrics:\n  x_total:\n    type: counter\n    help: h\n    labels: [agent, {label}]\n"
     text += f"rules:\n  - {{name: r, labels: {{agent: a, {label}: b}}, update: {{x_total: 1}}}}\n"
     config.write_text(text)
-    done = logmetrics("check", "-c", str(config))
+    assert logmetrics("check", "-c", str(config)).returncode == 0
+    done = logmetrics("check", "-c", str(config), "--strict")
     assert done.returncode == 2
-    assert f"{config}:6:21: metrics.x_total.labels[1]: {label} is new in each event" in done.stderr
-    assert "allow_unbounded: true" in done.stderr
+    assert f"{config}:6:21: warning: metrics.x_total.labels[1]: {label} is new in each event" in done.stdout
+    assert "allow_unbounded: true" in done.stdout
     (tmp_path / "a.log").write_text('{"a": "x", "b": "y"}\n')
     watched = logmetrics("watch", str(tmp_path / "a.log"), "-c", str(config), "--once")
     assert (watched.returncode, "warning: " in watched.stderr) == (0, True)
@@ -151,7 +152,7 @@ def test_limits_of_single_metrics(tmp_path: Path) -> None:
         "rules: [{name: r, update: {'x_total{id=\"a\"}': 1}}]",
         "metrics: {x_total: {type: counter, help: h, labels: [id]}}\n"
         "rules: [{name: r, labels: {id: '\"a\"'}, update: {x_total: 1}}]",
-        "metrics: {x: {type: info, help: h, labels: [id]}}\nrules: [{name: r, labels: {id: a}, update: {x: 1}}]",
+        "metrics: {x_info: {type: info, help: h, labels: [id]}}\nrules: [{name: r, labels: {id: a}, update: {x_info: 1}}]",
     ],
     ids=["in the template", "a literal", "info"],
 )
@@ -159,7 +160,8 @@ def test_check_accepts_what_is_bounded(tmp_path: Path, text: str) -> None:
     """The name alone does not make a label unbounded."""
     config = tmp_path / "config.yaml"
     config.write_text(f"packs: []\n{text}\n")
-    assert logmetrics("check", "-c", str(config)).returncode == 0
+    done = logmetrics("check", "-c", str(config), "--strict")
+    assert (done.returncode, "unbounded-label" in done.stdout) == (0, False), done.stdout
 
 
 def test_a_remedy_that_was_applied_is_not_told_again(tmp_path: Path) -> None:

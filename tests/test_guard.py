@@ -107,6 +107,9 @@ def events_of(saved: list[Any]) -> int:
     ("value", "expected"),
     [
         ("/users/17/files/3f2b8c1e-1111-4222-8333-444455556666", "/users/{n}/files/{uuid}"),
+        # Most have no other mark of an id.
+        ("0b2f3c54-91a8-4be1-8f43-5a5c0f0a9f77", "{uuid}"),
+        ("req ab2f3c54-91a8-4be1-8f43-fa5c0f0a9f77", "req {uuid}"),
         ("https://api.example.com/v1/users/42?token=abc&x=1", "https://api.example.com/v1/users/{n}?{query}"),
         ("POST /users/123", "POST /users/{n}"),
         ("sess_9f86d081884c7d659a2f", "sess_{hex}"),

@@ -2,33 +2,107 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sized
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from logmetrics.cli.messages import say
-from logmetrics.errors import ConfigError
+from logmetrics.errors import ConfigError, LogmetricsError, UsageError
+
+if TYPE_CHECKING:
+    from logmetrics.authoring.lint.report import Report
+
+YAML = (".yaml", ".yml")
 
 
 def check(
-    config_file: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help="The config to look at.")],
+    samples: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SAMPLE...]", help="Logs to try it on: files, directories or globs.", show_default=False
+        ),
+    ] = None,
+    config_file: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The config.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Have warnings fail too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Check a config, without reading any log."""
-    from logmetrics.authoring.lint import lint
-    from logmetrics.packs import builtin_packs
-    from logmetrics.present.amounts import number_of
+    """Find what is wrong with a config, or will be regretted; with samples, foretell its series."""
+    import orjson
+
+    from logmetrics.authoring.lint.report import report_on
+
+    file, logs = _config_and_samples(config_file, samples or [])
+    _require(logs)
+    try:
+        report = report_on(file, logs)
+        _check_web(report)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        sys.stdout.write(_json({"config": file, "problems": [str(each) for each in error.problems]}, orjson))
+        raise typer.Exit(error.exit_code) from None
+    if as_json:
+        sys.stdout.write(_json(report.as_json(), orjson))
+    else:
+        _tell(report)
+    if report.observed is not None and report.observed.problems:
+        for path, problem in report.observed.problems.items():
+            say(f"{path}: {problem}")
+    if report.counts["error"] or (strict and report.counts["warning"]):
+        raise typer.Exit(ConfigError.exit_code)
+    if report.observed is not None and report.observed.problems:
+        raise LogmetricsError("the forecast is without what could not be read")
+
+
+def _config_and_samples(config_file: str | None, samples: list[str]) -> tuple[str | None, list[str]]:
+    """People write `check config.yaml`; nobody has logs of that name."""
+    configs = [sample for sample in samples if sample.endswith(YAML)]
+    if config_file is None and configs:
+        config_file, *others = configs
+        samples = [sample for sample in samples if sample not in configs]
+        if others:
+            raise UsageError(f"one config at a time: {config_file}, or {others[0]}")
+    if config_file is None and not samples:
+        raise UsageError("nothing to check: give --config FILE, and samples of logs to try it on")
+    return config_file, samples
+
+
+def _require(samples: list[str]) -> None:
+    from glob import glob, has_magic
+
+    for sample in samples:
+        path = os.path.expanduser(sample)
+        if not os.path.exists(path) and not (has_magic(path) and glob(path, recursive=True)):
+            raise UsageError(f"no such file or directory: {sample}")
+
+
+def _check_web(report: Report) -> None:
     from logmetrics.serve.web import Web
 
-    config, problems = lint(config_file, builtin_packs())
-    if problems:
-        raise ConfigError(problems)
-    if config.web_config is not None:
-        Web(config.web_config, say)
-    rules = config.rule_set
-    parts: dict[str, Sized] = {"source": config.sources, "metric": rules.metrics, "rule": rules.rules}
-    counts = ", ".join(number_of(noun, len(part)) for noun, part in parts.items())
-    sys.stdout.write(f"{config_file}: good; {counts}, those of packs included\n")
-    if not config.sources:
+    if report.config.web_config is not None:
+        Web(report.config.web_config, say)
+
+
+def _json(document: dict[str, Any], orjson: Any) -> str:
+    text: bytes = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    return text.decode() + "\n"
+
+
+def _tell(report: Report) -> None:
+    from rich.console import Console
+
+    from logmetrics.present.amounts import harmless
+    from logmetrics.present.terminal import Writer
+
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in report.lines():
+        sys.stdout.write(harmless(line, encoding) + "\n")
+    sys.stdout.flush()
+    writer = Writer(Console(width=None if sys.stdout.isatty() else 120, highlight=False))
+    for section in report.sections():
+        writer.section(section)
+    sys.stdout.write(("\n" if report.observed is not None else "") + harmless(report.verdict, encoding) + "\n")
+    if report.file is not None and not report.config.sources and report.observed is None:
         say("note: it names nothing to read; watch needs paths or --journal UNIT beside it, or sources in it")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from logmetrics.store.state import StateFile
 
 
+# At a start, so many findings in the config are told.
+WARNINGS_MAX = 10
+
+
 def watch(
     paths: Paths = None,
     config_file: ConfigFile = None,
@@ -94,12 +98,15 @@ def _is_only_stdin(config: Config) -> bool:
 
 
 def _warn(config_file: str) -> None:
-    """Tell what `logmetrics check` would refuse; the guard holds it."""
-    from logmetrics.authoring.lint import lint
+    """Tell what `logmetrics check` would, but for notes; the guard holds what is unbounded."""
+    from logmetrics.authoring.lint import hints
     from logmetrics.packs import builtin_packs
 
-    for problem in lint(config_file, builtin_packs())[1]:
-        say(f"warning: {problem}")
+    found = [each for each in hints(config_file, builtin_packs())[1] if each.severity != "note"]
+    for each in found[:WARNINGS_MAX]:
+        say(f"warning: {each}")
+    if len(found) > WARNINGS_MAX:
+        say(f"warning: {len(found) - WARNINGS_MAX} more, which logmetrics check --config {config_file} tells")
 
 
 @contextmanager

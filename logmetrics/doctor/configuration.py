@@ -67,7 +67,8 @@ def _lint(file: str) -> list[Finding]:
     from logmetrics.authoring.lint import lint
     from logmetrics.packs import builtin_packs
 
-    return [warning(str(each), f"logmetrics check --config {file}") for each in lint(file, builtin_packs())[1]]
+    found = [each for each in lint(file, builtin_packs())[1] if each.severity != "note"]
+    return [warning(f"{each.place}: {each.key_path}: {each.what}", each.remedy) for each in found]
 
 
 def _web(setup: Setup) -> list[Finding]:

@@ -58,10 +58,13 @@ Entry = Cell | Bar | Spread | Trend
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. ``wide``: it may be left out where there is no room; ``detail`` is said if there is."""
+    """A column of a table; a "name" is a text that stays in one line.
+
+    ``wide``: it may be left out where there is no room; ``detail`` is said if there is.
+    """
 
     title: str
-    kind: Literal["text", "number", "picture"] = "number"
+    kind: Literal["text", "name", "number", "picture"] = "number"
     wide: bool = False
     detail: str = ""
 
