@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from logmetrics import __version__
+from logmetrics.cli.alerts import alerts
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
+from logmetrics.cli.dashboard import dashboard
 from logmetrics.cli.doctor import doctor
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.command()(watch)
 app.command()(replay)
 app.command()(check)
+app.command()(dashboard)
+app.command()(alerts)
 app.command()(top)
 app.command()(cardinality)
 app.command()(doctor)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.errors import UsageError
+from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, SourceSpec
@@ -31,6 +33,9 @@ Paths = Annotated[
     typer.Argument(metavar="PATH...", help="Files, directories or globs to read; - is stdin.", show_default=False),
 ]
 
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout.")]
+Self = Annotated[bool, typer.Option("--self", help="About logmetrics itself only, whatever it reads.")]
+
 STDIN = "-"
 
 
@@ -42,6 +47,16 @@ def resolve_config(
     journal_directory: str | None = None,
 ) -> Config:
     """The config file's settings with the command line's in their place. Raises ConfigError and UsageError."""
+    config = config_and_packs(config_file, pack_names)
+    if sources := _sources(paths or (), units, journal_directory):
+        config = replace(config, sources=sources)
+    if not config.sources:
+        raise UsageError("nothing to read: give a PATH, --journal UNIT, or a --config FILE with sources")
+    return config
+
+
+def config_and_packs(config_file: str | None, pack_names: list[str] | None) -> Config:
+    """The config file's rules beside the packs, those of the command line if it names some; without one the packs."""
     from logmetrics.config.expression import did_you_mean
     from logmetrics.config.loading import load_config, merge
     from logmetrics.config.specs import Config
@@ -56,14 +71,8 @@ def resolve_config(
         packs = {name: packs[name] for name in dict.fromkeys(pack_names)}
     if config_file is None:
         rule_set = merge([pack.rule_set for pack in packs.values()])
-        config = Config(sources=(), rule_set=rule_set, packs=tuple(packs))
-    else:
-        config = load_config(config_file, packs)
-    if sources := _sources(paths or (), units, journal_directory):
-        config = replace(config, sources=sources)
-    if not config.sources:
-        raise UsageError("nothing to read: give a PATH, --journal UNIT, or a --config FILE with sources")
-    return config
+        return Config(sources=(), rule_set=rule_set, packs=tuple(packs))
+    return load_config(config_file, packs)
 
 
 def _sources(paths: Sequence[str], units: Sequence[str], journal_directory: str | None) -> tuple[SourceSpec, ...]:
@@ -125,3 +134,14 @@ def state_directory(
     own = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     kept = own if home is None else os.path.join(home, ".local/state")
     return os.path.join(kept, "logmetrics", f"{name}-{digest}")
+
+
+def write_output(text: str, file: str | None) -> None:
+    """What a command made, to *file* or to stdout. Raises LogmetricsError when the file cannot be written."""
+    if file is None:
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise LogmetricsError(f"--output: {file} cannot be written: {error.strerror}") from error

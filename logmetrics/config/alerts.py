@@ -83,6 +83,14 @@ def _problems(model: AlertsModel, metrics: Mapping[str, MetricSpec], document: D
         if name in model.labels:
             what = "is what each alert has itself; alerts.severity changes it by the alert's name"
             yield document.problem(("alerts", "labels", name), what, of_key=True)
+    for name, text in model.labels.items():
+        if "{{" in text:
+            yield document.problem(("alerts", "labels", name), "is taken as it stands: a template is not filled in")
+    yield from _out_of_reach(model, metrics, document)
+
+
+def _out_of_reach(model: AlertsModel, metrics: Mapping[str, MetricSpec], document: Document) -> Iterator[Problem]:
+    """Thresholds that the config names, and that no quantile of their histogram can pass."""
     given: Any = document.values.get("alerts") or ()
     for key, histograms in QUANTILES.items():
         for metric in histograms if key in given else ():

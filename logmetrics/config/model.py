@@ -33,9 +33,9 @@ def _not_zero(seconds: float) -> float:
     return seconds
 
 
-def _a_minute(seconds: float) -> float:
-    if seconds < 60:
-        raise ValueError("the least that makes sense here is 1m: Prometheus looks only now and then")
+def _some_scrapes(seconds: float) -> float:
+    if seconds < 300:
+        raise ValueError("the least that makes sense here is 5m: Prometheus looks only now and then")
     return seconds
 
 
@@ -82,8 +82,8 @@ _TEXTS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type
 Duration = Annotated[
     float, BeforeValidator(parse_duration), AfterValidator(_not_zero), WithJsonSchema(_DURATION_SCHEMA)
 ]
-AtLeastAMinute = Annotated[
-    float, BeforeValidator(parse_duration), AfterValidator(_a_minute), WithJsonSchema(_DURATION_SCHEMA)
+SomeScrapes = Annotated[
+    float, BeforeValidator(parse_duration), AfterValidator(_some_scrapes), WithJsonSchema(_DURATION_SCHEMA)
 ]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
@@ -207,10 +207,8 @@ class AlertsModel(_Model):
     token_rise: Annotated[
         float, Field(gt=1, description="how many times as many tokens an agent uses in an hour as in the day before")
     ] = 5.0
-    stuck_after: Annotated[AtLeastAMinute, Field(description="an agent logs, but gets nowhere for so long")] = 1800.0
-    silent_after: Annotated[AtLeastAMinute, Field(description="an agent, or a source, logs nothing for so long")] = (
-        3600.0
-    )
+    stuck_after: Annotated[SomeScrapes, Field(description="an agent logs, but gets nowhere for so long")] = 1800.0
+    silent_after: Annotated[SomeScrapes, Field(description="an agent, or a source, logs nothing for so long")] = 3600.0
     server_error_ratio: Annotated[Ratio, Field(description="share of a model server's requests that it fails")] = 0.05
     server_duration_p95: Annotated[
         Duration, Field(description="95 of 100 requests to a model server take no longer")

@@ -161,16 +161,22 @@ def _token_alerts(settings: AlertsSpec) -> Iterator[Alert]:
     )
 
 
-def _progress_alerts(settings: AlertsSpec, in_use: InUse) -> Iterator[Alert]:
+def steps_and_signs(in_use: InUse) -> tuple[list[str], list[str]]:
+    """The metrics in use that tell that an agent gets on with its work, and those that it is there."""
     steps = [name for name in (*_CALLS.values(), "agent_tasks_total") if name in in_use.known]
     signs = [name for name in ("agent_log_records_total", "agent_token_usage_total") if name in in_use.known]
+    return steps, signs or steps
+
+
+def _progress_alerts(settings: AlertsSpec, in_use: InUse) -> Iterator[Alert]:
+    steps, signs = steps_and_signs(in_use)
     if steps:
         yield _stuck(settings.stuck_after_s, steps, in_use)
-    if signs or steps:
+    if signs:
         after = duration(settings.silent_after_s)
         yield Alert(
             "AgentSilent",
-            f"{_grew(signs or steps, _before(settings.silent_after_s))} unless {_grew(signs or steps, after)}",
+            f"{_grew(signs, _before(settings.silent_after_s))} unless {_grew(signs, after)}",
             "5m",
             "info",
             f"{{{{ $labels.agent }}}} has said nothing for {after}, and did before",

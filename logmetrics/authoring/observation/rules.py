@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from logmetrics.authoring.observation.agent_rules import agent_alerts, agent_recordings
 from logmetrics.authoring.observation.in_use import InUse, names_in
@@ -11,6 +12,23 @@ from logmetrics.authoring.observation.rule_file import Alert, Group, Recording, 
 from logmetrics.authoring.observation.server_rules import server_alerts, server_recordings
 from logmetrics.config.alerts import QUANTILES, is_measurable
 from logmetrics.config.specs import AlertsSpec
+
+_COMMENTS = {
+    "rules": """\
+Recording rules and alerts for rule_files: of Prometheus. docs/alerts.md tells of each alert what it means
+and what to do; thresholds stand under alerts: in the config.
+
+Written by logmetrics alerts.""",
+    "tests": """\
+Each alert fires for what provokes it, and not for what nearly does: promtool test rules FILE
+
+Written by logmetrics alerts --tests.""",
+}
+
+
+def comment_of(what: Literal["rules", "tests"]) -> str:
+    """What stands at the beginning of the file."""
+    return _COMMENTS[what]
 
 
 def rule_groups(settings: AlertsSpec, in_use: InUse) -> list[Group]:

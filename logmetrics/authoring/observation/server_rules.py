@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from logmetrics.authoring.observation.rule_file import Alert, Recording
 from logmetrics.config.specs import AlertsSpec
 
+CACHE_FULL = 0.95
 _FAILED = 'status=~"5.."'
 # Whoever pulls a model, or asks which there are, does not wait for an answer of it.
 _ANSWERS = 'route=~"/api/(generate|chat|embed|embeddings)|/v1/.+"'
@@ -100,12 +101,13 @@ def _errors(server: Server, settings: AlertsSpec) -> Alert:
 def _slow(server: Server, settings: AlertsSpec) -> Alert:
     often = f"sum by ({_labels(server.duration_by)}) (rate({server.duration}_count[15m])) > {settings.min_rate}"
     what = f" to {{{{ $labels.{server.duration_by} }}}}" if server.duration_by else ""
+    who = f"{server.title} on {{{{ $labels.instance }}}}"
     return Alert(
         f"{server.alerts}Slow",
         f"{_p95_record(server)} > {settings.server_duration_p95_s:g} and {often}",
         "10m",
         "warning",
-        f"Requests{what} of {server.title} on {{{{ $labels.instance }}}} take {{{{ $value | humanizeDuration }}}} (P95)",
+        f"Requests{what} of {who} take {{{{ $value | humanizeDuration }}}} (P95)",
         "Requests may wait for others or for a model that is loaded, or layers of the model are not on a GPU; its row "
         "of the dashboard shows which.",
     )
@@ -142,7 +144,7 @@ def _vllm(settings: AlertsSpec) -> Iterator[Alert]:
     )
     yield Alert(
         "VllmCacheFull",
-        "max by (job, instance, engine) (vllm_kv_cache_usage_ratio) > 0.95",
+        f"max by (job, instance, engine) (vllm_kv_cache_usage_ratio) > {CACHE_FULL}",
         "10m",
         "warning",
         "The KV cache of vLLM on {{ $labels.instance }} is full: {{ $value | humanizePercentage }}",
