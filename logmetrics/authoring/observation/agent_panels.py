@@ -128,21 +128,24 @@ def _tools(of: Selection) -> Row:
     )
 
 
-def latency_panels(of: Selection, metric: str, what: str, width: int = 8) -> tuple[Panel, Panel]:
+def latency_panels(of: Selection, metric: str, what: str, *conditions: str, width: int = 8) -> tuple[Panel, Panel]:
     """How long something takes: every bucket of a histogram over time, and the usual quantiles."""
+    quantiles = tuple(
+        Query(of.quantile(share, metric, *conditions), f"P{share * 100:.0f}") for share in (0.5, 0.95, 0.99)
+    )
     return (
         Panel(
-            f"{what}, all",
+            f"{what} by duration",
             "How many took how long: the darker, the more.",
-            (Query(of.buckets(metric), "{{le}}"),),
+            (Query(of.buckets(metric, *conditions), "{{le}}"),),
             "s",
             "heatmap",
             width=width,
         ),
         Panel(
-            f"{what}, quantiles",
+            f"{what}, P50 to P99",
             "Half of them, 95 and 99 of 100 are done within these times.",
-            tuple(Query(of.quantile(share, metric), f"P{share * 100:.0f}") for share in (0.5, 0.95, 0.99)),
+            quantiles,
             "s",
             width=width,
         ),
@@ -227,12 +230,9 @@ def _tasks(of: Selection) -> Row:
                 "opm",
             ),
             Panel(
-                "Duration of tasks",
-                "Half of an agent's tasks, and 95 of 100, are done within these times.",
-                (
-                    Query(of.quantile(0.5, duration, by="agent"), "{{agent}} P50"),
-                    Query(of.quantile(0.95, duration, by="agent"), "{{agent}} P95"),
-                ),
+                "Tasks by agent, P95",
+                "95 of 100 tasks of an agent are done within this time.",
+                (Query(of.quantile(0.95, duration, by="agent"), "{{agent}}"),),
                 "s",
             ),
         ),

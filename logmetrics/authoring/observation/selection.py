@@ -49,9 +49,9 @@ class Selection:
         # Of no observations it is no number, and a legend of those that have none helps nobody.
         return f"histogram_quantile({share}, {buckets}) > -Inf"
 
-    def buckets(self, name: str) -> str:
+    def buckets(self, name: str, *conditions: str) -> str:
         """What a heat map is made of."""
-        return _sum(f"increase({self(name, part='_bucket')}[{RANGE}])", "le")
+        return _sum(f"increase({self(name, *conditions, part='_bucket')}[{RANGE}])", "le")
 
 
 def _sum(what: str, by: str) -> str:
