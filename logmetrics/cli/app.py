@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from logmetrics import __version__
+from logmetrics.cli.alerts import alerts
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
+from logmetrics.cli.dashboard import dashboard
 from logmetrics.cli.doctor import doctor
 from logmetrics.cli.explain import explain
 from logmetrics.cli.packs import packs
@@ -31,6 +33,8 @@ app.command()(replay)
 app.command()(explain)
 app.command()(test)
 app.command()(check)
+app.command()(dashboard)
+app.command()(alerts)
 app.command()(top)
 app.command()(cardinality)
 app.command()(doctor)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.errors import UsageError
+from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, SourceSpec
@@ -30,6 +32,9 @@ Paths = Annotated[
     list[str] | None,
     typer.Argument(metavar="PATH...", help="Files, directories or globs to read; - is stdin.", show_default=False),
 ]
+
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout.")]
+Self = Annotated[bool, typer.Option("--self", help="About logmetrics itself only, whatever it reads.")]
 
 STDIN = "-"
 
@@ -66,10 +71,10 @@ def config_of(config_file: str | None, pack_names: list[str] | None) -> Config:
                 near = did_you_mean(name, packs) or f"; there are: {', '.join(packs)}"
                 raise UsageError(f"no pack is called {name!r}{near}")
         packs = {name: packs[name] for name in dict.fromkeys(pack_names)}
-    if config_file is not None:
-        return load_config(config_file, packs)
-    rule_set = merge([pack.rule_set for pack in packs.values()])
-    return Config(sources=(), rule_set=rule_set, packs=tuple(packs))
+    if config_file is None:
+        rule_set = merge([pack.rule_set for pack in packs.values()])
+        return Config(sources=(), rule_set=rule_set, packs=tuple(packs))
+    return load_config(config_file, packs)
 
 
 def _sources(paths: Sequence[str], units: Sequence[str], journal_directory: str | None) -> tuple[SourceSpec, ...]:
@@ -131,3 +136,14 @@ def state_directory(
     own = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     kept = own if home is None else os.path.join(home, ".local/state")
     return os.path.join(kept, "logmetrics", f"{name}-{digest}")
+
+
+def write_output(text: str, file: str | None) -> None:
+    """What a command made, to *file* or to stdout. Raises LogmetricsError when the file cannot be written."""
+    if file is None:
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise LogmetricsError(f"--output: {file} cannot be written: {error.strerror}") from error

@@ -15,6 +15,8 @@ AT_START_ONLY = ("listen", "web_config", "state_dir", "instance", "advertise", "
 # A metric whose values go on has these as they were.
 _MEANING = ("type", "labels", "buckets")
 _TOLD_BY_NAME = ("sources", "rule_set", "packs")
+# A daemon does not look at these.
+_OF_OTHERS = ("alerts",)
 
 
 def in_force(before: Config, after: Config) -> Config:
@@ -93,7 +95,7 @@ def _settings(before: Config, after: Config) -> str:
     pairs = [
         (field.name, getattr(before, field.name), getattr(after, field.name))
         for field in fields(Config)
-        if field.name not in (*_TOLD_BY_NAME, *AT_START_ONLY, "limits")
+        if field.name not in (*_TOLD_BY_NAME, *AT_START_ONLY, *_OF_OTHERS, "limits")
     ]
     pairs += [
         (f"limits.{field.name}", getattr(before.limits, field.name), getattr(after.limits, field.name))

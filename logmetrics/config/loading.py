@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from logmetrics.config.alerts import alerts_spec
 from logmetrics.config.document import Document, KeyPath, parse_document
 from logmetrics.config.exposed_names import check_names
 from logmetrics.config.expression import CONTEXT_NAMES, ExpressionError, check_pattern, did_you_mean
@@ -76,6 +77,7 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         sources = _read_sources(model, document, problems)
         _check_listen(model.listen, document, problems)
         rule_set = _with_limits(rule_set, model.limits, document, problems)
+        alerts = alerts_spec(model.alerts, rule_set.metrics, document, problems)
     if problems or model is None:
         raise ConfigError(problems)
     return Config(
@@ -97,6 +99,7 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         sd_file=model.sd_file,
         textfile=model.textfile,
         textfile_interval_s=model.textfile_interval,
+        alerts=alerts,
     )
 
 

@@ -33,6 +33,12 @@ def _not_zero(seconds: float) -> float:
     return seconds
 
 
+def _some_scrapes(seconds: float) -> float:
+    if seconds < 300:
+        raise ValueError("the least that makes sense here is 5m: Prometheus looks only now and then")
+    return seconds
+
+
 def _if_given(check: Callable[[str], str]) -> Callable[[str | None], str | None]:
     return lambda value: None if value is None else check(value)
 
@@ -76,6 +82,9 @@ _TEXTS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type
 Duration = Annotated[
     float, BeforeValidator(parse_duration), AfterValidator(_not_zero), WithJsonSchema(_DURATION_SCHEMA)
 ]
+SomeScrapes = Annotated[
+    float, BeforeValidator(parse_duration), AfterValidator(_some_scrapes), WithJsonSchema(_DURATION_SCHEMA)
+]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Expression = Annotated[str, BeforeValidator(_expression_text), WithJsonSchema(_EXPRESSION_SCHEMA)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
@@ -87,6 +96,7 @@ Format = Annotated[tuple[str, str], PlainValidator(_source_format), WithJsonSche
 Admission = Literal["heavy", "first"]
 LabelName = Annotated[str, Field(pattern=LABEL_NAME)]
 Count = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Model(BaseModel):
@@ -164,6 +174,50 @@ class LimitsModel(_Model):
     metrics: Annotated[
         dict[str, MetricLimitsModel], Field(description="limits of single metrics, those of packs too")
     ] = {}
+
+
+class AlertsModel(_Model):
+    """What `logmetrics alerts` writes rules for; a daemon does not look at it."""
+
+    job: Annotated[str, Field(min_length=1, description="the job under which Prometheus scrapes logmetrics")] = (
+        "logmetrics"
+    )
+    runbooks: Annotated[
+        str, Field(description="where docs/alerts.md can be read; an alert's runbook_url is this with #name behind it")
+    ] = "docs/alerts.md"
+    labels: Annotated[dict[LabelName, str], Field(description="labels of all alerts, such as team")] = {}
+    severity: Annotated[
+        dict[str, Literal["critical", "warning", "info"]], Field(description="of single alerts, by their names")
+    ] = {}
+    disable: Annotated[list[str], Field(description="names of alerts that are left out")] = []
+    min_rate: Annotated[
+        float, Field(ge=0, description="calls or requests a second below which ratios and quantiles are not judged")
+    ] = 0.01
+    error_ratio: Annotated[Ratio, Field(description="share of an agent's tool calls, or LLM calls, that fails")] = 0.2
+    slo: Annotated[
+        float,
+        Field(
+            ge=0.95, le=0.99999, description="share of an agent's LLM calls that is to succeed, for the error budget"
+        ),
+    ] = 0.99
+    llm_latency_p95: Annotated[Duration, Field(description="95 of 100 LLM calls of an agent take no longer")] = 30.0
+    tool_duration_p95: Annotated[Duration, Field(description="95 of 100 calls of a tool take no longer")] = 30.0
+    task_failure_ratio: Annotated[Ratio, Field(description="share of an agent's tasks that fails or times out")] = 0.25
+    token_budget_per_day: Annotated[Count, Field(description="tokens of one agent in 24 hours")] = 10_000_000
+    token_rise: Annotated[
+        float, Field(gt=1, description="how many times as many tokens an agent uses in an hour as in the day before")
+    ] = 5.0
+    stuck_after: Annotated[SomeScrapes, Field(description="an agent logs, but gets nowhere for so long")] = 1800.0
+    silent_after: Annotated[SomeScrapes, Field(description="an agent, or a source, logs nothing for so long")] = 3600.0
+    server_error_ratio: Annotated[Ratio, Field(description="share of a model server's requests that it fails")] = 0.05
+    server_duration_p95: Annotated[
+        Duration, Field(description="95 of 100 requests to a model server take no longer")
+    ] = 60.0
+    requests_waiting: Annotated[Count, Field(description="requests that wait in a model server, as it tells")] = 10
+    lag: Annotated[Size, Field(ge=1, description="bytes that are written and not yet read")] = 16 * 1024 * 1024
+    unparsable_ratio: Annotated[Ratio, Field(description="share of a source's lines that cannot be parsed")] = 0.05
+    unmatched_ratio: Annotated[Ratio, Field(description="share of a source's lines that no rule matches")] = 0.5
+    series_ratio: Annotated[Ratio, Field(description="share of the series that a metric may have")] = 0.8
 
 
 class MetricModel(_Model):
@@ -287,6 +341,7 @@ class ConfigModel(RuleSetModel):
     created_samples: Annotated[bool, Field(description="add _created to OpenMetrics: when a series began at 0")] = False
     sources: list[SourceModel] = []
     limits: LimitsModel = LimitsModel()
+    alerts: AlertsModel = AlertsModel()
 
 
 def json_schema() -> dict[str, Any]:

@@ -198,6 +198,38 @@ class LimitsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsSpec:
+    """What `logmetrics alerts` holds metrics against; ratios are 0 to 1, rates are by the second.
+
+    ``runbooks`` is what the name of an alert's section is put behind; ``severity`` is by the alert's name.
+    """
+
+    job: str = "logmetrics"
+    runbooks: str = "docs/alerts.md"
+    labels: tuple[tuple[str, str], ...] = ()
+    severity: Mapping[str, str] = field(default_factory=dict)
+    disable: frozenset[str] = frozenset()
+    # Below this many calls a second a ratio or quantile means nothing.
+    min_rate: float = 0.01
+    error_ratio: float = 0.2
+    slo: float = 0.99
+    llm_latency_p95_s: float = 30.0
+    tool_duration_p95_s: float = 30.0
+    task_failure_ratio: float = 0.25
+    token_budget_per_day: int = 10_000_000
+    token_rise: float = 5.0
+    stuck_after_s: float = 1800.0
+    silent_after_s: float = 3600.0
+    server_error_ratio: float = 0.05
+    server_duration_p95_s: float = 60.0
+    requests_waiting: int = 10
+    lag_bytes: int = 16 * 1024 * 1024
+    unparsable_ratio: float = 0.05
+    unmatched_ratio: float = 0.5
+    series_ratio: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that one run of the program needs to know, packs included in ``rule_set``."""
 
@@ -224,6 +256,8 @@ class Config:
     sd_file: str | None = None
     textfile: str | None = None
     textfile_interval_s: float = 15.0
+    # For `logmetrics alerts`; a daemon does not look at them.
+    alerts: AlertsSpec = AlertsSpec()
 
     def owns(self, path: str) -> bool:
         """Whether the file at *path* is written by us: a log is something else."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from logmetrics.authoring.dashboard import Panel, Query, Row, Thresholds, Variable, dashboard
+from collections.abc import Callable
+
+from logmetrics.authoring.observation.dashboard import Dashboard, Panel, Query, Row, Thresholds, Variable, stat
 
 _CHOSEN = 'job=~"$job",instance=~"$instance",logmetrics_instance=~"$name"'
 _WHO = "{{instance}} {{logmetrics_instance}}"
 _SOURCE = f"{_WHO} {{{{source}}}}"
 # What becomes of a line that no rule counts.
 _OTHERS = ("unmatched", "unparsable", "continuation", "excluded", "oversize")
+_ONE_IS_GOOD: Thresholds = ((None, "red"), (1, "green"))
 _NONE_IS_GOOD: Thresholds = ((None, "green"), (1, "red"))
 
 
@@ -31,92 +34,6 @@ _VARIABLES = (
         "name",
         "Instance",
         'label_values(logmetrics_build_info{job=~"$job",instance=~"$instance"}, logmetrics_instance)',
-    ),
-)
-_HEALTH = Row(
-    "Health",
-    (
-        Panel(
-            "Running",
-            "Processes of logmetrics that Prometheus sees, directly or through a textfile.",
-            (Query(f"count({_of('logmetrics_build_info')})", "running"),),
-            "none",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=((None, "red"), (1, "green")),
-        ),
-        Panel(
-            "Commits",
-            "Whether what is counted can be saved. While it cannot, scrapes see the last commit that was.",
-            (Query(f"min({_of('logmetrics_commit_ok')})", "commits"),),
-            "none",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=((None, "red"), (1, "green")),
-            words=(("0", "fail"), ("1", "good")),
-        ),
-        Panel(
-            "Config",
-            "Whether the config file is what is in force, or the last reload failed.",
-            (Query(f"min({_of('logmetrics_config_last_reload_successful')})", "config"),),
-            "none",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=((None, "red"), (1, "green")),
-            words=(("0", "old"), ("1", "in force")),
-        ),
-        Panel(
-            "Lost",
-            "Bytes of logs that are known to have gone unread, in the time shown.",
-            (Query(f"sum(increase({_of('logmetrics_lost_bytes_total')}[$__range])) or vector(0)", "lost"),),
-            "bytes",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=_NONE_IS_GOOD,
-        ),
-        Panel(
-            "Behind",
-            "Bytes that are written and not yet read.",
-            (Query(f"sum({_of('logmetrics_source_lag_bytes')})", "behind"),),
-            "bytes",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=((None, "green"), (1_048_576, "orange"), (16_777_216, "red")),
-        ),
-        Panel(
-            "Unreadable",
-            "Paths that are missing or cannot be read; the log of logmetrics names them.",
-            (Query(f"sum({_of('logmetrics_source_unreadable_files')})", "paths"),),
-            "none",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=_NONE_IS_GOOD,
-        ),
-        Panel(
-            "Fullest metric",
-            "Series of the metric that is nearest to its limit. At the limit, new label values become __overflow__.",
-            (Query(f"max({_of('logmetrics_series')} / {_of('logmetrics_series_limit')})", "series"),),
-            "percentunit",
-            "stat",
-            width=3,
-            height=4,
-            thresholds=((None, "green"), (0.8, "orange"), (1, "red")),
-        ),
-        Panel(
-            "Versions",
-            "How many processes run which version.",
-            (Query(f"count by (version) ({_of('logmetrics_build_info')})", "{{version}}"),),
-            "none",
-            "bargauge",
-            width=3,
-            height=4,
-        ),
     ),
 )
 _READING = Row(
@@ -257,12 +174,80 @@ _PROCESS = Row(
 )
 
 
-def own_dashboard() -> str:
-    """The JSON text."""
-    return dashboard(
+def health_row(of: Callable[[str], str]) -> Row:
+    """At a glance whether it reads, saves and stays within its limits; *of* selects the series of a metric."""
+    lost, series = of("logmetrics_lost_bytes_total"), of("logmetrics_series")
+    panels = (
+        stat(
+            "Running",
+            "Processes of logmetrics that Prometheus sees, directly or through a textfile.",
+            f"count({of('logmetrics_build_info')})",
+            "none",
+            _ONE_IS_GOOD,
+        ),
+        stat(
+            "Commits",
+            "Whether what is counted can be saved. While it cannot, scrapes see the last commit that was.",
+            f"min({of('logmetrics_commit_ok')})",
+            "none",
+            _ONE_IS_GOOD,
+            words=(("0", "fail"), ("1", "good")),
+        ),
+        stat(
+            "Config",
+            "Whether the config file is what is in force, or the last reload failed.",
+            f"min({of('logmetrics_config_last_reload_successful')})",
+            "none",
+            _ONE_IS_GOOD,
+            words=(("0", "old"), ("1", "in force")),
+        ),
+        stat(
+            "Lost",
+            "Bytes of logs that are known to have gone unread, in the time shown.",
+            f"sum(increase({lost}[$__range])) or vector(0)",
+            "bytes",
+            _NONE_IS_GOOD,
+        ),
+        stat(
+            "Behind",
+            "Bytes that are written and not yet read.",
+            f"sum({of('logmetrics_source_lag_bytes')})",
+            "bytes",
+            ((None, "green"), (1_048_576, "orange"), (16_777_216, "red")),
+        ),
+        stat(
+            "Unreadable",
+            "Paths that are missing or cannot be read; the log of logmetrics names them.",
+            f"sum({of('logmetrics_source_unreadable_files')})",
+            "none",
+            _NONE_IS_GOOD,
+        ),
+        stat(
+            "Fullest metric",
+            "Series of the metric that is nearest to its limit, where new label values become __overflow__.",
+            f"max({series} / {of('logmetrics_series_limit')})",
+            "percentunit",
+            ((None, "green"), (0.8, "orange"), (1, "red")),
+        ),
+        Panel(
+            "Versions",
+            "How many processes run which version.",
+            (Query(f"count by (version) ({of('logmetrics_build_info')})", "{{version}}"),),
+            "none",
+            "bargauge",
+            width=3,
+            height=4,
+        ),
+    )
+    return Row("Health of logmetrics", panels)
+
+
+def own_dashboard() -> Dashboard:
+    """Of all processes of logmetrics that Prometheus sees."""
+    return Dashboard(
         "logmetrics-self",
         "logmetrics: itself",
-        "Whether it reads, keeps up, saves and stays within its limits. Written by scripts/self_observation.py.",
+        "Whether it reads, keeps up, saves and stays within its limits. Written by logmetrics dashboard --self.",
         _VARIABLES,
-        (_HEALTH, _READING, _FILES, _SERIES, _PROCESS),
+        (health_row(_of), _READING, _FILES, _SERIES, _PROCESS),
     )
