@@ -10,6 +10,7 @@ from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
 from logmetrics.cli.doctor import doctor
+from logmetrics.cli.init import init
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(watch)
 app.command()(replay)
+app.command()(init)
 app.command()(check)
 app.command()(top)
 app.command()(cardinality)

@@ -1,0 +1,85 @@
+"""Bounds of a histogram, chosen so that what was measured spreads over them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import floor, log10
+
+from logmetrics.config.specs import BUCKET_PRESETS
+
+_BOUNDS_LEAST, _BOUNDS_MAX = 8, 12
+# Above the largest value there is room for a factor like this, for a sample has not seen everything.
+_ROOM = 2.0
+# A preset fits if no bucket has more than this, and neither end of it more than that.
+_SHARE_MAX, _SHARE_OF_FIRST_MAX = 0.5, 0.15
+_PRESETS_OF_SECONDS = ("tool_latency", "llm_latency", "request_duration", "task_duration")
+_MANTISSAS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 3, 5), (1, 2.5, 5), (1, 5), (1, 3), (1,))
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A preset's name, or bounds."""
+
+    preset: str
+    bounds: tuple[float, ...]
+
+    @property
+    def yaml(self) -> str:
+        """As a config gives them."""
+        return self.preset or "[" + ", ".join(f"{bound:.15g}" for bound in self.bounds) + "]"
+
+
+def buckets_for(ordered: list[float], *, of_seconds: bool) -> Buckets:
+    """Bounds for values like *ordered*, which rise: a preset, or else some of their own."""
+    fitting = []
+    for name in _PRESETS_OF_SECONDS if of_seconds else ("tokens",):
+        bounds = BUCKET_PRESETS[name]
+        shares = _shares(ordered, bounds)
+        fits = ordered[-1] <= bounds[-1] and shares[0] <= _SHARE_OF_FIRST_MAX and max(shares) <= _SHARE_MAX
+        if fits and sum(share > 0 for share in shares) >= 4:
+            fitting.append((max(shares), name))
+    if fitting:
+        name = min(fitting)[1]
+        return Buckets(name, BUCKET_PRESETS[name])
+    return Buckets("", _round_bounds(ordered))
+
+
+def _shares(ordered: list[float], bounds: Iterable[float]) -> list[float]:
+    places = [bisect_left(ordered, bound) if bound not in ordered else _behind(ordered, bound) for bound in bounds]
+    steps = [0, *places, len(ordered)]
+    return [(above - below) / len(ordered) for below, above in zip(steps, steps[1:])]  # noqa: B905 - one is shorter
+
+
+def _behind(ordered: list[float], value: float) -> int:
+    from bisect import bisect_right
+
+    return bisect_right(ordered, value)
+
+
+def _round_bounds(ordered: list[float]) -> tuple[float, ...]:
+    """From 1 % of the values to twice the largest: 8 to 12 round numbers, as evenly as round numbers go."""
+    most = ordered[-1]
+    least = next((value for value in ordered[len(ordered) // 100 :] if value > 0), most)
+    least = max(least, most * 1e-6)
+    if most < least * 10:
+        least = most / 10
+    for mantissas in _MANTISSAS:
+        bounds = _between(least, most * _ROOM, mantissas)
+        if len(bounds) <= _BOUNDS_MAX:
+            break
+    while len(bounds) > _BOUNDS_MAX:
+        bounds = [*bounds[:-1:2], bounds[-1]]
+    while len(bounds) < _BOUNDS_LEAST:
+        bounds.append(bounds[-1] * 2)
+    return tuple(float(f"{bound:.6g}") for bound in bounds)
+
+
+def _between(least: float, most: float, mantissas: tuple[float, ...]) -> list[float]:
+    """All round numbers from the last one below *least* to the first one above *most*."""
+    first, last = floor(log10(least)), floor(log10(most)) + 1
+    steps = [float(f"{mantissa}e{power}") for power in range(first, last + 1) for mantissa in mantissas]
+    begin = max((number for number, step in enumerate(steps) if step <= least), default=0)
+    end = next((number for number, step in enumerate(steps) if step >= most), len(steps) - 1)
+    return steps[begin : end + 1]

@@ -1,0 +1,134 @@
+"""The samples sorted: which logs are read alike, and which of their records are left for rules of one's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from logmetrics.authoring.inference.decoding import Record, decoded
+from logmetrics.authoring.inference.heads import Head, head_of
+from logmetrics.authoring.inference.reading import ReadLog
+from logmetrics.authoring.inference.recognition import ANY_AGENT, NOBODYS, Recognised, Verdict
+from logmetrics.config.specs import PackSpec
+
+# A log is one of text when such a share of it is; a pack of text has a log when it counts such a share of that.
+_TEXT_SHARE, _PACK_SHARE = 0.6, 0.05
+# Such a share beside what packs know is left over by chance.
+_LEFT_OVER_SHARE = 0.05
+
+
+@dataclass(slots=True)
+class Section:
+    """Records that one set of rules is for: of one source and one format; json stands for all that have named fields."""
+
+    source: str
+    rule_format: str
+    # Each with its log, and whether a pack tells enough of it.
+    records: list[tuple[str, Record]] = field(default_factory=list)
+    told: list[bool] = field(default_factory=list)
+    # Top-level keys of JSON that belongs to packs, and how many of such records have them.
+    others: Counter[str] = field(default_factory=Counter)
+    others_count: int = 0
+
+    @property
+    def is_worth_rules(self) -> bool:
+        """Whether it is more than what packs leave over, such as a traceback in between."""
+        return len(self.records) > _LEFT_OVER_SHARE * self.others_count
+
+
+@dataclass(slots=True)
+class TextSource:
+    """Logs that begin their lines alike, and so are a source with a pattern."""
+
+    name: str
+    head: Head
+    logs: list[ReadLog] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sorted:
+    """All samples in their places."""
+
+    sections: list[Section]
+    texts: list[TextSource]
+    # How many records had which format, and how many had none.
+    formats: Counter[str]
+    unparsable: int
+
+
+def sorted_samples(
+    logs: Sequence[ReadLog], verdicts: Sequence[Sequence[Verdict]], recognised: Recognised, packs: Mapping[str, PackSpec]
+) -> Sorted:
+    """*logs* in their places. Records that one of the chosen *packs* knows are left to it."""
+    fields, text = Section("logs", "json"), Section("logs", "ollama")
+    texts: dict[str, TextSource] = {}
+    sections = [fields, text]
+    formats: Counter[str] = Counter()
+    unparsable = 0
+    has_agents = ANY_AGENT in packs
+    for log, row in zip(logs, verdicts, strict=True):
+        rows = [(raw, decoded(raw), verdict) for raw, verdict in zip(log.records, row, strict=True)]
+        head = _own_head(rows)
+        if head is not None:
+            source = texts.get(head.pattern)
+            if source is None:
+                source = texts[head.pattern] = TextSource(f"text{len(texts) + 1}", head)
+                sections.append(Section(source.name, "json"))
+            source.logs.append(log)
+            section = next(section for section in sections if section.source == source.name)
+            for raw in log.records:
+                found = decoded(raw, head.pattern)
+                unparsable += not found
+                formats["text"] += len(found)
+                section.records += [(log.path, record) for _, record in found]
+                section.told += [False] * len(found)
+            continue
+        is_text_of_pack = _is_of_pack(rows)
+        for raw, found, verdict in rows:
+            unparsable += not found and not _is_text(raw)
+            for name, record in found:
+                formats["text" if name == "ollama" else name] += 1
+                section = text if name == "ollama" else fields
+                if verdict.is_left_to_its_pack or (name == "ollama" and is_text_of_pack):
+                    section.others.update(record.keys())
+                    section.others_count += 1
+                else:
+                    section.records.append((log.path, record))
+                    section.told.append(verdict.is_told and has_agents)
+    return Sorted([section for section in sections if section.records], list(texts.values()), formats, unparsable)
+
+
+def _own_head(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]]) -> Head | None:
+    """The form of the lines of a log, if it is one of text that no pack knows."""
+    if any(verdict.is_left_to_its_pack for _, _, verdict in rows) and _is_of_pack(rows):
+        return None
+    text = [raw for raw, found, _ in rows if not found or found[0][0] == "ollama"]
+    is_known = sum(1 for _, found, _ in rows if found and found[0][0] == "ollama" and found[0][1]["kind"] in ("gin", "slog"))
+    if len(text) < _TEXT_SHARE * len(rows) or is_known > 0.5 * len(rows):
+        return None
+    return head_of(text)
+
+
+def _is_of_pack(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]]) -> bool:
+    """Whether a pack knows the text of a log, if only some lines of it."""
+    texts = [verdict for _, found, verdict in rows if not found or found[0][0] == "ollama"]
+    return sum(verdict.is_left_to_its_pack for verdict in texts) > _PACK_SHARE * len(texts)
+
+
+def _is_text(raw: bytes) -> bool:
+    return raw[:1] != b"{"
+
+
+def of_nobody(logs: Sequence[ReadLog]) -> list[list[Verdict]]:
+    """The verdicts of no packs at all."""
+    return [[NOBODYS] * len(log.records) for log in logs]
+
+
+def separator(section: Section) -> str:
+    """A key that all records of *section* have and none of those that are left to packs; empty when there is none."""
+    if not section.others_count:
+        return ""
+    have = Counter(key for _, record in section.records for key, value in record.items() if value is not None)
+    good = [key for key, count in have.items() if count == len(section.records) and not section.others[key]]
+    return min(good, key=lambda key: (len(key), key), default="")
