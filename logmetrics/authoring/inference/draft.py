@@ -12,7 +12,7 @@ from logmetrics.authoring.inference.naming import Names, prefix_for
 from logmetrics.authoring.inference.plan import Metric, Plan, Planner, Rule
 from logmetrics.authoring.inference.reading import Reading, read_samples
 from logmetrics.authoring.inference.recognition import ANY_AGENT, Recognised, judged
-from logmetrics.authoring.inference.sections import Section, TextSource, of_nobody, separator, sorted_samples
+from logmetrics.authoring.inference.sections import Section, TextSource, of_nobody, separator, sorted_samples, without_documents
 from logmetrics.authoring.inference.spelling import field_expression, shown
 from logmetrics.authoring.inference.templates import add_templates
 from logmetrics.authoring.inference.values import epoch_unit, time_form
@@ -57,13 +57,15 @@ def draft_of(paths: Sequence[str], *, uses_packs: bool = True, prefix: str | Non
         verdicts, recognised = judged(reading.logs, known)
     else:
         verdicts, recognised = of_nobody(reading.logs), Recognised()
+    verdicts = without_documents(reading, verdicts)
     chosen = {name: recognised.counted[name] for name in recognised.packs}
     found = sorted_samples(reading.logs, verdicts, recognised, {name: known[name] for name in chosen})
     draft = Draft(reading, recognised, chosen, prefix or prefix_for(reading.paths))
+    if len(found.texts) == 1 and found.texts[0].logs == reading.logs:
+        found.texts[0].has_all = True
     draft.texts, draft.formats, draft.unparsable = found.texts, found.formats, found.unparsable
     names = Names(draft.prefix, builtin_packs())
-    sections = [section for section in found.sections if section.is_worth_rules]
-    for section in sections:
+    for section in found.sections:
         events = events_of(section.records)
         _note_times(draft, events)
         draft.events.append((section, events))
@@ -75,17 +77,17 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     has_agents = ANY_AGENT in draft.packs
     told = _told_events(section, events)
     parts = []
-    if draft.texts and section.rule_format == "json":
+    if draft.texts and section.rule_format == "json" and not draft.texts[0].has_all:
         parts.append(f'source == "{section.source}"')
     if key := separator(section):
         parts.append(f"has({field_expression((key,))})")
     only = " and ".join(parts)
     read = draft.recognised.keys_read if has_agents else frozenset[str]()
-    planner = Planner(events, names, section.rule_format, only, told, read)
+    is_text = section.rule_format == "ollama" or any(text.name == section.source for text in draft.texts)
+    planner = Planner(events, names, section.rule_format, only, told, read, is_text=is_text)
     is_apart = not section.others_count or bool(key)
     plan = planner.planned(counts_records=is_apart and (not has_agents or section.rule_format != "json"), is_apart=is_apart)
     field_name = next((name for name in ("message", "msg") if (name,) in events.all.fields), "")
-    is_text = section.rule_format == "ollama" or any(text.name == section.source for text in draft.texts)
     if is_text and field_name and (is_apart or section.rule_format == "ollama"):
         messages = [str(record[field_name]) for _, record in section.records if record.get(field_name)]
         add_templates(plan, messages, field_name, section.rule_format, only, names)

@@ -17,7 +17,7 @@ NAMES = (
 )
 # Such a share of all records must have it; of a second one such a share of records of one value of the first.
 _SHARE_LEAST, _SECOND_SHARE_LEAST = 0.5, 0.9
-VALUES_MAX = 40
+VALUES_MAX = 60
 _WORDS_MAX = 5
 
 Values = tuple[str | None, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,6 +171,20 @@ class Kind:
     def share(self, stats: FieldStats) -> float:
         """The share of records that have it."""
         return stats.present / max(self.count, 1)
+
+
+def merged(parts: Sequence[FieldStats]) -> FieldStats:
+    """One field of several kinds of records; of its numbers those of the first kind stand for all."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = FieldStats(parts[0].path, numbers=parts[0].numbers)
+    for part in parts:
+        whole.present += part.present
+        whole.kinds += part.kinds
+        whole.looks += part.looks
+        whole.values += part.values
+        whole.has_more_values = whole.has_more_values or part.has_more_values
+    return whole
 
 
 def distinct_words(stats: FieldStats) -> str:

@@ -30,7 +30,7 @@ HEADS = (
     Head(
         "the access log of nginx or Apache",
         r'^(?P<client>\S+) \S+ \S+ \[(?P<time>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>[^" ]*)[^"]*" (?P<status>\d{3}) '
-        r'(?P<bytes>\d+|-)(?: "[^"]*" "[^"]*")?(?: (?P<request_time>\d+\.\d+))?',
+        r'(?P<bytes>\d+|-)(?: "[^"]*" "[^"]*")?(?: (?P<request_time_s>\d+\.\d+))?',
     ),
     Head("nginx' error log", rf"^{_TIME} \[(?P<level>[a-z]+)\] \d+#\d+: {_MESSAGE}$"),
     Head(

@@ -10,6 +10,7 @@ from logmetrics.authoring.inference.decoding import Path
 from logmetrics.authoring.inference.fields import FieldStats, distinct_words
 from logmetrics.authoring.inference.spelling import field_expression, name_of, shown
 from logmetrics.authoring.inference.values import words_of
+from logmetrics.present.amounts import number_of
 
 VALUES_MAX = 30
 # What is likely to be a small set, whoever wrote the log; those in front are better labels.
@@ -126,9 +127,9 @@ def _refused_name(name: str, stats: FieldStats) -> str:
     bad = words & _ID_WORDS
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
     if bad:
-        return f"{distinct_words(stats)}, and by its name new again and again, or private"
+        return f"by its name an id, free text or private; {distinct_words(stats)}"
     if name == "name" and parents & {"file", "thread", "process", "user", "host", "session", "project"}:
-        return "by its name new again and again, or private"
+        return "by its name an id, free text or private"
     return ""
 
 
@@ -161,15 +162,22 @@ def _table(pairs: dict[str, str]) -> str:
     return "{" + ", ".join(f'"{key}": "{value}"' for key, value in pairs.items()) + "}"
 
 
-def values_shown(stats: FieldStats, values_max: int = 5) -> str:
+def values_shown(stats: FieldStats) -> str:
     """How many values, with the most frequent ones, as a comment may tell them."""
-    parts = []
-    for value, count in _ranked(stats.values)[:values_max]:
-        told = shown(value, 24) if _PLAIN.fullmatch(value) else "(another)"
-        parts.append(f"{told} {count:,}")
-    more = ", ..." if stats.distinct > values_max else ""
-    return f"{distinct_words(stats)}: {', '.join(parts)}{more}"
+    return f"{distinct_words(stats)}: {_told(stats.values)}"
 
 
-def _ranked(values: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))
+def counts_shown(counts: Counter[str]) -> str:
+    """The same for values that were counted elsewhere."""
+    return f"{number_of('value', len(counts))}: {_told(counts)}"
+
+
+def _told(counts: Counter[str]) -> str:
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    parts = [
+        f"{shown(value, 24) if _PLAIN.fullmatch(value) else '(another)'} {count:,}" for value, count in ranked[:_VALUES_TOLD]
+    ]
+    return ", ".join(parts) + (", ..." if len(ranked) > _VALUES_TOLD else "")
+
+
+_VALUES_TOLD = 5

@@ -136,11 +136,14 @@ def _bytes(stats: FieldStats, _kind: Kind) -> Measure | str:
     unit = next((word for word in words if word in _BYTE_UNITS), "")
     doubt = ""
     if not unit:
-        if words[-1:] not in (("size",), ("length",)) or not _SIZED_WORDS.intersection(words) or not stats.numbers.are_whole:
+        near = {word for key in stats.path[-2:] for word in words_of(key)}
+        if words[-1:] not in (("size",), ("length",)) or not _SIZED_WORDS & near or not stats.numbers.are_whole:
             return ""
         unit, doubt = "bytes", "the name tells no unit: taken for bytes"
     factor = _BYTE_UNITS[unit]
     stem = tuple(word for word in words if word not in _BYTE_UNITS)
+    if len(stem) == 1 and doubt and len(stats.path) > 1:
+        stem = (*words_of(stats.path[-2]), *stem)
     if (_LEVEL_WORDS | {"used", "size", "limit"}).intersection(stem) and not doubt:
         return _gauge(stats, stem, "bytes", factor, lambda value: size(value * factor))
     return _sum(stats, stem, "bytes", lambda value: size(value * factor), factor, doubt)

@@ -41,12 +41,21 @@ class Names:
 
     def __init__(self, prefix: str, packs: Mapping[str, PackSpec]) -> None:
         self.prefix = prefix
+        self._rules: set[str] = set()
         self._taken = {
             each
             for pack in packs.values()
             for spec in pack.rule_set.metrics.values()
             for each in names_in_exposition(spec.name, spec.type)
         }
+
+    def take_rule(self, name: str) -> str:
+        """*name*, or with a number behind it if there is a rule called so."""
+        number = 1
+        while (chosen := name if number == 1 else f"{name} {number}") in self._rules:
+            number += 1
+        self._rules.add(chosen)
+        return chosen
 
     def take(self, stem: str, unit: str, metric_type: str) -> str:
         """The name of a metric about *stem* in *unit*, such as seconds."""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from logmetrics.authoring.inference.buckets import buckets_for
 from logmetrics.authoring.inference.decoding import Path, at
-from logmetrics.authoring.inference.events import Discriminator, Events, Values
-from logmetrics.authoring.inference.fields import Kind
-from logmetrics.authoring.inference.labels import SINGLE_VALUE, Label, label_of, values_shown
+from logmetrics.authoring.inference.events import Events, Values
+from logmetrics.authoring.inference.fields import merged
+from logmetrics.authoring.inference.labels import SINGLE_VALUE, Label, counts_shown, label_of
 from logmetrics.authoring.inference.measures import Measure, measure_of, without_repeats
 from logmetrics.authoring.inference.naming import Names
 from logmetrics.authoring.inference.spelling import field_expression, shown, snake
+from logmetrics.authoring.inference.units import clock_time
 from logmetrics.present.amounts import number_of
 
 # Series that a metric may have by what the samples hold, and labels beside the event; a histogram's cost a dozen each.
 SERIES_MAX = {"counter": 200, "histogram": 40, "gauge": 20}
 LABELS_MAX = {"counter": 3, "histogram": 2, "gauge": 1}
-# A label must be in such a share of what it is a label of.
-_LABEL_SHARE_LEAST = 0.6
+# A label must be in such a share of the records of one event, and of several.
+_LABEL_SHARE_LEAST, _SHARED_LABEL_SHARE_LEAST = 0.6, 0.9
 # More metrics of one log are none that anybody would look at.
 METRICS_MAX = 40
 EVENT_COUNTERS_MAX = 8
+_EVENTS_NAMED_MAX = 3
+# Of more than a few records one alone tells too little of a field.
+_PRESENT_LEAST, _FEW_RECORDS = 2, 20
 
 
 @dataclass(slots=True)
@@ -67,7 +72,15 @@ class Planner:
     """
 
     def __init__(
-        self, events: Events, names: Names, rule_format: str, only: str, told: Collection[Values], read: Collection[str]
+        self,
+        events: Events,
+        names: Names,
+        rule_format: str,
+        only: str,
+        told: Collection[Values],
+        read: Collection[str],
+        *,
+        is_text: bool,
     ) -> None:
         self.events = events
         self.names = names
@@ -76,7 +89,9 @@ class Planner:
         self.free = [values for values in events.kinds if values not in told]
         self.told = [values for values in events.kinds if values in told]
         self.read = read
+        self.is_text = is_text
         self.plan = Plan()
+        self.no_measures: dict[str, str] = {}
         self._used: set[Path] = {discriminator.path for discriminator in events.by}
 
     def planned(self, *, counts_records: bool, is_apart: bool) -> Plan:
@@ -95,29 +110,34 @@ class Planner:
 
     def _count_records(self, chosen: Sequence[Values], *, names_event: bool) -> None:
         labels = self._labels(chosen, "counter", self._varying(chosen, even_one=not names_event))
-        plain = "events" if self.events.by else "records"
+        plain = "events" if self.events.by else "lines" if self.is_text else "records"
         name = self.names.take((names_event and self.events.name(chosen[0])) or plain, "", "counter")
         records = self._records(chosen)
         what = f"Records by {_listed([label.name for label in labels])}" if labels else "Records"
         metric = Metric(name, "counter", what, tuple(label.name for label in labels))
         metric.evidence.append(f"{number_of('record', records)} of these samples")
-        self._add(metric, Rule(name, self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]), labels)
+        rule_name = self._rule_name(chosen) if names_event else plain
+        self._add(metric, Rule(self.names.take_rule(rule_name), self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]), labels)
 
     def _measure(self) -> None:
         everything = self.events.all
         found: dict[Path, Measure] = {}
+        reasons = self.no_measures
         for path, stats in everything.fields.items():
             if not self._events_with(path):
+                continue
+            if stats.present < _PRESENT_LEAST and everything.count > _FEW_RECORDS:
+                reasons[stats.name] = "in one record only"
                 continue
             measure = measure_of(stats, everything)
             if isinstance(measure, Measure):
                 found[path] = measure
             elif measure:
-                self.plan.left_out[stats.name] = measure
+                reasons[stats.name] = measure
         found, repeats = without_repeats(found, everything)
-        self.plan.left_out.update({".".join(path): why for path, why in repeats.items()})
+        reasons.update({".".join(path): why for path, why in repeats.items()})
         for path, measure in list(found.items())[METRICS_MAX:]:
-            self.plan.left_out[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
+            reasons[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
         self._add_measures(list(found.values())[:METRICS_MAX])
 
     def _add_measures(self, measures: Sequence[Measure]) -> None:
@@ -126,7 +146,9 @@ class Planner:
         stems = [(measure.stem, measure.unit, tuple(self._events_with(measure.path))) for measure in measures]
         for measure, stem in zip(measures, stems, strict=True):
             chosen = self._events_with(measure.path)
-            labels = self._labels(chosen, measure.type, self._varying(chosen))
+            # What is summed up has the labels that a distribution of the same records has, and so the same rule.
+            labels = self._labels(chosen, "gauge" if measure.type == "gauge" else "histogram", self._varying(chosen))
+            self._used |= {label.path for label in labels}
             metric = self._metric_of(measure, chosen, labels, is_ambiguous=stems.count(stem) > 1)
             present = sum(self.events.kinds[values].fields[measure.path].present for values in chosen)
             records = self._records(chosen)
@@ -137,7 +159,7 @@ class Planner:
             rule = rules.get(key)
             self._used.add(measure.path)
             if rule is None:
-                rule = rules[key] = Rule(metric.name, self.rule_format, when, _as_rows(labels), [])
+                rule = rules[key] = Rule(self.names.take_rule(self._rule_name(chosen, has)), self.rule_format, when, _as_rows(labels), [])
                 self.plan.rules.append(rule)
             rule.updates.append((metric.name, measure.expression))
             self.plan.metrics[metric.name] = metric
@@ -172,7 +194,8 @@ class Planner:
         done = 0
         for values in self.free:
             labels = self._labels([values], "counter", [])
-            news = [label for label in labels if label.is_preferred and label.values > 1 and label.name not in counted]
+            known = {*counted, "level"}
+            news = [label for label in labels if label.is_preferred and label.values > 1 and label.name not in known]
             if not news or not self.events.name(values) or done >= EVENT_COUNTERS_MAX:
                 continue
             done += 1
@@ -180,7 +203,8 @@ class Planner:
             told = " ".join(value for value in values if value)
             metric = Metric(name, "counter", f"Records of {shown(told, 40)}", tuple(label.name for label in labels))
             metric.evidence.append(f"{number_of('record', self._records([values]))}")
-            self._add(metric, Rule(name, self.rule_format, self._when([values]), _as_rows(labels), [(name, "1")]), labels)
+            rule_name = f"count of {self.events.name(values)}"
+            self._add(metric, Rule(self.names.take_rule(rule_name), self.rule_format, self._when([values]), _as_rows(labels), [(name, "1")]), labels)
 
     def _add(self, metric: Metric, rule: Rule, labels: Sequence[Label]) -> None:
         self.plan.metrics[metric.name] = metric
@@ -198,18 +222,29 @@ class Planner:
     def _when(self, chosen: Sequence[Values]) -> str:
         return _both(self.only, self.events.condition(chosen))
 
+    def _rule_name(self, chosen: Sequence[Values], has: str = "") -> str:
+        """What a rule about the events *chosen* is called in self-metrics."""
+        names = [name for name in map(self.events.name, chosen) if name]
+        if set(chosen) == set(self.events.kinds):
+            name = "every record"
+        elif len(names) <= _EVENTS_NAMED_MAX:
+            name = _listed(names) if names else "no event"
+        else:
+            name = f"{len(chosen)} events"
+        return f"{name} with {has[4:-1]}" if has and has.isascii() and len(has) < 60 else name
+
     def _varying(self, chosen: Sequence[Values], *, even_one: bool = False) -> list[Label]:
         """The fields that tell the events apart, as labels."""
         labels = []
         for number, discriminator in enumerate(self.events.by):
             values = {each[number] for each in chosen}
             if len(values) > 1 or even_one:
-                labels.append(self._of_discriminator(discriminator, len(values)))
+                counts = Counter[str]()
+                for each in chosen:
+                    counts[each[number] or "none"] += self.events.kinds[each].count
+                evidence = counts_shown(counts)
+                labels.append(Label(discriminator.path, discriminator.label, discriminator.expression, len(values), evidence, True))
         return labels
-
-    def _of_discriminator(self, discriminator: Discriminator, values: int) -> Label:
-        evidence = values_shown(self.events.all.fields[discriminator.path])
-        return Label(discriminator.path, discriminator.label, discriminator.expression, values, evidence, True)
 
     def _labels(self, chosen: Sequence[Values], metric_type: str, first: Sequence[Label]) -> list[Label]:
         """*first* and further safe labels of the events *chosen*, as many as the metric can bear."""
@@ -220,10 +255,9 @@ class Planner:
         candidates = []
         for path in {path: None for kind in kinds for path in kind.fields if path not in taken}:
             present = sum(kind.fields[path].present for kind in kinds if path in kind.fields)
-            if present < _LABEL_SHARE_LEAST * records:
+            if present < (_LABEL_SHARE_LEAST if len(kinds) == 1 else _SHARED_LABEL_SHARE_LEAST) * records:
                 continue
-            stats = kinds[0].fields[path] if len(kinds) == 1 else self.events.all.fields.get(path)
-            label = label_of(stats, records) if stats else None
+            label = label_of(merged([kind.fields[path] for kind in kinds if path in kind.fields]), records)
             if isinstance(label, Label) and _is_worth_it(label, metric_type):
                 candidates.append(label)
         room = LABELS_MAX[metric_type] + len(first)
@@ -243,18 +277,18 @@ class Planner:
         )
 
     def _note_left_out(self) -> None:
-        labels = {label.path for kind in self.events.kinds.values() for label in self._labels_of(kind)}
         for path, stats in self.events.all.fields.items():
-            if path in self._used or path in labels or not self._events_with(path) or stats.name in self.plan.left_out:
+            if path in self._used or not self._events_with(path):
                 continue
-            refused = label_of(stats, self.events.all.count)
-            why = "few values; a label if you want it" if isinstance(refused, Label) else refused.why
+            label = label_of(stats, self.events.all.count)
+            if clock := clock_time(stats):
+                why = f"a time on the clock ({clock})"
+            elif isinstance(label, Label):
+                why = self.no_measures.get(stats.name) or "few values: a label, if you want it"
+            else:
+                is_plain_number = stats.is_mostly("number") and not label.why.startswith("by its name")
+                why = self.no_measures.get(stats.name, label.why) if is_plain_number else label.why
             self.plan.left_out[stats.name] = why
-
-    def _labels_of(self, kind: Kind) -> list[Label]:
-        names = {row[0] for rule in self.plan.rules for row in rule.labels}
-        found = [label_of(stats, kind.count) for stats in kind.fields.values()]
-        return [label for label in found if isinstance(label, Label) and label.name in names]
 
 
 def measure_name(measure: Measure) -> str:

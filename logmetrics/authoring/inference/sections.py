@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logmetrics.authoring.inference.decoding import Record, decoded
 from logmetrics.authoring.inference.heads import Head, head_of
-from logmetrics.authoring.inference.reading import ReadLog
+from logmetrics.authoring.inference.reading import Reading, ReadLog
 from logmetrics.authoring.inference.recognition import ANY_AGENT, NOBODYS, Recognised, Verdict
 from logmetrics.config.specs import PackSpec
 
 # A log is one of text when such a share of it is; a pack of text has a log when it counts such a share of that.
-_TEXT_SHARE, _PACK_SHARE = 0.6, 0.05
+_TEXT_SHARE, _PACK_SHARE = 0.6, 0.01
 # Such a share beside what packs know is left over by chance.
 _LEFT_OVER_SHARE = 0.05
 
@@ -31,10 +32,10 @@ class Section:
     others: Counter[str] = field(default_factory=Counter)
     others_count: int = 0
 
-    @property
-    def is_worth_rules(self) -> bool:
-        """Whether it is more than what packs leave over, such as a traceback in between."""
-        return len(self.records) > _LEFT_OVER_SHARE * self.others_count
+    def is_worth_rules(self, total: int) -> bool:
+        """Whether it is more than what is left over of others, such as a traceback in between; *total* are all."""
+        count = len(self.records)
+        return count > _LEFT_OVER_SHARE * self.others_count and (count == total or count > _LEFT_OVER_SHARE * total / 5)
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class TextSource:
     name: str
     head: Head
     logs: list[ReadLog] = field(default_factory=list)
+    # All logs that were found are of it.
+    has_all: bool = False
 
 
 @dataclass(slots=True)
@@ -96,7 +99,9 @@ def sorted_samples(
                 else:
                     section.records.append((log.path, record))
                     section.told.append(verdict.is_told and has_agents)
-    return Sorted([section for section in sections if section.records], list(texts.values()), formats, unparsable)
+    total = sum(len(section.records) for section in sections)
+    worth = [section for section in sections if section.records and section.is_worth_rules(total)]
+    return Sorted(worth, list(texts.values()), formats, unparsable)
 
 
 def _own_head(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]]) -> Head | None:
@@ -118,6 +123,24 @@ def _is_of_pack(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]])
 
 def _is_text(raw: bytes) -> bool:
     return raw[:1] != b"{"
+
+
+def without_documents(reading: Reading, verdicts: Sequence[Sequence[Verdict]]) -> list[Sequence[Verdict]]:
+    """*verdicts*, when *reading* is rid of files beside logs that hold one document of JSON which no pack knows."""
+    rows = list(zip(reading.logs, verdicts, strict=True))
+    is_document = [
+        log.path.endswith(".json") and len(log.records) == 1 and not row[0].is_left_to_its_pack and not log.is_cut
+        for log, row in rows
+    ]
+    if all(is_document):
+        return list(verdicts)
+    for (log, _), is_one in zip(rows, is_document, strict=True):
+        if is_one and log.path not in reading.paths:
+            reading.passed_over[log.path] = "is one whole document, and no log"
+            name = os.path.basename(log.path)
+            reading.exclude = tuple(dict.fromkeys((*reading.exclude, name))) if name.isprintable() else reading.exclude
+    reading.logs = [log for log in reading.logs if log.path not in reading.passed_over]
+    return [row for log, row in rows if log.path not in reading.passed_over]
 
 
 def of_nobody(logs: Sequence[ReadLog]) -> list[list[Verdict]]:

@@ -13,7 +13,7 @@ from logmetrics.present.amounts import cut, harmless
 # Objects that loggers put a whole record's fields into: they tell nothing of a field.
 CONTAINERS = frozenset(
     "record extra fields data payload body properties attributes context event detail details params info meta metadata"
-    " span message msg log root contextmap".split()
+    " span span_data message msg log root contextmap".split()
 )
 _SHOWN_CHARACTERS_MAX = 60
 _NAME_CHARACTERS_MAX = 40
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # Words of the language, which are no fields by themselves.
 _TAKEN = frozenset((*(name.split(".")[0] for name in CONTEXT_NAMES), "root", "line_time", "true", "false"))
 # What a line of YAML may hold without quotes.
-_PLAIN_YAML = re.compile(r"[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./-]+)*", re.ASCII)
+_PLAIN_YAML = re.compile(r"[A-Za-z0-9_./-][A-Za-z0-9_./,()*=-]*(?: [A-Za-z0-9_./,()*=-]+)*", re.ASCII)
 _NO_TEXT_IN_YAML = re.compile(
     r"[\d.+-].*|true|false|yes|no|on|off|null|~|y|n|- .*|.*: .*", re.IGNORECASE | re.DOTALL
 )

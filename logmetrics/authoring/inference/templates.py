@@ -86,7 +86,7 @@ def add_templates(plan: Plan, messages: Sequence[str], field_name: str, rule_for
             continue
         seen.add(event)
         when = f"{only} and {template.condition(field_name)}" if only else template.condition(field_name)
-        rule = Rule(f"message {event}", rule_format, when, [], [(f'{name}{{event="{event}"}}', "1")])
+        rule = Rule(names.take_rule(f"message {event}"), rule_format, when, [], [(f'{name}{{event="{event}"}}', "1")])
         rule.evidence.append(f"{len(template.messages):,} of {number_of('message', len(messages))}")
         plan.rules.append(rule)
         _add_duration(plan, rule, template, field_name, names)

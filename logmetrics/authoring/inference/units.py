@@ -55,7 +55,7 @@ def clock_time(stats: FieldStats) -> str:
     if stats.looks_mostly("time") and stats.is_mostly("text"):
         return "time as text"
     numbers = stats.numbers
-    if not numbers.count or not stats.is_mostly("number", "text"):
+    if numbers.count < 0.9 * stats.present or not numbers.count:
         return ""
     unit = epoch_unit(numbers.least, numbers.most)
     named = bool(_CLOCK_WORDS.intersection(words_of(stats.path[-1])))

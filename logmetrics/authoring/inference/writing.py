@@ -71,21 +71,25 @@ def _sources(draft: Draft) -> list[str]:
         lines += [
             f"  - name: {text.name}",
             f"    # lines as {text.head.name} writes them: {matched:,} of {of:,}{rest}",
-            *_paths([log.path for log in text.logs]),
+            *(_given_paths(draft) if text.has_all else _paths([log.path for log in text.logs])),
             "    format:",
             f"      regex: {yaml_text(text.head.pattern)}",
         ]
-    texts = {log.path for text in draft.texts for log in text.logs}
-    if texts != {log.path for log in draft.reading.logs} or not texts:
-        if texts:
+    if not (draft.texts and draft.texts[0].has_all):
+        if draft.texts:
             lines.append("  # all other logs there; a file that two sources name is read once, by the first")
-        lines += ["  - name: logs", *_paths(draft.reading.paths)]
-        if draft.reading.exclude:
-            lines.append(f"    exclude: [{', '.join(yaml_text(glob) for glob in draft.reading.exclude)}]   # no logs")
+        lines += ["  - name: logs", *_given_paths(draft)]
     for name, form in list(draft.times.items())[:3]:
         lines.append(f"    # {name} tells the time: {form}")
     if any("without" in form for form in draft.times.values()):
         lines.append("    # timezone: Europe/Berlin   # of times without a zone, for replay; without this key UTC")
+    return lines
+
+
+def _given_paths(draft: Draft) -> list[str]:
+    lines = _paths(draft.reading.paths)
+    if draft.reading.exclude:
+        lines.append(f"    exclude: [{', '.join(yaml_text(glob) for glob in draft.reading.exclude)}]   # no logs")
     return lines
 
 
