@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor, log10
@@ -12,6 +12,8 @@ from logmetrics.config.specs import BUCKET_PRESETS
 _BOUNDS_LEAST, _BOUNDS_MAX = 8, 12
 # Above the largest value there is room for a factor like this, for a sample has not seen everything.
 _ROOM = 2.0
+# What is so much smaller than the largest value is not told apart.
+_WIDE = 1e4
 # A preset fits if no bucket has more than this, and neither end of it more than that.
 _SHARE_MAX, _SHARE_OF_FIRST_MAX = 0.5, 0.15
 _PRESETS_OF_SECONDS = ("tool_latency", "llm_latency", "request_duration", "task_duration")
@@ -37,7 +39,8 @@ def buckets_for(ordered: list[float], *, of_seconds: bool) -> Buckets:
     for name in _PRESETS_OF_SECONDS if of_seconds else ("tokens",):
         bounds = BUCKET_PRESETS[name]
         shares = _shares(ordered, bounds)
-        fits = ordered[-1] <= bounds[-1] and shares[0] <= _SHARE_OF_FIRST_MAX and max(shares) <= _SHARE_MAX
+        first_max = _SHARE_MAX if _is_wide(ordered) else _SHARE_OF_FIRST_MAX
+        fits = ordered[-1] <= bounds[-1] and shares[0] <= first_max and max(shares) <= _SHARE_MAX
         if fits and sum(share > 0 for share in shares) >= 4:
             fitting.append((max(shares), name))
     if fitting:
@@ -46,23 +49,22 @@ def buckets_for(ordered: list[float], *, of_seconds: bool) -> Buckets:
     return Buckets("", _round_bounds(ordered))
 
 
+def _is_wide(ordered: list[float]) -> bool:
+    """Whether the range is so wide that no dozen bounds could show all of it."""
+    return ordered[-1] > _WIDE * max(ordered[len(ordered) // 20], 1e-12)
+
+
 def _shares(ordered: list[float], bounds: Iterable[float]) -> list[float]:
-    places = [bisect_left(ordered, bound) if bound not in ordered else _behind(ordered, bound) for bound in bounds]
+    places = [bisect_right(ordered, bound) for bound in bounds]
     steps = [0, *places, len(ordered)]
     return [(above - below) / len(ordered) for below, above in zip(steps, steps[1:])]  # noqa: B905 - one is shorter
-
-
-def _behind(ordered: list[float], value: float) -> int:
-    from bisect import bisect_right
-
-    return bisect_right(ordered, value)
 
 
 def _round_bounds(ordered: list[float]) -> tuple[float, ...]:
     """From 1 % of the values to twice the largest: 8 to 12 round numbers, as evenly as round numbers go."""
     most = ordered[-1]
     least = next((value for value in ordered[len(ordered) // 100 :] if value > 0), most)
-    least = max(least, most * 1e-6)
+    least = max(least, most / _WIDE)
     if most < least * 10:
         least = most / 10
     for mantissas in _MANTISSAS:

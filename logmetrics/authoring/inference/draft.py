@@ -91,6 +91,8 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     if is_text and field_name and (is_apart or section.rule_format == "ollama"):
         messages = [str(record[field_name]) for _, record in section.records if record.get(field_name)]
         add_templates(plan, messages, field_name, section.rule_format, only, names)
+    if section.rule_format == "ollama" and {values[:1] for values in events.kinds} <= {(), ("text",)}:
+        plan.notes += _HEADLESS
     return plan
 
 
@@ -104,6 +106,11 @@ def _told_events(section: Section, events: Events) -> set[Values]:
     return {values for values, count in told.items() if count >= _TOLD_SHARE * events.kinds[values].count}
 
 
+_HEADLESS = (
+    "The lines of text have no time or level in front in a form that is known. A pattern makes fields of them, in the source:",
+    r"  format: {regex: '^(?P<level>[A-Z]+) (?P<message>.*)$'}",
+    "Then rules can ask for level and message; see docs/rules.md, Records.",
+)
 _TIME_NAMES = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from logmetrics.authoring.inference.decoding import Path, Record, is_duration_object, leaves
 from logmetrics.authoring.inference.values import look_of
+from logmetrics.formats.json_lines import can_be_known
 from logmetrics.formats.go_duration import parse_go_duration
-from logmetrics.rules.functions import duration, number
+from logmetrics.rules.functions import VALUE_MAX, duration, number
 
 # Different values are counted exactly up to here.
 DISTINCT_MAX = 1_000
@@ -106,15 +107,18 @@ class FieldStats:
             self._note("true" if value else "false")
         elif value.__class__ is int or value.__class__ is float:
             self.kinds["number"] += 1
-            self._note(f"{value:.15g}")
-            self._note_number(float(value), log)
+            if abs(value) < VALUE_MAX:
+                self._note(f"{value:.15g}")
+                self._note_number(float(value), log)
+            else:
+                self._note("another")
         elif value.__class__ is str:
             self.kinds["text"] += 1
             look = look_of(value)
             self.looks[look] += 1
             self._note(value[:VALUE_CHARACTERS_MAX])
             read = number(value) if look == "number" else parse_go_duration(value) if look == "duration" else None
-            if read is not None:
+            if read is not None and abs(read) < VALUE_MAX:
                 self._note_number(float(read), log)
         elif value.__class__ is list:
             self.kinds["list"] += 1
@@ -131,8 +135,6 @@ class FieldStats:
             self.has_more_values = True
 
     def _note_number(self, value: float, log: str) -> None:
-        if not abs(value) < 1e19:
-            return
         self.numbers.add(value)
         if log != self._last_log:
             self._last, self._last_log = None, log
@@ -148,7 +150,7 @@ class Kind:
 
     count: int = 0
     fields: dict[Path, FieldStats] = field(default_factory=dict)
-    # More fields than FIELDS_MAX: so many were seen and not looked at.
+    # So many were seen and not looked at: more than FIELDS_MAX, or with names that a rule cannot write.
     fields_beyond: int = 0
     kept: list[Record] = field(default_factory=list)
 
@@ -162,7 +164,7 @@ class Kind:
                 continue
             stats = self.fields.get(path)
             if stats is None:
-                if len(self.fields) >= FIELDS_MAX:
+                if len(self.fields) >= FIELDS_MAX or not can_be_known(path[:1]):
                     self.fields_beyond += 1
                     continue
                 stats = self.fields[path] = FieldStats(path)

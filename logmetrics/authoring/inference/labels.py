@@ -127,7 +127,7 @@ def _refused_name(name: str, stats: FieldStats) -> str:
     bad = words & _ID_WORDS
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
     if bad:
-        return f"by its name an id, free text or private; {distinct_words(stats)}"
+        return "by its name an id, free text or private"
     if name == "name" and parents & {"file", "thread", "process", "user", "host", "session", "project"}:
         return "by its name an id, free text or private"
     return ""

@@ -44,6 +44,8 @@ _THINGS = frozenset(
 )
 _TOTAL_WORDS = frozenset("total cumulative accumulated totals sum".split())
 _RISES_LEAST = 4
+# What so many records cost is not always the same.
+_PRICE_RECORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
     return "numbers of which the name does not tell what they measure"
 
 
-def _tokens(stats: FieldStats, _kind: Kind) -> Measure | str:
+def _of_last(path: Path) -> Path:
+    """The path of the last step beside the total at *path*."""
+    return tuple(key.replace("total", "last", 1) for key in path[:-1]) + path[-1:] if "total" in ".".join(path[:-1]) else ()
+
+
+def _tokens(stats: FieldStats, kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     parents = {parent for key in stats.path[:-1] for parent in (key.lower(), *words_of(key))}
     is_named = "tokens" in words or words[-2:] == ("token", "count") or stats.path[-1] in _OLLAMA_COUNTS
@@ -93,6 +100,8 @@ def _tokens(stats: FieldStats, _kind: Kind) -> Measure | str:
         return ""
     if "total" in words and not _grows(stats):
         return "the sum of other tokens"
+    if any(_of_last(stats.path) == path for path in kind.fields):
+        return f"counts up; {'.'.join(_of_last(stats.path))} tells each step"
     if stats.path[-1] in _OLLAMA_COUNTS:
         stem = tuple(_OLLAMA_COUNTS[stats.path[-1]].split("_"))
     else:
@@ -120,7 +129,8 @@ def _cost(stats: FieldStats, _kind: Kind) -> Measure | str:
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
     if not _COST_WORDS.intersection(words) and not ("cost" in parents and _TOKEN_PARTS.intersection((*words, "total"))):
         return ""
-    if "per" in words:
+    is_price = stats.numbers.count >= _PRICE_RECORDS and stats.numbers.least == stats.numbers.most
+    if "per" in words or is_price:
         return "a price, and no cost"
     if {"micros", "cents"} & set(words):
         return "money in parts; write its sum by hand if there is no other"
@@ -128,7 +138,11 @@ def _cost(stats: FieldStats, _kind: Kind) -> Measure | str:
         return "a part of the whole cost"
     unit = "usd" if "usd" in words or "dollars" in words else ""
     stem = tuple(word for word in words if word not in ("usd", "dollars", "total")) or ("cost",)
-    return _sum(stats, stem if "cost" in stem or "price" in stem or "spend" in stem else (*stem, "cost"), unit, count)
+    return _sum(stats, stem if "cost" in stem or "price" in stem or "spend" in stem else (*stem, "cost"), unit, _money)
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _bytes(stats: FieldStats, _kind: Kind) -> Measure | str:

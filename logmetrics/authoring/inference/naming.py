@@ -59,15 +59,18 @@ class Names:
 
     def take(self, stem: str, unit: str, metric_type: str) -> str:
         """The name of a metric about *stem* in *unit*, such as seconds."""
-        words = [word for word in (self.prefix, stem[: _NAME_CHARACTERS_MAX - len(self.prefix)].strip("_")) if word]
-        if unit and not stem.endswith(unit):
-            words.append(unit)
-        base = "_".join(words)
-        ending = "_total" if metric_type == "counter" else ""
-        base = base.removesuffix("_total") if ending else _without_reserved_ending(base)
+        # A letter alone reads like an abbreviated unit.
+        told = "_".join(word for word in stem.split("_") if len(word) > 1 or word.isdigit())
+        base = "_".join(filter(None, (self.prefix, told[: _NAME_CHARACTERS_MAX - len(self.prefix)].strip("_"))))
+        endings = [unit] if unit and not told.endswith(unit) else []
+        if metric_type == "counter":
+            base = base.removesuffix("_total")
+            endings.append("total")
+        elif not endings:
+            base = _without_reserved_ending(base)
         number = 1
         while True:
-            name = f"{base}{'' if number == 1 else f'_{number}'}{ending}"
+            name = "_".join([base, *([str(number)] if number > 1 else []), *endings])
             exposed = names_in_exposition(name, metric_type)
             if not self._taken.intersection(exposed):
                 self._taken.update(exposed)

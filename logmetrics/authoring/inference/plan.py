@@ -20,11 +20,13 @@ from logmetrics.present.amounts import number_of
 
 # Series that a metric may have by what the samples hold, and labels beside the event; a histogram's cost a dozen each.
 SERIES_MAX = {"counter": 200, "histogram": 40, "gauge": 20}
-LABELS_MAX = {"counter": 3, "histogram": 2, "gauge": 1}
+LABELS_MAX = {"counter": 3, "histogram": 3, "gauge": 1}
 # A label must be in such a share of the records of one event, and of several.
 _LABEL_SHARE_LEAST, _SHARED_LABEL_SHARE_LEAST = 0.6, 0.9
 # More metrics of one log are none that anybody would look at.
 METRICS_MAX = 40
+# So many may have as many series each.
+_UNCROWDED = 10
 EVENT_COUNTERS_MAX = 8
 _EVENTS_NAMED_MAX = 3
 # Of more than a few records one alone tells too little of a field.
@@ -63,6 +65,8 @@ class Plan:
     rules: list[Rule] = field(default_factory=list)
     # Field -> why nothing is made of it.
     left_out: dict[str, str] = field(default_factory=dict)
+    # What is to be said beside the rules.
+    notes: list[str] = field(default_factory=list)
 
 
 class Planner:
@@ -90,6 +94,8 @@ class Planner:
         self.told = [values for values in events.kinds if values in told]
         self.read = read
         self.is_text = is_text
+        # By how much more measures there are than one has series for.
+        self.crowd = 1.0
         self.plan = Plan()
         self.no_measures: dict[str, str] = {}
         self._used: set[Path] = {discriminator.path for discriminator in events.by}
@@ -138,6 +144,7 @@ class Planner:
         reasons.update({".".join(path): why for path, why in repeats.items()})
         for path, measure in list(found.items())[METRICS_MAX:]:
             reasons[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
+        self.crowd = max(len(found) / _UNCROWDED, 1.0)
         self._add_measures(list(found.values())[:METRICS_MAX])
 
     def _add_measures(self, measures: Sequence[Measure]) -> None:
@@ -153,9 +160,11 @@ class Planner:
             present = sum(self.events.kinds[values].fields[measure.path].present for values in chosen)
             records = self._records(chosen)
             has = "" if present == records else f"has({field_expression(measure.path)})"
+            # What stands beside it is there when it is.
+            beside = (present, measure.path[:-1]) if has else None
             when = _both(self._when(chosen), has)
             metric.evidence.insert(0, f"{shown(measure_name(measure))}: in {present:,} of {number_of('record', records)}; {measure.evidence}")
-            key = (when, tuple(label.name for label in labels))
+            key = (beside or when, tuple(chosen), tuple(label.name for label in labels))
             rule = rules.get(key)
             self._used.add(measure.path)
             if rule is None:
@@ -264,7 +273,7 @@ class Planner:
         for label in sorted(candidates, key=lambda label: label.rank):
             series = prod(each.values + 1 for each in (*labels, label))
             is_new = label.name not in [each.name for each in labels] and not self._is_repeated(label, labels)
-            if len(labels) < room and is_new and series <= 2 * SERIES_MAX[metric_type]:
+            if len(labels) < room and is_new and series <= 2 * SERIES_MAX[metric_type] / self.crowd:
                 labels.append(label)
         return labels
 

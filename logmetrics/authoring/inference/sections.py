@@ -15,8 +15,9 @@ from logmetrics.config.specs import PackSpec
 
 # A log is one of text when such a share of it is; a pack of text has a log when it counts such a share of that.
 _TEXT_SHARE, _PACK_SHARE = 0.6, 0.01
+_JSON_SHARE = 0.2
 # Such a share beside what packs know is left over by chance.
-_LEFT_OVER_SHARE = 0.05
+_LEFT_OVER_SHARE, _LEFT_OVER_LEAST = 0.05, 2
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class Section:
     def is_worth_rules(self, total: int) -> bool:
         """Whether it is more than what is left over of others, such as a traceback in between; *total* are all."""
         count = len(self.records)
-        return count > _LEFT_OVER_SHARE * self.others_count and (count == total or count > _LEFT_OVER_SHARE * total / 5)
+        is_enough = count > _LEFT_OVER_SHARE * self.others_count
+        return is_enough and (count == total or (count > _LEFT_OVER_LEAST and count > _LEFT_OVER_SHARE * total / 5))
 
 
 @dataclass(slots=True)
@@ -88,12 +90,13 @@ def sorted_samples(
                 section.told += [False] * len(found)
             continue
         is_text_of_pack = _is_of_pack(rows)
+        is_json_of_pack = _is_json_of_pack(rows)
         for raw, found, verdict in rows:
             unparsable += not found and not _is_text(raw)
             for name, record in found:
                 formats["text" if name == "ollama" else name] += 1
                 section = text if name == "ollama" else fields
-                if verdict.is_left_to_its_pack or (name == "ollama" and is_text_of_pack):
+                if verdict.is_left_to_its_pack or (is_text_of_pack if name == "ollama" else is_json_of_pack):
                     section.others.update(record.keys())
                     section.others_count += 1
                 else:
@@ -119,6 +122,12 @@ def _is_of_pack(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]])
     """Whether a pack knows the text of a log, if only some lines of it."""
     texts = [verdict for _, found, verdict in rows if not found or found[0][0] == "ollama"]
     return sum(verdict.is_left_to_its_pack for verdict in texts) > _PACK_SHARE * len(texts)
+
+
+def _is_json_of_pack(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]]) -> bool:
+    """The same for its records of JSON."""
+    fields = [verdict for _, found, verdict in rows if found and found[0][0] != "ollama"]
+    return sum(verdict.is_left_to_its_pack for verdict in fields) > _JSON_SHARE * len(fields)
 
 
 def _is_text(raw: bytes) -> bool:

@@ -37,6 +37,8 @@ def summary_of(draft: Draft, outcome: Outcome, output: str | None) -> Iterator[s
         yield f"look at the units of {_some(doubts)}: no name tells them"
     ratio = outcome.counted / max(outcome.records, 1)
     yield f"tried on these records: {percent(ratio)} counted, {number_of('metric', outcome.metrics)} with {outcome.series:,} series"
+    if any(plan.notes for _, plan in draft.plans):
+        yield "lines of text without a known form: the config says how to give them one"
     if outcome.overflowed:
         yield f"over their limits: {_some(list(outcome.overflowed))}"
     if not draft.metrics and not draft.packs:

@@ -14,7 +14,7 @@ from logmetrics.present.amounts import number_of, size
 
 _WIDTH = 118
 _LEFT_OUT_MAX = 30
-_NAMES_SHOWN_MAX = 8
+_NAMES_SHOWN_MAX = 10
 
 
 def written(draft: Draft) -> str:
@@ -22,6 +22,8 @@ def written(draft: Draft) -> str:
     parts = [_head(draft), _packs(draft), _sources(draft)]
     if draft.metrics:
         parts += [_metrics(draft.metrics.values()), _rules(draft)]
+    notes = [f"# {note}" for _, plan in draft.plans for note in plan.notes]
+    parts.append(notes)
     left_out = [line for section, plan in draft.plans for line in _left_out(section, plan)]
     if left_out:
         parts.append(["# Fields that no rule above uses, and why:", *left_out])
@@ -141,10 +143,14 @@ def _comments(texts: Iterable[str], indent: int) -> list[str]:
 
 
 def _left_out(section: Section, plan: Plan) -> Iterator[str]:
-    rows = list(plan.left_out.items())
-    for name, why in rows[:_LEFT_OUT_MAX]:
-        yield f"#   {shown(name)}: {why}"
+    """What no rule uses, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in plan.left_out.items():
+        reasons.setdefault(why, []).append(shown(name))
+    rows = list(reasons.items())
+    for why, names in rows[:_LEFT_OUT_MAX]:
+        more = f", and {len(names) - _NAMES_SHOWN_MAX:,} more" if len(names) > _NAMES_SHOWN_MAX else ""
+        line = f"{', '.join(names[:_NAMES_SHOWN_MAX])}{more}: {why}"
+        yield from (f"#   {part}" for part in wrap(line, _WIDTH - 4, subsequent_indent="  "))
     if len(rows) > _LEFT_OUT_MAX:
-        yield f"#   and {len(rows) - _LEFT_OUT_MAX:,} more of {section.source}; `logmetrics init --json` tells all"
-
-
+        yield f"#   and more of {section.source}; `logmetrics init --json` tells all"
