@@ -12,13 +12,13 @@ from logmetrics.cli.messages import say
 from logmetrics.errors import LogmetricsError, UsageError
 
 if TYPE_CHECKING:
-    from logmetrics.authoring.inference.draft import Draft
-    from logmetrics.authoring.inference.trial import Outcome
+    pass
 
 
 def init(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, directories or globs to learn from.", show_default=False)
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, directories or globs to learn from.", show_default=False),
     ],
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the config to FILE, not to stdout.")

@@ -55,7 +55,11 @@ def _clash(name: str, other: str, metrics: Mapping[str, MetricSpec]) -> str:
     else:
         whose = f"{'an' if spec.type in ('active', 'info') else 'a'} {spec.type}"
         whose += f" of the pack {spec.pack}" if spec.pack else ""
-    [shared, *_] = [each for each in names_in_exposition(name, metrics[name].type) if each in names_in_exposition(other, _type(other, metrics))]
+    [shared, *_] = [
+        each
+        for each in names_in_exposition(name, metrics[name].type)
+        if each in names_in_exposition(other, _type(other, metrics))
+    ]
     return f"{name} and {other}, {whose}, both take the name {shared} in what Prometheus reads: rename one"
 
 

@@ -95,7 +95,7 @@ def _by_pattern(pattern: str) -> Callable[[bytes], Record | None]:
 
 def leaves(record: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Each field of *record* with its path; of an object its parts. A duration in parts is one field."""
-    waiting: list[tuple[Path, Any]] = [((key,), value) for key, value in reversed(record.items())]
+    waiting: list[tuple[Path, Any]] = [((key,), value) for key, value in reversed(list(record.items()))]
     found = 0
     while waiting and found < LEAVES_MAX:
         path, value = waiting.pop()

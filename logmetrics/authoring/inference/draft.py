@@ -12,7 +12,14 @@ from logmetrics.authoring.inference.naming import Names, prefix_for
 from logmetrics.authoring.inference.plan import Metric, Plan, Planner, Rule
 from logmetrics.authoring.inference.reading import Reading, read_samples
 from logmetrics.authoring.inference.recognition import ANY_AGENT, Recognised, judged
-from logmetrics.authoring.inference.sections import Section, TextSource, of_nobody, separator, sorted_samples, without_documents
+from logmetrics.authoring.inference.sections import (
+    Section,
+    TextSource,
+    of_nobody,
+    separator,
+    sorted_samples,
+    without_documents,
+)
 from logmetrics.authoring.inference.spelling import field_expression, shown
 from logmetrics.authoring.inference.templates import add_templates
 from logmetrics.authoring.inference.values import epoch_unit, time_form
@@ -57,9 +64,9 @@ def draft_of(paths: Sequence[str], *, uses_packs: bool = True, prefix: str | Non
         verdicts, recognised = judged(reading.logs, known)
     else:
         verdicts, recognised = of_nobody(reading.logs), Recognised()
-    verdicts = without_documents(reading, verdicts)
+    left = without_documents(reading, verdicts)
     chosen = {name: recognised.counted[name] for name in recognised.packs}
-    found = sorted_samples(reading.logs, verdicts, recognised, {name: known[name] for name in chosen})
+    found = sorted_samples(reading.logs, left, {name: known[name] for name in chosen})
     draft = Draft(reading, recognised, chosen, prefix or prefix_for(reading.paths))
     if len(found.texts) == 1 and found.texts[0].logs == reading.logs:
         found.texts[0].has_all = True
@@ -86,7 +93,9 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     is_text = section.rule_format == "ollama" or any(text.name == section.source for text in draft.texts)
     planner = Planner(events, names, section.rule_format, only, told, read, is_text=is_text)
     is_apart = not section.others_count or bool(key)
-    plan = planner.planned(counts_records=is_apart and (not has_agents or section.rule_format != "json"), is_apart=is_apart)
+    plan = planner.planned(
+        counts_records=is_apart and (not has_agents or section.rule_format != "json"), is_apart=is_apart
+    )
     field_name = next((name for name in ("message", "msg") if (name,) in events.all.fields), "")
     if is_text and field_name and (is_apart or section.rule_format == "ollama"):
         messages = [str(record[field_name]) for _, record in section.records if record.get(field_name)]
@@ -107,7 +116,7 @@ def _told_events(section: Section, events: Events) -> set[Values]:
 
 
 _HEADLESS = (
-    "The lines of text have no time or level in front in a form that is known. A pattern makes fields of them, in the source:",
+    "The lines of text begin in no form that is known. A pattern makes fields of them, under the source:",
     r"  format: {regex: '^(?P<level>[A-Z]+) (?P<message>.*)$'}",
     "Then rules can ask for level and message; see docs/rules.md, Records.",
 )

@@ -67,7 +67,9 @@ def _second(kind: Kind, first: FieldStats, candidates: Sequence[FieldStats]) -> 
 
 def _says_the_same(first: FieldStats, second: FieldStats, records: Iterable[Record]) -> bool:
     """Whether the one follows from the other."""
-    pairs = {(at(record, first.path), str(at(record, second.path))) for record in records if _text_at(record, first.path)}
+    pairs = {
+        (at(record, first.path), str(at(record, second.path))) for record in records if _text_at(record, first.path)
+    }
     return len(pairs) <= len({first_value for first_value, _ in pairs})
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from logmetrics.authoring.inference.decoding import Path, Record, is_duration_object, leaves
 from logmetrics.authoring.inference.values import look_of
-from logmetrics.formats.json_lines import can_be_known
 from logmetrics.formats.go_duration import parse_go_duration
+from logmetrics.formats.json_lines import can_be_known
 from logmetrics.rules.functions import VALUE_MAX, duration, number
 
 # Different values are counted exactly up to here.

@@ -47,7 +47,8 @@ HEADS = (
     Head("Python's logging without a time", rf"^{_LEVEL}:(?P<logger>[\w.$-]+):{_MESSAGE}$"),
     Head(
         "syslog",
-        r"^(?:<\d+>)?(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<host>\S+) (?P<program>[^\s:\[]+)(?:\[\d+\])?: (?P<message>.*)$",
+        r"^(?:<\d+>)?(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<host>\S+) "
+        r"(?P<program>[^\s:\[]+)(?:\[\d+\])?: (?P<message>.*)$",
     ),
     Head("time, level and text", rf"^\[?{_TIME}\]?\s*[-|:]?\s*\[?{_LEVEL}\]?(?:\s+|:|\s*[-|])\s*{_MESSAGE}$"),
     Head("level, time and text", rf"^\[?{_LEVEL}\]?:?\s+\[?{_TIME}\]?:?\s+{_MESSAGE}$"),

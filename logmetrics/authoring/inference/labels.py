@@ -17,28 +17,56 @@ VALUES_MAX = 30
 PREFERRED = (
     *("level", "levelname", "severity", "status", "outcome", "result", "success", "ok", "state", "code", "status_code"),
     *("agent", "agent_name", "model", "tool", "tool_name", "method", "route", "operation", "op", "action", "queue"),
-    *("worker", "component", "service", "logger", "module", "stage", "phase", "step", "role", "kind", "type", "category"),
-    *("reason", "error_type", "error_class", "provider", "region", "zone", "env", "priority", "channel", "source", "target"),
+    *(
+        "worker",
+        "component",
+        "service",
+        "logger",
+        "module",
+        "stage",
+        "phase",
+        "step",
+        "role",
+        "kind",
+        "type",
+        "category",
+    ),
+    *(
+        "reason",
+        "error_type",
+        "error_class",
+        "provider",
+        "region",
+        "zone",
+        "env",
+        "priority",
+        "channel",
+        "source",
+        "target",
+    ),
 )
 # Worth a label even while all records have the same value.
 SINGLE_VALUE = frozenset(("level", "status", "agent", "agent_name", "model", "tool", "tool_name"))
 _RANK = {name: rank for rank, name in enumerate(PREFERRED)}
 # Words of names whose values are new again and again, however few a sample has; and those of secrets and of people.
-_ID_WORDS = frozenset(
-    "id ids uuid guid uid pid tid ppid uri url href path cwd dir directory file filename filepath folder branch hash sha"
-    " sha1 sha256 md5 digest checksum etag ip addr address host hostname port session request trace span correlation"
-    " transaction conversation thread message msg text content body prompt completion query question answer response"
-    " description summary title subject comment note email mail user username login customer client account phone"
-    " key token secret password passwd auth authorization cookie credential credentials signature nonce seed cursor"
-    " traceback stack stacktrace exception error err time timestamp ts date version rev revision commit build sql"
-    " args arguments params input output payload data raw line lineno position offset slug fingerprint".split()
-)
+_ID_WORDS_TEXT = """
+    id ids uuid guid uid pid tid ppid uri url href path cwd dir directory file filename filepath folder branch
+    hash sha sha1 sha256 md5 digest checksum etag ip addr address host hostname port session request trace span
+    correlation transaction conversation thread message msg text content body prompt completion query question
+    answer response description summary title subject comment note email mail user username login customer
+    client account phone key token secret password passwd auth authorization cookie credential credentials
+    signature nonce seed cursor traceback stack stacktrace exception error err time timestamp ts date version
+    rev revision commit build sql args arguments params input output payload data raw line lineno position
+    offset slug fingerprint
+"""
+_ID_WORDS = frozenset(_ID_WORDS_TEXT.split())
 # Names that are all right although one of their words is among those above.
-_GOOD_NAMES = frozenset(
-    "error_type error_class error_code error_kind exception_type message_type request_type request_method response_code"
-    " response_status token_type input_type output_type content_type content_kind user_type client_type host_type"
-    " error_category key_type session_type file_type data_type status_line".split()
-)
+_GOOD_NAMES_TEXT = """
+    error_type error_class error_code error_kind exception_type message_type request_type request_method
+    response_code response_status token_type input_type output_type content_type content_kind user_type
+    client_type host_type error_category key_type session_type file_type data_type status_line
+"""
+_GOOD_NAMES = frozenset(_GOOD_NAMES_TEXT.split())
 _LEVELS = {
     **dict.fromkeys(("trace", "verbose", "silly"), "trace"),
     **dict.fromkeys(("debug",), "debug"),
@@ -51,7 +79,9 @@ _PINO_LEVELS = {"10": "trace", "20": "debug", "30": "info", "40": "warning", "50
 _KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "critical"}
 _LEVEL_NAMES = frozenset(("level", "levelname", "severity", "lvl", "log_level"))
 # Prometheus puts these on all that it scrapes, and renames ours; the last ones are of histograms and summaries.
-_RESERVED = {name: f"{name}_name" for name in ("job", "instance", "le", "quantile", "exported_job", "exported_instance")}
+_RESERVED = {
+    name: f"{name}_name" for name in ("job", "instance", "le", "quantile", "exported_job", "exported_instance")
+}
 _NAMELIKE_LOOKS = ("word", "number")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/ +-]+", re.ASCII)
 
@@ -96,16 +126,21 @@ def label_of(stats: FieldStats, records: int) -> Label | Refused:
     if stats.kinds["text"] and not stats.looks_mostly(*_NAMELIKE_LOOKS):
         look = next((look for look, _ in stats.looks.most_common() if look not in _NAMELIKE_LOOKS), "odd")
         return Refused(_LOOKS_REFUSED.get(look, "values that are no names"))
-    is_preferred = name in _RANK
+    if bad := _refused_count(name, stats, records):
+        return Refused(bad)
+    return Label(stats.path, *_as_label(stats, name), stats.distinct, values_shown(stats), name in _RANK)
+
+
+def _refused_count(name: str, stats: FieldStats, records: int) -> str:
+    """Why there are too many values, or too few, for a label; what is likely to be one is given more room."""
     if stats.distinct > VALUES_MAX:
-        return Refused(f"{distinct_words(stats)} in {records:,} records: too many series")
-    if not is_preferred and stats.distinct > 2 and stats.distinct > stats.present / 4:
-        return Refused(f"{distinct_words(stats)} in {stats.present:,} records: nearly each has its own")
-    if stats.distinct == 1 and not is_preferred:
-        return Refused("always the same")
-    if is_preferred and stats.distinct > 4 and stats.distinct > stats.present / 1.5:
-        return Refused(f"{distinct_words(stats)} in {stats.present:,} records: nearly each has its own")
-    return Label(stats.path, *_as_label(stats, name), stats.distinct, values_shown(stats), is_preferred)
+        return f"{distinct_words(stats)} in {records:,} records: too many series"
+    if stats.distinct == 1 and name not in _RANK:
+        return "always the same"
+    few, share = (4, 1.5) if name in _RANK else (2, 4)
+    if stats.distinct > few and stats.distinct > stats.present / share:
+        return f"{distinct_words(stats)} in {stats.present:,} records: nearly each has its own"
+    return ""
 
 
 _LOOKS_REFUSED = {
@@ -175,7 +210,8 @@ def counts_shown(counts: Counter[str]) -> str:
 def _told(counts: Counter[str]) -> str:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     parts = [
-        f"{shown(value, 24) if _PLAIN.fullmatch(value) else '(another)'} {count:,}" for value, count in ranked[:_VALUES_TOLD]
+        f"{shown(value, 24) if _PLAIN.fullmatch(value) else '(another)'} {count:,}"
+        for value, count in ranked[:_VALUES_TOLD]
     ]
     return ", ".join(parts) + (", ..." if len(ranked) > _VALUES_TOLD else "")
 

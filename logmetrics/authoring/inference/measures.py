@@ -12,16 +12,23 @@ from logmetrics.authoring.inference.fields import FieldStats, Kind
 from logmetrics.authoring.inference.spelling import field_expression
 from logmetrics.authoring.inference.units import clock_time, is_rate, is_setting, seconds_of, words_without_unit
 from logmetrics.authoring.inference.values import words_of
-from logmetrics.rules.functions import number
 from logmetrics.present.amounts import count, seconds, short, size
+from logmetrics.rules.functions import number
 
-_TOKEN_PARENTS = frozenset("usage tokens token token_usage usagemetadata usage_metadata".split())
-_TOKEN_PARTS = frozenset(
-    "input output prompt completion cached cache cacheread cachewrite read write creation reasoning thoughts thinking"
-    " tool candidates".split()
-)
+_USAGE_OBJECTS_TEXT = """
+    usage tokens token token_usage usagemetadata usage_metadata
+"""
+_USAGE_OBJECTS = frozenset(_USAGE_OBJECTS_TEXT.split())
+_USAGE_PARTS_TEXT = """
+    input output prompt completion cached cache cacheread cachewrite read write creation reasoning thoughts
+    thinking tool candidates
+"""
+_USAGE_PARTS = frozenset(_USAGE_PARTS_TEXT.split())
 _OLLAMA_COUNTS = {"prompt_eval_count": "prompt_tokens", "eval_count": "completion_tokens"}
-_COST_WORDS = frozenset("cost usd dollars price spend spent eur".split())
+_COST_WORDS_TEXT = """
+    cost usd dollars price spend spent eur
+"""
+_COST_WORDS = frozenset(_COST_WORDS_TEXT.split())
 _BYTE_UNITS = {
     **dict.fromkeys(("bytes", "byte"), 1),
     **dict.fromkeys(("kb", "kilobytes"), 1_000),
@@ -32,17 +39,25 @@ _BYTE_UNITS = {
     "gib": 1024**3,
 }
 # The size of something that was sent or stored, where no unit tells it.
-_SIZED_WORDS = frozenset("body content file payload response request upload download transfer object".split())
-_LEVEL_WORDS = frozenset(
-    "depth pending running waiting inflight backlog utilization utilisation memory mem rss heap cpu temperature free"
-    " queued connections available load occupancy lag".split()
-)
-_THINGS = frozenset(
-    "items rows records documents docs files chunks messages retries requests hits misses pages calls characters chars"
-    " lines orders events hits results matches failures entries packets objects images batches deleted inserted updated"
-    " processed skipped dropped sent received".split()
-)
-_TOTAL_WORDS = frozenset("total cumulative accumulated totals sum".split())
+_SIZED_WORDS_TEXT = """
+    body content file payload response request upload download transfer object
+"""
+_SIZED_WORDS = frozenset(_SIZED_WORDS_TEXT.split())
+_LEVEL_WORDS_TEXT = """
+    depth pending running waiting inflight backlog utilization utilisation memory mem rss heap temperature free
+    queued connections available load occupancy lag
+"""
+_LEVEL_WORDS = frozenset(_LEVEL_WORDS_TEXT.split())
+_THINGS_TEXT = """
+    items rows records documents docs files chunks messages retries requests hits misses pages calls characters
+    chars lines orders events hits results matches failures entries packets objects images batches deleted
+    inserted updated processed skipped dropped sent received
+"""
+_THINGS = frozenset(_THINGS_TEXT.split())
+_TOTAL_WORDS_TEXT = """
+    total cumulative accumulated totals sum
+"""
+_TOTAL_WORDS = frozenset(_TOTAL_WORDS_TEXT.split())
 _RISES_LEAST = 4
 # What so many records cost is not always the same.
 _PRICE_RECORDS = 4
@@ -88,14 +103,18 @@ def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
 
 def _of_last(path: Path) -> Path:
     """The path of the last step beside the total at *path*."""
-    return tuple(key.replace("total", "last", 1) for key in path[:-1]) + path[-1:] if "total" in ".".join(path[:-1]) else ()
+    return (
+        tuple(key.replace("total", "last", 1) for key in path[:-1]) + path[-1:]
+        if "total" in ".".join(path[:-1])
+        else ()
+    )
 
 
 def _tokens(stats: FieldStats, kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     parents = {parent for key in stats.path[:-1] for parent in (key.lower(), *words_of(key))}
     is_named = "tokens" in words or words[-2:] == ("token", "count") or stats.path[-1] in _OLLAMA_COUNTS
-    is_part = bool(parents & _TOKEN_PARENTS) and bool(_TOKEN_PARTS.intersection(words)) and "cost" not in parents
+    is_part = bool(parents & _USAGE_OBJECTS) and bool(_USAGE_PARTS.intersection(words)) and "cost" not in parents
     if not (is_named or is_part) or not stats.numbers.are_whole:
         return ""
     if "total" in words and not _grows(stats):
@@ -105,7 +124,7 @@ def _tokens(stats: FieldStats, kind: Kind) -> Measure | str:
     if stats.path[-1] in _OLLAMA_COUNTS:
         stem = tuple(_OLLAMA_COUNTS[stats.path[-1]].split("_"))
     else:
-        stem = tuple(word for word in words if word not in ("token", "tokens", "count")) + ("tokens",)
+        stem = (*(word for word in words if word not in ("token", "tokens", "count")), "tokens")
     return _sum(stats, stem, "", short)
 
 
@@ -113,9 +132,15 @@ def _duration(stats: FieldStats, kind: Kind) -> Measure | str:
     found = seconds_of(stats, kind)
     if found is None:
         return ""
-    if stats.rises >= _RISES_LEAST and stats.never_fell and {"elapsed", "uptime", "age"} & set(words_of(".".join(stats.path))):
+    if (
+        stats.rises >= _RISES_LEAST
+        and stats.never_fell
+        and {"elapsed", "uptime", "age"} & set(words_of(".".join(stats.path)))
+    ):
         return "grows with the log: the age of the process, and no duration"
-    stem = tuple(word for word in words_without_unit(words_of(stats.path[-1])) if word not in ("total",)) or ("duration",)
+    stem = tuple(word for word in words_without_unit(words_of(stats.path[-1])) if word not in ("total",)) or (
+        "duration",
+    )
     if stem == ("secs",) or stats.path[-1].lower() in ("ms", "seconds", "secs", "ns", "us"):
         stem = words_of(stats.path[-2])
     return Measure(
@@ -127,7 +152,7 @@ def _duration(stats: FieldStats, kind: Kind) -> Measure | str:
 def _cost(stats: FieldStats, _kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
-    if not _COST_WORDS.intersection(words) and not ("cost" in parents and _TOKEN_PARTS.intersection((*words, "total"))):
+    if not _COST_WORDS.intersection(words) and not ("cost" in parents and _USAGE_PARTS.intersection((*words, "total"))):
         return ""
     is_price = stats.numbers.count >= _PRICE_RECORDS and stats.numbers.least == stats.numbers.most
     if "per" in words or is_price:
@@ -166,7 +191,8 @@ def _bytes(stats: FieldStats, _kind: Kind) -> Measure | str:
 def _level(stats: FieldStats, _kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     is_queue = "queue" in words and {"size", "length", "len", "depth"} & set(words)
-    if not _LEVEL_WORDS.intersection(words) and not is_queue:
+    is_cpu = "cpu" in words and {"percent", "pct", "usage", "utilization", "load"} & set(words)
+    if not _LEVEL_WORDS.intersection(words) and not is_queue and not is_cpu:
         return ""
     if {"percent", "pct", "percentage"} & set(words):
         stem = tuple(word for word in words if word not in ("percent", "pct", "percentage"))
@@ -191,7 +217,12 @@ def _grows(stats: FieldStats) -> bool:
 
 
 def _sum(
-    stats: FieldStats, stem: tuple[str, ...], unit: str, told: Callable[[float], str], factor: float = 1, doubt: str = ""
+    stats: FieldStats,
+    stem: tuple[str, ...],
+    unit: str,
+    told: Callable[[float], str],
+    factor: float = 1,
+    doubt: str = "",
 ) -> Measure | str:
     if stats.numbers.least < 0:
         return "sometimes less than 0: no counter can take it"

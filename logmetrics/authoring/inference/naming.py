@@ -11,10 +11,11 @@ from logmetrics.config.exposed_names import OWN_PREFIX, names_in_exposition
 from logmetrics.config.specs import PackSpec
 
 # Directories that are called so tell nothing of what is in them.
-_VAGUE = frozenset(
-    "logs log data tmp temp var sample samples output out default home test tests current latest server app main files n"
-    " stdout stderr messages jsonl json txt".split()
-)
+_VAGUE_TEXT = """
+    logs log data tmp temp var sample samples output out default home test tests current latest server app main
+    files n stdout stderr messages jsonl json txt
+"""
+_VAGUE = frozenset(_VAGUE_TEXT.split())
 DEFAULT_PREFIX = "app"
 _PREFIX_CHARACTERS_MAX, _NAME_CHARACTERS_MAX = 24, 90
 PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,39}")

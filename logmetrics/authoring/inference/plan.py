@@ -123,7 +123,13 @@ class Planner:
         metric = Metric(name, "counter", what, tuple(label.name for label in labels))
         metric.evidence.append(f"{number_of('record', records)} of these samples")
         rule_name = self._rule_name(chosen) if names_event else plain
-        self._add(metric, Rule(self.names.take_rule(rule_name), self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]), labels)
+        self._add(
+            metric,
+            Rule(
+                self.names.take_rule(rule_name), self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]
+            ),
+            labels,
+        )
 
     def _measure(self) -> None:
         everything = self.events.all
@@ -163,17 +169,24 @@ class Planner:
             # What stands beside it is there when it is.
             beside = (present, measure.path[:-1]) if has else None
             when = _both(self._when(chosen), has)
-            metric.evidence.insert(0, f"{shown(measure_name(measure))}: in {present:,} of {number_of('record', records)}; {measure.evidence}")
+            metric.evidence.insert(
+                0,
+                f"{shown(measure_name(measure))}: in {present:,} of {number_of('record', records)}; {measure.evidence}",
+            )
             key = (beside or when, tuple(chosen), tuple(label.name for label in labels))
             rule = rules.get(key)
             self._used.add(measure.path)
             if rule is None:
-                rule = rules[key] = Rule(self.names.take_rule(self._rule_name(chosen, has)), self.rule_format, when, _as_rows(labels), [])
+                rule = rules[key] = Rule(
+                    self.names.take_rule(self._rule_name(chosen, has)), self.rule_format, when, _as_rows(labels), []
+                )
                 self.plan.rules.append(rule)
             rule.updates.append((metric.name, measure.expression))
             self.plan.metrics[metric.name] = metric
 
-    def _metric_of(self, measure: Measure, chosen: Sequence[Values], labels: Sequence[Label], *, is_ambiguous: bool) -> Metric:
+    def _metric_of(
+        self, measure: Measure, chosen: Sequence[Values], labels: Sequence[Label], *, is_ambiguous: bool
+    ) -> Metric:
         stem = "_".join(word for word in map(snake, measure.stem) if word)
         if is_ambiguous and len(measure.path) > 1:
             stem = f"{snake(measure.path[-2])}_{stem}".strip("_")
@@ -182,12 +195,19 @@ class Planner:
         of = f" of {event} records" if event else ""
         in_unit = f", in {measure.unit}" if measure.unit else ""
         what = {"counter": "Sum of", "histogram": "Distribution of", "gauge": "Last value of"}[measure.type]
-        metric = Metric(name, measure.type, f"{what} {shown(measure_name(measure))}{of}{in_unit}", tuple(label.name for label in labels))
+        metric = Metric(
+            name,
+            measure.type,
+            f"{what} {shown(measure_name(measure))}{of}{in_unit}",
+            tuple(label.name for label in labels),
+        )
         if measure.doubt:
             metric.evidence.append(f"doubt: {measure.doubt}")
         if measure.type == "histogram":
             numbers = self._numbers(measure.path, chosen)
-            metric.buckets = buckets_for([value * measure.scale for value in numbers], of_seconds=measure.unit == "seconds").yaml
+            metric.buckets = buckets_for(
+                [value * measure.scale for value in numbers], of_seconds=measure.unit == "seconds"
+            ).yaml
         return metric
 
     def _numbers(self, path: Path, chosen: Sequence[Values]) -> list[float]:
@@ -213,7 +233,17 @@ class Planner:
             metric = Metric(name, "counter", f"Records of {shown(told, 40)}", tuple(label.name for label in labels))
             metric.evidence.append(f"{number_of('record', self._records([values]))}")
             rule_name = f"count of {self.events.name(values)}"
-            self._add(metric, Rule(self.names.take_rule(rule_name), self.rule_format, self._when([values]), _as_rows(labels), [(name, "1")]), labels)
+            self._add(
+                metric,
+                Rule(
+                    self.names.take_rule(rule_name),
+                    self.rule_format,
+                    self._when([values]),
+                    _as_rows(labels),
+                    [(name, "1")],
+                ),
+                labels,
+            )
 
     def _add(self, metric: Metric, rule: Rule, labels: Sequence[Label]) -> None:
         self.plan.metrics[metric.name] = metric
@@ -252,7 +282,11 @@ class Planner:
                 for each in chosen:
                     counts[each[number] or "none"] += self.events.kinds[each].count
                 evidence = counts_shown(counts)
-                labels.append(Label(discriminator.path, discriminator.label, discriminator.expression, len(values), evidence, True))
+                labels.append(
+                    Label(
+                        discriminator.path, discriminator.label, discriminator.expression, len(values), evidence, True
+                    )
+                )
         return labels
 
     def _labels(self, chosen: Sequence[Values], metric_type: str, first: Sequence[Label]) -> list[Label]:
@@ -281,7 +315,10 @@ class Planner:
         """Whether another label has the same values in all records that are at hand."""
         return any(
             label.values > 1
-            and all(str(at(record, label.path)).lower() == str(at(record, other.path)).lower() for record in self.events.all.kept)
+            and all(
+                str(at(record, label.path)).lower() == str(at(record, other.path)).lower()
+                for record in self.events.all.kept
+            )
             for other in others
         )
 
@@ -326,5 +363,3 @@ def _both(one: str, other: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-

@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from logmetrics.authoring.inference.decoding import Record, decoded
 from logmetrics.authoring.inference.heads import Head, head_of
 from logmetrics.authoring.inference.reading import Reading, ReadLog
-from logmetrics.authoring.inference.recognition import ANY_AGENT, NOBODYS, Recognised, Verdict
+from logmetrics.authoring.inference.recognition import ANY_AGENT, NOBODYS, Verdict
 from logmetrics.config.specs import PackSpec
 
 # A log is one of text when such a share of it is; a pack of text has a log when it counts such a share of that.
 _TEXT_SHARE, _PACK_SHARE = 0.6, 0.01
 _JSON_SHARE = 0.2
+# What has so many of Ollama's own lines is taken apart as its log.
+_OLLAMA_SHARE = 0.1
 # Such a share beside what packs know is left over by chance.
 _LEFT_OVER_SHARE, _LEFT_OVER_LEAST = 0.05, 2
 
 
 @dataclass(slots=True)
 class Section:
-    """Records that one set of rules is for: of one source and one format; json stands for all that have named fields."""
+    """Records that one set of rules is for: of one source and one format; json is all that have named fields."""
 
     source: str
     rule_format: str
@@ -63,7 +65,9 @@ class Sorted:
 
 
 def sorted_samples(
-    logs: Sequence[ReadLog], verdicts: Sequence[Sequence[Verdict]], recognised: Recognised, packs: Mapping[str, PackSpec]
+    logs: Sequence[ReadLog],
+    verdicts: Sequence[Sequence[Verdict]],
+    packs: Mapping[str, PackSpec],
 ) -> Sorted:
     """*logs* in their places. Records that one of the chosen *packs* knows are left to it."""
     fields, text = Section("logs", "json"), Section("logs", "ollama")
@@ -112,8 +116,10 @@ def _own_head(rows: Sequence[tuple[bytes, list[tuple[str, Record]], Verdict]]) -
     if any(verdict.is_left_to_its_pack for _, _, verdict in rows) and _is_of_pack(rows):
         return None
     text = [raw for raw, found, _ in rows if not found or found[0][0] == "ollama"]
-    is_known = sum(1 for _, found, _ in rows if found and found[0][0] == "ollama" and found[0][1]["kind"] in ("gin", "slog"))
-    if len(text) < _TEXT_SHARE * len(rows) or is_known > 0.5 * len(rows):
+    is_known = sum(
+        1 for _, found, _ in rows if found and found[0][0] == "ollama" and found[0][1]["kind"] in ("gin", "slog")
+    )
+    if len(text) < _TEXT_SHARE * len(rows) or is_known > _OLLAMA_SHARE * len(rows):
         return None
     return head_of(text)
 

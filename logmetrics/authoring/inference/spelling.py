@@ -11,10 +11,11 @@ from logmetrics.config.expression import CONTEXT_NAMES
 from logmetrics.present.amounts import cut, harmless
 
 # Objects that loggers put a whole record's fields into: they tell nothing of a field.
-CONTAINERS = frozenset(
-    "record extra fields data payload body properties attributes context event detail details params info meta metadata"
-    " span span_data message msg log root contextmap".split()
-)
+CONTAINERS_TEXT = """
+    record extra fields data payload body properties attributes context event detail details params info meta
+    metadata span span_data message msg log root contextmap
+"""
+CONTAINERS = frozenset(CONTAINERS_TEXT.split())
 _SHOWN_CHARACTERS_MAX = 60
 _NAME_CHARACTERS_MAX = 40
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -22,9 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _TAKEN = frozenset((*(name.split(".")[0] for name in CONTEXT_NAMES), "root", "line_time", "true", "false"))
 # What a line of YAML may hold without quotes.
 _PLAIN_YAML = re.compile(r"[A-Za-z0-9_./-][A-Za-z0-9_./,()*=-]*(?: [A-Za-z0-9_./,()*=-]+)*", re.ASCII)
-_NO_TEXT_IN_YAML = re.compile(
-    r"[\d.+-].*|true|false|yes|no|on|off|null|~|y|n|- .*|.*: .*", re.IGNORECASE | re.DOTALL
-)
+_NO_TEXT_IN_YAML = re.compile(r"[\d.+-].*|true|false|yes|no|on|off|null|~|y|n|- .*|.*: .*", re.IGNORECASE | re.DOTALL)
 
 
 def text_literal(text: str) -> str:

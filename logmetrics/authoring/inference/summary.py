@@ -17,7 +17,8 @@ def summary_of(draft: Draft, outcome: Outcome, output: str | None) -> Iterator[s
     reading = draft.reading
     some = "" if reading.logs_found == len(reading.logs) else f" of {reading.logs_found:,}"
     begin = ", the beginning of long ones" if any(log.is_cut for log in reading.logs) else ""
-    yield f"read {number_of('log', len(reading.logs))}{some}{begin}: {number_of('record', reading.records)}, {size(reading.bytes_read)}"
+    amount = f"{number_of('record', reading.records)}, {size(reading.bytes_read)}"
+    yield f"read {number_of('log', len(reading.logs))}{some}{begin}: {amount}"
     yield f"formats: {', '.join(f'{name} {count:,}' for name, count in draft.formats.most_common()) or 'none'}"
     if draft.packs:
         yield f"packs: {', '.join(f'{name} counts {count:,}' for name, count in draft.packs.items())}"
@@ -34,9 +35,10 @@ def summary_of(draft: Draft, outcome: Outcome, output: str | None) -> Iterator[s
     doubts = [name for name, metric in metrics.items() if any(text.startswith("doubt:") for text in metric.evidence)]
     yield f"rules of your own: {len(draft.rules):,}, metrics: {len(metrics):,}"
     if doubts:
-        yield f"look at the units of {_some(doubts)}: no name tells them"
+        yield f"guessed, so look at its comment: {_some(doubts)}"
     ratio = outcome.counted / max(outcome.records, 1)
-    yield f"tried on these records: {percent(ratio)} counted, {number_of('metric', outcome.metrics)} with {outcome.series:,} series"
+    series = f"{number_of('metric', outcome.metrics)} with {outcome.series:,} series"
+    yield f"tried on these records: {percent(ratio)} counted, {series}"
     if any(plan.notes for _, plan in draft.plans):
         yield "lines of text without a known form: the config says how to give them one"
     if outcome.overflowed:

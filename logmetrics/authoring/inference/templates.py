@@ -70,7 +70,9 @@ def _is_phrase(template: Template) -> bool:
     return letters >= 4 and safe and bool(template.event)
 
 
-def add_templates(plan: Plan, messages: Sequence[str], field_name: str, rule_format: str, only: str, names: Names) -> None:
+def add_templates(
+    plan: Plan, messages: Sequence[str], field_name: str, rule_format: str, only: str, names: Names
+) -> None:
     """Add to *plan* a counter of the phrases among *messages*, and histograms of the durations in them."""
     templates = templates_of(messages)
     if not templates:

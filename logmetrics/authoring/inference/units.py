@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
-from logmetrics.authoring.inference.decoding import Path, at
+from logmetrics.authoring.inference.decoding import Path, Record, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
 from logmetrics.authoring.inference.spelling import field_expression
 from logmetrics.authoring.inference.values import epoch_unit, words_of
@@ -23,21 +24,37 @@ UNIT_WORDS = {
     **dict.fromkeys(("min", "mins", "minutes"), "min"),
     **dict.fromkeys(("hours", "hrs"), "h"),
 }
-_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "min": "minutes", "h": "hours"}
-DURATION_WORDS = frozenset(("duration", "latency", "elapsed", "took", "runtime", "ttft", "rtt", "delay", "waited", "lag"))
+_UNIT_NAMES = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+    "min": "minutes",
+    "h": "hours",
+}
+DURATION_WORDS = frozenset(
+    ("duration", "latency", "elapsed", "took", "runtime", "ttft", "rtt", "delay", "waited", "lag")
+)
 # Before "time" they tell that it is one that something takes, and not one on the clock.
-_TAKEN_WORDS = frozenset(
-    "response request execution exec run processing process queue wait total inference validation load build connect"
-    " upstream render query db cpu user eval first token taken spent turnaround service handling".split()
-)
-_CLOCK_WORDS = frozenset(
-    "time timestamp ts date at created updated modified started ended start end begin finished completed datetime"
-    " expires expiry epoch".split()
-)
-_SETTING_WORDS = frozenset("timeout ttl interval deadline limit max min maximum minimum budget threshold capacity backoff".split())
+_TAKEN_WORDS_TEXT = """
+    response request execution exec run processing process queue wait total inference validation load build
+    connect upstream render query db cpu user eval first token taken spent turnaround service handling
+"""
+_TAKEN_WORDS = frozenset(_TAKEN_WORDS_TEXT.split())
+_CLOCK_WORDS_TEXT = """
+    time timestamp ts date at created updated modified started ended start end begin finished completed datetime
+    expires expiry epoch
+"""
+_CLOCK_WORDS = frozenset(_CLOCK_WORDS_TEXT.split())
+_SETTING_WORDS_TEXT = """
+    timeout ttl interval deadline limit max min maximum minimum budget threshold capacity backoff
+"""
+_SETTING_WORDS = frozenset(_SETTING_WORDS_TEXT.split())
 # Ollama's API tells all its durations in nanoseconds.
 _OLLAMA_NAMES = frozenset(("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"))
 _OLLAMA_NS_LEAST = 1e5
+# slog writes nanoseconds; less than a microsecond is none.
+_SLOG_NS_LEAST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +89,8 @@ def is_setting(stats: FieldStats) -> bool:
 def is_rate(stats: FieldStats) -> bool:
     """Whether it is so much of something in a second: neither its sum nor its distribution tells much."""
     words = words_of(stats.path[-1])
-    per = words.index("per") if "per" in words else len(words)
-    return (UNIT_WORDS.get(" ".join(words[per + 1 :])) == "s" and stats.is_mostly("number")) or words[-1:] in (
-        ("rate",),
-        ("throughput",),
-        ("tps",),
-        ("qps",),
-        ("rps",),
-    )
+    is_per_second = UNIT_WORDS.get(words[-1] if words else "") == "s" and bool({"per", "tokens"} & set(words))
+    return is_per_second or words[-1:] in (("rate",), ("throughput",), ("tps",), ("qps",), ("rps",))
 
 
 def seconds_of(stats: FieldStats, kind: Kind) -> Seconds | None:
@@ -147,8 +158,7 @@ def _from_start_to_end(stats: FieldStats, kind: Kind) -> tuple[str, str] | None:
     ends = [path for path in times if {"end", "ended", "finished", "completed"} & set(words_of(path[-1]))]
     for start in starts:
         for end in ends:
-            unit = _unit_of_ratio(kind, stats.path, lambda record, a=start, b=end: between(at(record, a), at(record, b)))
-            if unit:
+            if unit := _unit_of_ratio(kind, stats.path, partial(_between, start=start, end=end)):
                 return unit, f"it is what lies between {'.'.join(start)} and {'.'.join(end)}"
     return None
 
@@ -158,19 +168,22 @@ def _beside_another(stats: FieldStats, kind: Kind) -> tuple[str, str] | None:
     for path, other in kind.fields.items():
         unit = _named_unit(path) if path != stats.path and other.numbers.count else ""
         if unit:
-            scale = PER_SECOND[unit]
-            found = _unit_of_ratio(kind, stats.path, lambda record, a=path, b=scale: _scaled(at(record, a), b))
-            if found:
+            seconds = partial(_seconds_at, path=path, per_second=PER_SECOND[unit])
+            if found := _unit_of_ratio(kind, stats.path, seconds):
                 return found, f"it is as long as {'.'.join(path)}"
     return None
 
 
-def _scaled(value: object, per_second: float) -> float | None:
-    read = number(value)
+def _between(record: Record, start: Path, end: Path) -> float | None:
+    return between(at(record, start), at(record, end))
+
+
+def _seconds_at(record: Record, path: Path, per_second: float) -> float | None:
+    read = number(at(record, path))
     return None if read is None else read / per_second
 
 
-def _unit_of_ratio(kind: Kind, path: Path, seconds: Callable[[dict[str, object]], float | None]) -> str:
+def _unit_of_ratio(kind: Kind, path: Path, seconds: Callable[[Record], float | None]) -> str:
     """The unit in which the field at *path* is what *seconds* gives, in nearly all records that are at hand."""
     ratios = []
     for record in kind.kept:
@@ -194,12 +207,16 @@ def _of_logger(stats: FieldStats, kind: Kind) -> tuple[str, str] | None:
     time = kind.fields.get(("time",)) or kind.fields.get(("ts",))
     if "ts" in names and time and time.is_mostly("number") and "msg" in names and "caller" in names:
         return "s", "as zap writes durations"
-    if {"message", "time"} <= names and values and values <= {"trace", "debug", "info", "warn", "error", "fatal", "panic"}:
+    if (
+        {"message", "time"} <= names
+        and values
+        and values <= {"trace", "debug", "info", "warn", "error", "fatal", "panic"}
+    ):
         return "ms", "as zerolog writes durations"
     is_slog = {"msg", "time"} <= names and "hostname" not in names and time and time.is_mostly("text")
-    if is_slog and values and all(value.split("+")[0].split("-")[0].isupper() for value in values):
-        if stats.numbers.are_whole and stats.numbers.quantile(0.5) >= 1_000:
-            return "ns", "as Go's slog writes durations"
+    is_slog = is_slog and bool(values) and all(value.split("+")[0].split("-")[0].isupper() for value in values)
+    if is_slog and stats.numbers.are_whole and stats.numbers.quantile(0.5) >= _SLOG_NS_LEAST:
+        return "ns", "as Go's slog writes durations"
     return None
 
 

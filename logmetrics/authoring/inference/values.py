@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from logmetrics.authoring.inference.decoding import is_duration_text
 from logmetrics.store.shapes import generalize
@@ -78,10 +79,7 @@ def _is_scrambled(text: str) -> bool:
     """Letters of both cases and digits all mixed up, as in keys and hashes in base 64."""
     if len(text) < 16 or " " in text or "." in text:
         return False
-    changes = sum(
-        (one.isdigit(), one.isupper()) != (other.isdigit(), other.isupper())
-        for one, other in zip(text, text[1:])  # noqa: B905 - one is a letter shorter
-    )
+    changes = sum((one.isdigit(), one.isupper()) != (other.isdigit(), other.isupper()) for one, other in pairwise(text))
     return len(_DIGITS.findall(text)) >= 3 and changes > len(text) / 3
 
 

@@ -32,12 +32,17 @@ def written(draft: Draft) -> str:
 
 def _head(draft: Draft) -> list[str]:
     reading = draft.reading
-    whole = "" if reading.logs_found == len(reading.logs) and not any(log.is_cut for log in reading.logs) else " of them"
-    formats = ", ".join(f"{count:,} of {name}" for name, count in sorted(draft.formats.items(), key=lambda pair: (-pair[1], pair[0])))
+    whole = (
+        "" if reading.logs_found == len(reading.logs) and not any(log.is_cut for log in reading.logs) else " of them"
+    )
+    formats = ", ".join(
+        f"{count:,} of {name}" for name, count in sorted(draft.formats.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    unparsable = f", {draft.unparsable:,} that cannot be parsed" if draft.unparsable else ""
     lines = [
-        f"Written by `logmetrics init` from {number_of('log', reading.logs_found)}: {number_of('record', reading.records)} "
-        f"({size(reading.bytes_read)}){whole} were read; {formats or 'none that has a format'}"
-        + (f", {draft.unparsable:,} that cannot be parsed." if draft.unparsable else "."),
+        f"Written by `logmetrics init` from {number_of('log', reading.logs_found)}: "
+        f"{number_of('record', reading.records)} ({size(reading.bytes_read)}){whole} were read; "
+        f"{formats or 'none that has a format'}{unparsable}.",
         "Beside each line stands what it is taken from. Change what you know better, then:",
     ]
     lines = [part for line in lines for part in wrap(line, _WIDTH - 2)]
@@ -54,13 +59,14 @@ def _packs(draft: Draft) -> list[str]:
     recognised = draft.recognised
     lines = []
     for name, counted in draft.packs.items():
-        if name == ANY_AGENT or not recognised.known[name]:
+        if name == ANY_AGENT or counted >= recognised.known[name]:
             lines.append(f"# {name}: counts {number_of('record', counted)}")
         else:
             known = number_of("record", recognised.known[name])
             lines.append(f"# {name}: knows {known} as its own and counts {counted:,}; the others tell it nothing")
     if ANY_AGENT not in draft.packs and recognised.counted[ANY_AGENT]:
-        lines.append(f"# {ANY_AGENT}: would count {number_of('record', recognised.counted[ANY_AGENT])} by level only; the rules below tell more")
+        by_level = number_of("record", recognised.counted[ANY_AGENT])
+        lines.append(f"# {ANY_AGENT}: would count {by_level} by level only; the rules below tell more")
     return [*lines, f"packs: [{', '.join(draft.packs)}]"]
 
 
@@ -102,7 +108,12 @@ def _paths(paths: Iterable[str]) -> list[str]:
 def _metrics(metrics: Iterable[Metric]) -> list[str]:
     lines = ["metrics:"]
     for metric in metrics:
-        lines += [f"  {metric.name}:", *_comments(metric.evidence, 4), f"    type: {metric.type}", f"    help: {yaml_text(metric.help)}"]
+        lines += [
+            f"  {metric.name}:",
+            *_comments(metric.evidence, 4),
+            f"    type: {metric.type}",
+            f"    help: {yaml_text(metric.help)}",
+        ]
         if metric.labels:
             lines.append(f"    labels: [{', '.join(metric.labels)}]")
         if metric.buckets:
