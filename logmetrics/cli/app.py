@@ -13,6 +13,7 @@ from logmetrics.cli.check import check
 from logmetrics.cli.dashboard import dashboard
 from logmetrics.cli.doctor import doctor
 from logmetrics.cli.explain import explain
+from logmetrics.cli.init import init
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
@@ -32,6 +33,7 @@ app.command()(watch)
 app.command()(replay)
 app.command()(explain)
 app.command()(test)
+app.command()(init)
 app.command()(check)
 app.command()(dashboard)
 app.command()(alerts)

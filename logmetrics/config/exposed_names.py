@@ -34,10 +34,10 @@ def check_names(
     takers: dict[str, str] = {}
     for name in PROCESS_METRICS:
         type_ = "counter" if name.endswith("_total") else "gauge"
-        takers.update(dict.fromkeys(_names(name, type_), name))
+        takers.update(dict.fromkeys(names_in_exposition(name, type_), name))
     inherited = [name for name in metrics if name not in own]
     for name in (*inherited, *own):
-        taken = _names(name, metrics[name].type)
+        taken = names_in_exposition(name, metrics[name].type)
         other = next((takers[each] for each in taken if each in takers), None)
         if name in own and (name.startswith(OWN_PREFIX) or name in PROCESS_METRICS):
             what = f"{name} is logmetrics' own, as are all names with {OWN_PREFIX} in front: choose another"
@@ -55,7 +55,11 @@ def _clash(name: str, other: str, metrics: Mapping[str, MetricSpec]) -> str:
     else:
         whose = f"{'an' if spec.type in ('active', 'info') else 'a'} {spec.type}"
         whose += f" of the pack {spec.pack}" if spec.pack else ""
-    [shared, *_] = [each for each in _names(name, metrics[name].type) if each in _names(other, _type(other, metrics))]
+    [shared, *_] = [
+        each
+        for each in names_in_exposition(name, metrics[name].type)
+        if each in names_in_exposition(other, _type(other, metrics))
+    ]
     return f"{name} and {other}, {whose}, both take the name {shared} in what Prometheus reads: rename one"
 
 
@@ -63,7 +67,7 @@ def _type(name: str, metrics: Mapping[str, MetricSpec]) -> str:
     return metrics[name].type if name in metrics else "counter" if name.endswith("_total") else "gauge"
 
 
-def _names(name: str, type_: str) -> tuple[str, ...]:
-    """The family's name, and those of its samples."""
+def names_in_exposition(name: str, type_: str) -> tuple[str, ...]:
+    """The names that a metric takes: the family's, and those of its samples."""
     family = name.removesuffix("_total") if type_ == "counter" else name
     return (family, *(f"{family}{suffix}" for suffix in _SUFFIXES.get(type_, ())))

@@ -1,0 +1,1 @@
+"""From logs to a config: what their records are, and rules for what no pack counts."""
