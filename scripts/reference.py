@@ -11,7 +11,26 @@ from logmetrics.config.specs import BUCKET_PRESETS, MetricSpec
 from logmetrics.packs import builtin_packs
 
 DOCS = Path(__file__).parent.parent / "docs"
-WRITTEN_BY = "<!-- Written by scripts/reference.py (make reference). -->\n"
+COMMANDS_HEAD = """\
+# Commands
+
+<!-- Written by scripts/reference.py (make reference). -->
+
+All commands with their options, as `logmetrics COMMAND --help` tells them. The same stands in `man logmetrics`.
+`logmetrics --version` tells the version.
+
+What a command was asked for goes to standard output, messages go to standard error. Exit codes: 0 done, 1 something
+failed while running, 2 the command line or the config is wrong, 3 the state cannot be used or saved.
+"""
+METRICS_HEAD = """\
+# Metrics of the packs
+
+<!-- Written by scripts/reference.py (make reference). -->
+
+The {number} metrics that the built-in packs feed. What a pack makes them from, and what its logs cannot tell, stands
+in the page of the pack. A metric is shown from the first record of its pack on. What logmetrics tells about itself:
+[metrics about itself](../metrics.md).
+"""
 # Pages that tell more of a command and are not called as it is.
 PAGES = {"top": "status", "test": "testing", "dashboard": "dashboards", "packs": "rules", "schema": "configuration"}
 TITLES = {
@@ -43,13 +62,7 @@ def command_sections() -> Iterator[str]:
 
 def commands_page() -> str:
     """The commands."""
-    head = (
-        f"# Commands\n\n{WRITTEN_BY}\nAll commands with their options, as `logmetrics COMMAND --help` tells them. The same "
-        "stands in `man logmetrics`.\n`logmetrics --version` tells the version.\n\nWhat a command was asked for goes to "
-        "standard output, messages go to standard error. Exit codes: 0 done, 1 something\nfailed while running, 2 the "
-        "command line or the config is wrong, 3 the state cannot be used or saved.\n"
-    )
-    return head + "".join(command_sections())
+    return COMMANDS_HEAD + "".join(command_sections())
 
 
 def fed_metrics() -> dict[str, tuple[MetricSpec, list[str]]]:
@@ -71,11 +84,7 @@ def bounds(metric: MetricSpec) -> str:
 def pack_metrics_page() -> str:
     """The metrics of packs."""
     fed = fed_metrics()
-    text = (
-        f"# Metrics of the packs\n\n{WRITTEN_BY}\nThe {len(fed)} metrics that the built-in packs feed. What a pack makes "
-        "them from, and what its logs cannot tell, stands\nin the page of the pack. A metric is shown from the first record "
-        "of its pack on. What logmetrics tells about itself:\n[metrics about itself](../metrics.md).\n"
-    )
+    text = METRICS_HEAD.format(number=len(fed))
     groups: dict[str, list[str]] = {}
     for name in fed:
         groups.setdefault(name.split("_")[0], []).append(name)
