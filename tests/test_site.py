@@ -1,4 +1,4 @@
-"""The docs as a site: each page is in the navigation, links and anchors lead somewhere, nothing is fetched elsewhere."""
+"""The docs as a site: each page is in the navigation, links lead somewhere, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
