@@ -118,10 +118,10 @@ install_pages() {
     local python="$1" man bash zsh fish
     { read -r man && read -r bash && read -r zsh && read -r fish; } < <(pages)
     mkdir -p "${man%/*}" "${bash%/*}" "${zsh%/*}" "${fish%/*}"
-    "$python" scripts/man_page.py >"$man"
-    "$python" scripts/completion.py bash >"$bash"
-    "$python" scripts/completion.py zsh >"$zsh"
-    "$python" scripts/completion.py fish >"$fish"
+    "$python" -B scripts/man_page.py >"$man"
+    "$python" -B scripts/completion.py bash >"$bash"
+    "$python" -B scripts/completion.py zsh >"$zsh"
+    "$python" -B scripts/completion.py fish >"$fish"
 }
 
 make_user() {
