@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 
 from command_line import commands
@@ -42,10 +43,15 @@ TITLES = {
 }
 
 
+def code(text: str) -> str:
+    """Text of a program. Where a bar would end the cell of a table, code hosts and the site agree on HTML alone."""
+    return f"<code>{escape(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def command_sections() -> Iterator[str]:
@@ -54,7 +60,9 @@ def command_sections() -> Iterator[str]:
         yield f"\n## `logmetrics {command.name}`\n\n{command.about}\n\n```\n{command.usage}\n```\n"
         for head, told in (("argument", command.arguments), ("option", command.options)):
             if told:
-                yield "\n" + table((head, "meaning"), [(f"`{written}`", meaning) for written, meaning in told])
+                yield "\n" + table(
+                    (head, "meaning"), [(code(written), meaning.replace("|", "&#124;")) for written, meaning in told]
+                )
         page = PAGES.get(command.name, command.name)
         if (DOCS / f"{page}.md").exists():
             yield f"\nMore: [{page}](../{page}.md).\n"
