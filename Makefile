@@ -14,7 +14,7 @@ PYTEST_ARGS ?= -n auto
 BENCH ?= full
 BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: help venv demo test torture lint bench tools examples observation golden install uninstall deb clean
+.PHONY: help venv demo test torture lint bench docs reference tools examples observation golden install uninstall deb clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -36,6 +36,14 @@ bench: ## Measure logmetrics against others and its limits, and write bench/RESU
 	@VENV=.venv-bench PYTHON=$(BENCH_PYTHON) bash scripts/make_env.sh bench
 	@bash scripts/bench_tools.sh
 	@exec .venv-bench/bin/python -m bench --size $(BENCH)
+
+docs: ## Build the docs as a site in site/, links and anchors checked
+	@VENV=.venv-docs bash scripts/make_env.sh docs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo 'logmetrics: built site/; look at it with: python3 -m http.server --directory site'
+
+reference: venv ## Write the pages of docs/reference anew
+	@.venv/bin/python scripts/reference.py
 
 lint: venv ## Run linters and type checker
 	.venv/bin/python -m ruff check
@@ -66,5 +74,5 @@ deb: venv ## Build a Debian package in dist/, which installs without network
 	@PYTHON=.venv/bin/python bash scripts/build_deb.sh
 
 clean: ## Remove .venv, caches and what was built
-	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-docs .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

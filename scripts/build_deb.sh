@@ -111,18 +111,22 @@ done
 install -D -m 0644 systemd/logmetrics.sysusers.conf "$root/usr/lib/sysusers.d/logmetrics.conf"
 install -D -m 0644 systemd/logmetrics.tmpfiles.conf "$root/usr/lib/tmpfiles.d/logmetrics.conf"
 
-completion='import sys; sys.argv = ["logmetrics"]; from logmetrics.cli import main; main()'
-doc="$root/usr/share/doc/logmetrics"
-install -d "$doc/packs" "$doc/examples" "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions"
+share="$root/usr/share"
+doc="$share/doc/logmetrics"
+install -d "$doc"/{packs,guides,reference,examples} "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions} \
+    "$share/fish/vendor_completions.d"
 install -m 0644 README.md CHANGELOG.md docs/*.md "$doc"
-install -m 0644 docs/packs/*.md "$doc/packs"
+for each in packs guides reference; do
+    install -m 0644 docs/"$each"/*.md "$doc/$each"
+done
 install -m 0644 systemd/config.yaml "$doc/examples/config.yaml"
 install -m 0644 examples/config.yaml "$doc/examples/rules.yaml"
 printf '%s (%s) unstable; urgency=medium\n\n  * What changed stands in CHANGELOG.md.\n\n -- %s  %s\n' logmetrics "$version" \
     "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"
-PYTHONPATH="$PWD" "$python" scripts/deb/man_page.py "$SOURCE_DATE_EPOCH" | gzip -9n >"$root/usr/share/man/man1/logmetrics.1.gz"
-PYTHONPATH="$PWD" _LOGMETRICS_COMPLETE=source_bash "$python" -c "$completion" \
-    >"$root/usr/share/bash-completion/completions/logmetrics"
+PYTHONPATH="$PWD" "$python" -B scripts/man_page.py "$SOURCE_DATE_EPOCH" | gzip -9n >"$share/man/man1/logmetrics.1.gz"
+PYTHONPATH="$PWD" "$python" -B scripts/completion.py bash >"$share/bash-completion/completions/logmetrics"
+PYTHONPATH="$PWD" "$python" -B scripts/completion.py zsh >"$share/zsh/vendor-completions/_logmetrics"
+PYTHONPATH="$PWD" "$python" -B scripts/completion.py fish >"$share/fish/vendor_completions.d/logmetrics.fish"
 "$python" scripts/deb/copyright.py "$lib" >"$doc/copyright"
 
 oldest="$(tr ' ' '\n' <<<"$pythons" | sort -V | head -n 1)"

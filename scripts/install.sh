@@ -4,7 +4,8 @@
 #   scripts/install.sh uninstall      config and state stay, unless PURGE=1
 #
 #   PYTHON=/usr/bin/python3    for the private environment; every user must be able to run it
-#   PREFIX=/usr/local          the command goes to PREFIX/bin, units to PREFIX/lib/systemd/system
+#   PREFIX=/usr/local          the command goes to PREFIX/bin, units to PREFIX/lib/systemd/system, the man page and
+#                              completion for bash, zsh and fish to PREFIX/share
 #   APP_DIR=/opt/logmetrics    the private environment
 #   DESTDIR=                   put everything below this directory, for packaging: no user is made, no unit is touched
 # Indexes, proxies and certificates are those of the user's pip configuration.
@@ -106,6 +107,23 @@ install_units() {
     install -D -m 0644 systemd/logmetrics.tmpfiles.conf "$destdir$lib/tmpfiles.d/logmetrics.conf"
 }
 
+# What a shell and man know of the command, where both look below /usr/local and /usr.
+pages() {
+    local share="$destdir$prefix/share"
+    printf '%s\n' "$share/man/man1/logmetrics.1" "$share/bash-completion/completions/logmetrics" \
+        "$share/zsh/site-functions/_logmetrics" "$share/fish/vendor_completions.d/logmetrics.fish"
+}
+
+install_pages() {
+    local python="$1" man bash zsh fish
+    { read -r man && read -r bash && read -r zsh && read -r fish; } < <(pages)
+    mkdir -p "${man%/*}" "${bash%/*}" "${zsh%/*}" "${fish%/*}"
+    "$python" -B scripts/man_page.py >"$man"
+    "$python" -B scripts/completion.py bash >"$bash"
+    "$python" -B scripts/completion.py zsh >"$zsh"
+    "$python" -B scripts/completion.py fish >"$fish"
+}
+
 make_user() {
     [ -z "$destdir" ] || return 0
     if command -v systemd-sysusers >/dev/null; then
@@ -142,6 +160,7 @@ install_all() {
     make_environment "$python" "$name"
     install_command
     install_units
+    install_pages "$destdir$app/$name/bin/python"
     make_user
     install_config
     swap_environment "$name"
@@ -170,6 +189,7 @@ uninstall_all() {
     done
     rm -f "$destdir$lib/sysusers.d/logmetrics.conf" "$destdir$lib/tmpfiles.d/logmetrics.conf"
     if [ "$(readlink "$destdir$command" 2>/dev/null)" = "$app/current/bin/logmetrics" ]; then rm -f "$destdir$command"; fi
+    pages | xargs -d '\n' rm -f
     rm -rf "$destdir$app"/env-* "$destdir$app/current"
     rmdir "$destdir$app" 2>/dev/null || true
     if systemd_runs; then systemctl daemon-reload; fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs that tests run logmetrics against, from Debian's packages, where they are missing.
 # Without them the tests that need them are skipped, except with CI=true, where nothing may be skipped. What looks at the
-# page in a browser, and at dashboards with Grafana's types, comes from npm, into tests/browser and tests/grafana.
+# page in a browser, and at dashboards with Grafana's types, comes from npm, into tests/browser and tests/grafana; what
+# builds the docs comes with pip, into .venv-docs.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -23,13 +24,21 @@ npm_packages() {
     done
 }
 
+# The site of the docs, in an environment of its own.
+docs_environment() {
+    VENV=.venv-docs bash scripts/make_env.sh docs && return
+    if [ "${CI:-}" = true ]; then exit 1; fi
+    printf 'logmetrics: .venv-docs could not be made; the test that builds the site is skipped.\n' >&2
+}
+
+docs_environment
 packages=()
 if missing prometheus || missing promtool; then packages+=(prometheus); fi
 if missing victoria-metrics; then packages+=(victoria-metrics); fi
 if missing prometheus-pushgateway; then packages+=(prometheus-pushgateway); fi
 if missing prometheus-node-exporter; then packages+=(prometheus-node-exporter); fi
 if missing logrotate && [ ! -x /usr/sbin/logrotate ]; then packages+=(logrotate); fi
-for program in strace bzip2 zstd; do
+for program in strace bzip2 zstd zsh fish mandoc; do
     if missing "$program"; then packages+=("$program"); fi
 done
 if missing xz; then packages+=(xz-utils); fi

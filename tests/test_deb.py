@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -48,6 +49,12 @@ def test_life_of_the_package(debian: Chroot) -> None:
     assert (config.st_mode & 0o777, config.st_uid, config.st_gid) == (0o640, 0, int(user[1]))
     assert (state.st_mode & 0o777, state.st_uid) == (0o750, int(user[1]))
     # As the service would: its user, its config, and nothing that it may write to below /usr.
+    share = root / "usr/share"
+    for page in ("bash-completion/completions/logmetrics", "zsh/vendor-completions/_logmetrics"):
+        assert "_LOGMETRICS_COMPLETE" in (share / page).read_text()
+    assert "_LOGMETRICS_COMPLETE" in (share / "fish/vendor_completions.d/logmetrics.fish").read_text()
+    assert gzip.decompress((share / "man/man1/logmetrics.1.gz").read_bytes()).startswith(b".TH LOGMETRICS 1 ")
+    assert (share / "doc/logmetrics/guides/docker.md").exists()
     as_service = ("setpriv", f"--reuid={user[1]}", f"--regid={user[1]}", "--clear-groups", "logmetrics", "watch")
     assert calls_counted(debian.run(*as_service, "--once", "--config", f"/{CONFIG}")) == calls_counted(by_hand)
 

@@ -16,6 +16,13 @@ from tests.debian_root import unpack_root, wheels
 ROOT = Path(__file__).parent.parent
 SOURCE = ("logmetrics", "systemd", "scripts", "pyproject.toml", "README.md", "LICENSE")
 CONFIG = "etc/logmetrics/config.yaml"
+# What man and shells know of the command.
+PAGES = (
+    "usr/local/share/man/man1/logmetrics.1",
+    "usr/local/share/bash-completion/completions/logmetrics",
+    "usr/local/share/zsh/site-functions/_logmetrics",
+    "usr/local/share/fish/vendor_completions.d/logmetrics.fish",
+)
 
 pytestmark = pytest.mark.slow
 
@@ -68,6 +75,8 @@ def test_install_upgrade_uninstall(machine: Machine) -> None:
     assert machine.show("logmetrics", "FragmentPath") == "/usr/local/lib/systemd/system/logmetrics.service"
     assert machine.run("stat", "-c", "%a %U %G", f"/{CONFIG}").strip() == "640 root logmetrics"
     (first,) = machine.environments()
+    for page in PAGES:
+        assert "logmetrics" in (root / page).read_text(), page
 
     with (root / CONFIG).open("a") as config:
         config.write("# ours\n")
@@ -92,6 +101,7 @@ def test_install_upgrade_uninstall(machine: Machine) -> None:
 
     machine.done("uninstall")
     assert machine.call("systemctl", "cat", "logmetrics.service").returncode != 0
+    assert not any((root / page).exists() for page in PAGES)
     left = machine.run("find", "/opt", "/usr/local", "/etc/systemd", "-name", "*logmetrics*").split()
     assert left == ["/etc/systemd/system/logmetrics.service.d"]  # the administrator's
     assert (root / CONFIG).exists() and (root / "var/lib/logmetrics/state.db").exists()

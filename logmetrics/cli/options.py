@@ -17,12 +17,25 @@ from logmetrics.errors import LogmetricsError, UsageError
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, SourceSpec
 
+
+def pack_names(incomplete: str) -> list[str]:
+    """The packs whose names begin so, for the completion of shells."""
+    from logmetrics.packs import builtin_packs
+
+    return [name for name in builtin_packs() if name.startswith(incomplete)]
+
+
 ConfigFile = Annotated[
     str | None, typer.Option("--config", "-c", metavar="FILE", help="Read rules, sources and limits from FILE.")
 ]
 PackNames = Annotated[
     list[str] | None,
-    typer.Option("--pack", metavar="NAME", help="Use only this built-in pack; may be given several times."),
+    typer.Option(
+        "--pack",
+        metavar="NAME",
+        help="Use only this built-in pack; may be given several times.",
+        autocompletion=pack_names,
+    ),
 ]
 Journals = Annotated[list[str] | None, typer.Option(metavar="UNIT", help="Read the journal of this systemd unit.")]
 JournalDir = Annotated[

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from logmetrics.cli.options import pack_names
 from logmetrics.errors import UsageError
 
 
 def packs(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Print this pack's YAML.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME", help="Print this pack's YAML.", show_default=False, autocompletion=pack_names),
     ] = None,
     source: Annotated[bool, typer.Option("--source", help="Print the function that the pack's rules become.")] = False,
 ) -> None:
