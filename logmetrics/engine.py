@@ -12,14 +12,13 @@ from logmetrics.config.specs import Config
 from logmetrics.errors import StateError
 from logmetrics.inbox import Inbox, answer
 from logmetrics.present.amounts import number_of
-from logmetrics.rules.compile import compiled
 from logmetrics.sources.account import Recognised, tell
 from logmetrics.sources.content import StoppedError
 from logmetrics.sources.discovery import Discovery, absolute, discover
 from logmetrics.sources.files import Files, open_files_max
 from logmetrics.sources.pace import Pace
 from logmetrics.sources.progress import CatchingUp, Progress
-from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.reader import SourceReader, readers_of
 from logmetrics.sources.stream import Stream
 from logmetrics.sources.streams import Streams
 from logmetrics.sources.tail import Tail
@@ -58,6 +57,7 @@ class Engine:
         show_progress: Callable[[Progress], None] = lambda _: None,
         beat: Callable[[], None] = lambda: None,
         runtime_metrics: bool = True,
+        make_readers: Callable[[Config, Store], list[SourceReader]] = readers_of,
     ) -> None:
         self.config = config
         self.state = state
@@ -69,7 +69,7 @@ class Engine:
         # A sleep is no longer than this, so that beats come at least so often.
         self.sleep_s_max = float("inf")
         self.store = Store(config.rule_set.metrics, config.limits)
-        self.readers = [SourceReader(spec, compiled(config, spec, self.store)) for spec in config.sources]
+        self.readers = make_readers(config, self.store)
         self.self_metrics = SelfMetrics(runtime=runtime_metrics)
         # Called in each commit, whether it can be saved or not, when the self-metrics are up to date.
         self.on_commit: Callable[[], None] = lambda: None
@@ -87,8 +87,7 @@ class Engine:
         # Bytes of logs whose values were not folded since.
         self._unfolded_bytes = 0
         self._commits = CommitTally(self.self_metrics)
-        self._dirty = False
-        self._resumes = False
+        self._dirty = self._resumes = False
         self._resumed_s = float("-inf")
         self._committed_s = monotonic()
         if state is not None:
@@ -168,9 +167,7 @@ class Engine:
             requests = self._inbox.take()
             more = self._pass(scrape_waits=bool(requests))
             if not more:
-                self._expire()
-                if self.streams.caught_up and (self.store.takes_in or not self.caught_up):
-                    self._became_caught_up()
+                self._reached_the_end()
             if requests or self._commit_due():
                 self.commit()
             for request in requests:
@@ -178,12 +175,21 @@ class Engine:
             if not more:
                 self.waker.sleep(self._sleep_s(), self.streams.descriptors)
 
-    def _expire(self) -> None:
+    def read(self) -> None:
+        """Read what is there by now to its end, as ``run`` does between two commits: for whoever is the clock."""
+        self.pace.hinted = self.pace.look_at_all = True
+        while self._pass(scrape_waits=False):
+            pass
+        self._reached_the_end()
+
+    def _reached_the_end(self) -> None:
         """Nothing more is there: what waits for something by the wall clock has waited."""
         if self.caught_up:
             self._recognised.tell()
             for reader in self.readers:
                 self._dirty |= reader.program.expire(self.clock())
+        if self.streams.caught_up and (self.store.takes_in or not self.caught_up):
+            self._became_caught_up()
 
     def look_for(self, readers: Iterable[SourceReader]) -> dict[str, Discovery]:
         """The files of *readers* that are there now, by source."""
@@ -209,9 +215,9 @@ class Engine:
             more = self._pass(scrape_waits=False)
             if self._commit_due():
                 self.commit()
+            if not more and self.streams.ended:
+                break
             if not more:
-                if self.streams.ended:
-                    break
                 self.waker.sleep(self._sleep_s(), self.streams.descriptors)
         self._became_caught_up()
         self.close()
@@ -299,8 +305,7 @@ class Engine:
         if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
             self.discover()
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
-        more = False
-        turns_s, looking_s = 0.0, self.monotonic()
+        more, turns_s, looking_s = False, 0.0, self.monotonic()
         files = self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits)
         logs: Iterator[Tail | Stream] = chain(self.streams.round(), files)
         for log in logs:
@@ -358,12 +363,9 @@ class Engine:
         """What is there, our own files left out: reading them would make them grow."""
         self.beat()
         found = discover(reader.spec)
-        for file_id in [i for i, file in found.files.items() if self._is_ours(file.path)]:
-            del found.files[file_id]
+        owners = (self.config,) if self.state is None else (self.config, self.state)
+        found.files = {key: file for key, file in found.files.items() if not any(o.owns(file.path) for o in owners)}
         return found
-
-    def _is_ours(self, path: str) -> bool:
-        return self.config.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):

@@ -105,8 +105,7 @@ class World:
     def poll(self, seconds: float = 2.0) -> None:
         """Let time pass, then look at the files until there is nothing more to read, and commit."""
         self.now_s += seconds
-        while self.engine._pass(scrape_waits=False):
-            pass
+        self.engine.read()
         self.engine.commit()
 
     def counted(self) -> dict[str, int]:

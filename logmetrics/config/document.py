@@ -70,6 +70,9 @@ class Document:
     _keys: dict[KeyPath, Place] = field(default_factory=dict)
     _values: dict[KeyPath, Place] = field(default_factory=dict)
 
+    def __contains__(self, path: KeyPath) -> bool:
+        return path in self._values
+
     def place(self, path: KeyPath, *, of_key: bool = False) -> Place:
         """The place of the value (or key) at *path*, or of the nearest thing around it that exists."""
         first, second = (self._keys, self._values) if of_key else (self._values, self._keys)

@@ -125,7 +125,7 @@ class ProgramWriter:
         decode: Callable[[list[bytes]], Any]
         if name == "ollama":
             head = f"    for {', '.join(ollama_lines.PARTS)} in records:"
-            body, decode = self._of_ollama_lines(packs, own), ollama_lines.decode
+            body, decode = self.of_ollama_lines(packs, own), ollama_lines.decode
         else:
             packs = packs[-1:]  # packs know their records of JSON, not what else has fields
             record_format = self._text_fields(name)
@@ -146,7 +146,7 @@ class ProgramWriter:
         ]
         return self._made(f"apply_{name}", name, lines, decode=decode)
 
-    def _of_ollama_lines(self, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
+    def of_ollama_lines(self, packs: Sequence[PackRules], own: Sequence[NumberedRule]) -> list[str]:
         """The statements for a record, written anew for each kind of line: most rules are for one."""
         body: list[str] = []
         for kind in ollama_lines.KINDS:
@@ -197,7 +197,7 @@ class ProgramWriter:
             return "None" if fields.kind(key) == ABSENT else record_format.field(key)
 
         body = self._writer(field, fields).write([PackRules(name, None, rules)], own)
-        emitter = Emitter(field, self.bindings.constant, self.agent, fields)
+        emitter = self.emitter(field, fields, self.agent)
         emitter.memory = self.bindings.shared_memory
         misfit: list[tuple[str, Expr]] = [(name, Not(pack.recognise))] if pack.recognise is not None else []
         misfit += [(one.name, one.recognise) for one in self.packs[:position] if one.recognise is not None]
@@ -270,7 +270,7 @@ class ProgramWriter:
     def which_pack(self) -> WhichPack:
         """Tells which pack a record of JSON is of: the first whose condition holds."""
         record_format = JsonFormat()
-        emitter = Emitter(record_format.field, self.bindings.constant, self.agent)
+        emitter = self.emitter(record_format.field, agent=self.agent)
         emitter.memory = self.bindings.shared_memory
         lines = ["def pack_of(rec, log):", '    """The pack that the record is of."""']
         for pack in self.packs:
@@ -288,18 +288,25 @@ class ProgramWriter:
         """The function for a start of a rule that was given up; of its record only what it kept is known."""
         rule = self.rules[rule_number]
         agent = self.agent if isinstance(self.agent, Literal) else None
-        emitter = Emitter(lambda _: "None", self.bindings.constant, agent)
+        emitter = self.emitter(lambda _: "None", agent=agent)
         kept = NumberedRule(rule_number, of_what_is_kept(rule.spec))
-        body = LoopWriter(emitter, self.metrics, self.bindings, indent=1).write_timeout(kept)
+        body = self.loop_writer(emitter, indent=1).write_timeout(kept)
         return self._made("timed_out", f"timeout of {rule.spec.name}", ["def timed_out(kept):", *body])
 
     def _head(self, function: str, what: str) -> list[str]:
         told = f"The rules of source {self.source!r}: {what}.".replace("\\", "")
         return [f"def {function}(lines, log, now_s):", f'    """{told}"""']
 
-    def _writer(self, field: Callable[[str], str], fields: Fields = ANYTHING, *, indent: int = 2) -> LoopWriter:
-        emitter = Emitter(field, self.bindings.constant, self.agent, fields)
+    def emitter(self, field: Callable[[str], str], fields: Fields = ANYTHING, agent: Expr | None = None) -> Emitter:
+        """Writes expressions over records of *fields*, whose top-level ones are found as *field* says."""
+        return Emitter(field, self.bindings.constant, agent, fields)
+
+    def loop_writer(self, emitter: Emitter, indent: int) -> LoopWriter:
+        """Writes rules, their expressions as *emitter* does."""
         return LoopWriter(emitter, self.metrics, self.bindings, indent)
+
+    def _writer(self, field: Callable[[str], str], fields: Fields = ANYTHING, *, indent: int = 2) -> LoopWriter:
+        return self.loop_writer(self.emitter(field, fields, self.agent), indent)
 
     def _made(self, function: str, what: str, lines: Sequence[str], **names: Any) -> Function:
         """The function in *lines*, whose text is kept for tracebacks."""

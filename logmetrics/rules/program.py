@@ -36,6 +36,15 @@ class _Made(dict[str, Function]):
         return made
 
 
+def skip_reason(value: object) -> str:
+    """Why *value* cannot be used by an update."""
+    if value is None:
+        return "missing"
+    if value.__class__ is bool or not isinstance(value, (int, float)):
+        return "not_a_number"
+    return "negative" if value < 0 else "not_finite"
+
+
 @dataclass(slots=True)
 class RuleTally:
     """What became of one rule: how often it matched, and updates that gave no usable value, by reason."""
@@ -65,14 +74,7 @@ class RuleTally:
 
     def skip(self, value: object) -> None:
         """Count an update whose *value* cannot be used."""
-        if value is None:
-            reason = "missing"
-        elif value.__class__ is bool or not isinstance(value, (int, float)):
-            reason = "not_a_number"
-        elif value < 0:
-            reason = "negative"
-        else:
-            reason = "not_finite"
+        reason = skip_reason(value)
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
 

@@ -6,7 +6,7 @@ Each rule becomes a few plain statements. Consecutive rules that ask one field f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import Protocol
@@ -213,9 +213,12 @@ class LoopWriter:
                 if outer:
                     blocks.enter_context(self._block(f"if {self.emitter.test(all_of(outer))}:"))
                 for loop in each:
-                    blocks.enter_context(self._block(f"for item_{loop.name} in items({self.emitter.value(loop.of)}):"))
+                    blocks.enter_context(self._loop(loop))
                 for rule, when in inner:
                     self._write_rule(rule, when)
+
+    def _loop(self, loop: Item) -> AbstractContextManager[None]:
+        return self._block(f"for item_{loop.name} in items({self.emitter.value(loop.of)}):")
 
     # -- one rule
 

@@ -13,11 +13,10 @@ from logmetrics.config.changes import changes, in_force
 from logmetrics.config.specs import Config
 from logmetrics.engine import Engine
 from logmetrics.errors import LogmetricsError, StateError
-from logmetrics.rules.compile import compiled
 from logmetrics.serve.status.data import ReloadStatus
 from logmetrics.service.systemd import Notify
 from logmetrics.sources.journalctl import require_journalctl
-from logmetrics.sources.reader import SourceReader
+from logmetrics.sources.reader import SourceReader, readers_of
 
 
 class Reloads:
@@ -95,7 +94,7 @@ def put_in_force(engine: Engine, config: Config) -> list[str]:
     if any(source.journals for source in config.sources):
         require_journalctl()
     store = engine.store.successor(config.rule_set.metrics, config.limits)
-    readers = [SourceReader(spec, compiled(config, spec, store)) for spec in config.sources]
+    readers = readers_of(config, store)
     found = engine.look_for(readers)
     try:
         _remember(engine, readers)

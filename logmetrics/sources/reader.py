@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from logmetrics.config.specs import SourceSpec
+from logmetrics.config.specs import Config, SourceSpec
+from logmetrics.rules.bindings import Sites
+from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
 
@@ -49,3 +51,8 @@ class SourceReader:
         program.apply(records, log, clock_s)
         if self.uncounted is not None and program.uncounted > before:
             self.uncounted(self, records, log, clock_s)
+
+
+def readers_of(config: Config, store: Sites) -> list[SourceReader]:
+    """A reader for each source of *config*, whose rules count in *store*. Raises ConfigError."""
+    return [SourceReader(spec, compiled(config, spec, store)) for spec in config.sources]

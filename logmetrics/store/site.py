@@ -55,6 +55,10 @@ class Site(dict[Any, Any]):
             self[key] = target
         return target
 
+    def labels(self, key: Any) -> Labels:
+        """The whole label set that *key* stands for."""
+        return self._labels(_texts(key))
+
     def _labels(self, key: Any) -> Labels:
         template = self.template
         if len(template) == 1:
