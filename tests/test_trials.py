@@ -223,6 +223,10 @@ HOLD = {
       - after: 1m
     expect: {series: 'tasks_total{status="timeout"} 1'}
     """,
+    "there need not be any log": """
+    input: [{after: 1h}, {restart: kill}]
+    expect: {series: agents 0, only: true, unmatched: 0}
+    """,
     "sums are compared but for what floats cannot tell": """
     input:
       - {lines: '{"event": "call", "tool": "a", "took": 0.1}', repeat: 3}
@@ -368,6 +372,7 @@ def test_a_source_reads_as_the_config_says(home: Path) -> None:
     input:
       - {source: one, log: planner.log, lines: ['{"event": "see"}', '{"event": "see", "x": "noise"}']}
       - {source: two, log: planner.log, lines: [see me, not a line of it]}
+      - restart: kill
       - {source: two, rotate: planner.log}
       - {source: two, log: planner.log, lines: [see me]}
     expect:

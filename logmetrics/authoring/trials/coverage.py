@@ -68,9 +68,8 @@ class Coverage:
         """What folds the notes of *rules*, of those under test: the config's own, and packs that *file* names."""
         scope = {name: Definitions.of_pack(self.packs[name]) for name in file.pack_names or ()}
         if file.config_path is not None:
-            text = Path(file.config_path).read_text("utf-8-sig")
-            scope[""] = self._of_file.setdefault(file.config_path, Definitions(file.config_path, text))
-        return Folder(self, rules, scope)
+            scope[""] = Definitions(file.config_path, Path(file.config_path).read_text("utf-8-sig"))
+        return Folder(self, rules, {pack: self._of_file.setdefault(one.file, one) for pack, one in scope.items()})
 
     def files(self) -> list[FileCoverage]:
         """The account of each file, by name; what is missing in the order of the file."""
@@ -105,7 +104,7 @@ def _told(missed: Sequence[ArmKey], arms: Mapping[ArmKey, Arm]) -> Iterator[Arm]
         elif key[:4] not in both:
             yield arm
         elif key.kind == _TRUE:
-            yield replace(arm, missed=arm.missed.replace("was never true", "was never asked"))
+            yield replace(arm, missed=f"{arm.missed.removesuffix('was never true')}was never asked")
     yield from entries.values()
 
 
@@ -123,6 +122,8 @@ class _Watch:
     waiting: int = -1
     # It waits for the values of its parts itself: of alternatives for the last one, of a look-up for the first.
     chooses: bool = False
+    # An alternative that is missing is none.
+    of_present: bool = False
     entries: Mapping[str, ArmKey] | None = None
     default: ArmKey | None = None
 
@@ -166,7 +167,7 @@ class Folder:
         if watch.entries is None:
             last, value = parts[-1]
             chosen = self._watches[last]
-            if chosen is not None and chosen.as_alternative is not None and value is not None:
+            if chosen is not None and chosen.as_alternative is not None and not (watch.of_present and value is None):
                 self.coverage.taken.add(chosen.as_alternative)
             return
         looked_up = parts[0][1]
@@ -246,7 +247,7 @@ class _Arms:
             watch.if_true = self._arm(_TRUE, f"{text} was never true")
             watch.if_false = self._arm(_FALSE, f"{text} was never false")
         elif _has_alternatives(self.node):
-            watch.chooses = True
+            watch.chooses, watch.of_present = True, isinstance(expr, Or)
         elif isinstance(expr, Call) and expr.name == "map":
             self._look_up(expr, watch)
         self._as_part(text, watch)
@@ -257,8 +258,6 @@ class _Arms:
             return _Watch(always=self._arm("matched", "never matched"))
         if self.node.role == "timeout" and self.rule is not None and self.rule.pair and self.rule.pair.timeout_s:
             return _Watch(always=self._arm("timeout", "no start timed out"))
-        if self.node.role == "element":
-            return _Watch(always=self._arm("element", "the list never had an element"))
         if self.node.role == "counted" and self.node.update is not None:
             late = self.rule is not None and self.node.update in self.rule.on_timeout
             kind = _LATE if late else "counted"
