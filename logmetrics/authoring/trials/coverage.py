@@ -110,7 +110,7 @@ def _told(missed: Sequence[ArmKey], arms: Mapping[ArmKey, Arm]) -> Iterator[Arm]
 
 @dataclass(slots=True)
 class _Watch:
-    """What a note of one node tells: arms that are taken by it, and who waits for it."""
+    """What a note of one node tells: arms that are taken by it, and who waits for it. What was taken is forgotten."""
 
     # Taken whenever it is noted; taken when its value is true, or not.
     always: ArmKey | None = None
@@ -124,7 +124,7 @@ class _Watch:
     chooses: bool = False
     # An alternative that is missing is none.
     of_present: bool = False
-    entries: Mapping[str, ArmKey] | None = None
+    entries: dict[str | None, ArmKey | None] | None = None
     default: ArmKey | None = None
 
 
@@ -152,9 +152,13 @@ class Folder:
                 continue
             if watch.always is not None:
                 taken.add(watch.always)
-            truth = watch.if_true if value else watch.if_false
-            if truth is not None:
-                taken.add(truth)
+                watch.always = None
+            if value and watch.if_true is not None:
+                taken.add(watch.if_true)
+                watch.if_true = None
+            elif not value and watch.if_false is not None:
+                taken.add(watch.if_false)
+                watch.if_false = None
             if watch.chooses:
                 self._choose(number, watch)
             if watch.waiting >= 0:
@@ -169,10 +173,14 @@ class Folder:
             chosen = self._watches[last]
             if chosen is not None and chosen.as_alternative is not None and not (watch.of_present and value is None):
                 self.coverage.taken.add(chosen.as_alternative)
+                chosen.as_alternative = None
             return
         looked_up = parts[0][1]
         text = None if looked_up is None or isinstance(looked_up, (dict, list)) else label(looked_up)
-        arm = watch.default if text is None else watch.entries.get(text, watch.default)
+        if text in watch.entries:
+            arm, watch.entries[text] = watch.entries[text], None
+        else:
+            arm, watch.default = watch.default, None
         if arm is not None:
             self.coverage.taken.add(arm)
 
