@@ -20,9 +20,10 @@ from logmetrics.authoring.explain.facts import (
     Verdict,
 )
 from logmetrics.authoring.explain.folding import Folding
+from logmetrics.authoring.explain.near import NEARLY
 from logmetrics.authoring.explain.nearest import Candidate, Prober
 from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of, odd_ollama_line
-from logmetrics.authoring.explain.reasons import NEARLY, Reasons
+from logmetrics.authoring.explain.reasons import Reasons
 from logmetrics.authoring.explain.summary import summary_of
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
