@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from logmetrics.authoring.explain.attempts import Asked, Attempt, Family, asked_of
@@ -19,23 +20,24 @@ from logmetrics.authoring.explain.facts import (
     Verdict,
 )
 from logmetrics.authoring.explain.folding import Folding
+from logmetrics.authoring.explain.near import NEARLY
 from logmetrics.authoring.explain.nearest import Candidate, Prober
-from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of
+from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of, odd_ollama_line
 from logmetrics.authoring.explain.reasons import Reasons
 from logmetrics.authoring.explain.summary import summary_of
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
-from logmetrics.config.tree import Or
+from logmetrics.config.tree import Not, Or
 from logmetrics.formats.framing import Framing
 from logmetrics.formats.json_lines import one_after_another
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
+from logmetrics.rules.program import Program
 from logmetrics.rules.trace import Node, traced
 from logmetrics.store.store import Store
 
 _TEXT_CHARACTERS_MAX = 64 * 1024
-_BLOCK = 500
 
 
 class Explainer:
@@ -51,20 +53,24 @@ class Explainer:
         self.store = Store(config.rule_set.metrics, config.limits)
         self.rules = traced(config, source, self.store)
         self.family = Family(self.rules.trace)
+        # The same rules at their usual speed, for what is only read.
+        self._plain: Program | None = None
         self.prober = Prober(config, source, self.wordings)
 
     def read(self, records: Sequence[bytes], log: Log) -> None:
-        """Count what stands before the record that is to be explained, without a word."""
-        if not records:
-            return
-        plain = compiled(self.config, self.source, self.store)
-        program = self.rules.program
-        plain.adopt(program.rows(self.source.name))
-        for start in range(0, len(records), _BLOCK):
-            plain.apply(list(records[start : start + _BLOCK]), log, self.now_s)
-            self.store.fold()
-        program.begin_anew()
-        program.adopt(plain.rows(self.source.name))
+        """Count what stands before the record that is to be explained, without a word; it may be much."""
+        if self._plain is None:
+            self._plain = compiled(self.config, self.source, self.store)
+            self._plain.adopt(self.rules.program.rows(self.source.name))
+        self._plain.apply(list(records), log, self.now_s)
+        self.store.fold()
+
+    def _go_on(self) -> None:
+        """The rules that explain know what those that read have learnt."""
+        if self._plain is not None:
+            self.rules.program.begin_anew()
+            self.rules.program.adopt(self._plain.rows(self.source.name))
+            self._plain = None
 
     def explain(
         self, record: bytes, log: Log, place: Place, *, raw: bytes = b"", framing: Framing | None = None
@@ -79,7 +85,10 @@ class Explainer:
                 return [self.passed_over("excluded", f"exclude_lines has {text!r}", record, place, envelope)]
         [(format_name, [line])] = self.rules.program.functions.split([record])
         parts = one_after_another(line) if format_name == "json" else []
-        return [self._explained(part, format_name, log, place, envelope) for part in parts or [line]]
+        told = [self._explained(part, format_name, log, place, envelope) for part in parts or [line]]
+        if len(told) == 1:
+            return told
+        return [replace(one, part=f"object {number} of {len(told)}") for number, one in enumerate(told, 1)]
 
     def passed_over(
         self, verdict: Verdict, why: str, record: bytes, place: Place, envelope: Envelope | None = None
@@ -89,6 +98,7 @@ class Explainer:
             verdict=verdict,
             summary=summary_of(verdict, (), (), why, self.source.max_line_bytes),
             place=place,
+            part="",
             source=self.source.name,
             agent="",
             text=record[:_TEXT_CHARACTERS_MAX].decode("utf-8", "replace"),
@@ -103,6 +113,7 @@ class Explainer:
         )
 
     def _explained(self, line: bytes, format_name: str, log: Log, place: Place, envelope: Envelope) -> Explanation:
+        self._go_on()
         program = self.rules.program
         memory = program.rows(self.source.name)
         unmatched, unparsable, continued = program.unmatched, program.unparsable, program.continued
@@ -124,13 +135,14 @@ class Explainer:
             if verdict != "unmatched":  # what it was meant for may be another rule
                 candidates = [one for one in candidates if one.reason.is_slip]
             near = self.prober.nearest(candidates, fields, format_name, memory, log.path)
-        pack = self._pack(asked, fields, format_name)
+        pack = None if verdict in ("unparsable", "continuation") else self._pack(asked, fields, format_name)
+        hints = (pack.nearly if pack else "", odd_ollama_line(line) if format_name == "ollama" else "")
+        why = broken.why if broken else next(filter(None, hints), "") or self._not_for(format_name)
         return Explanation(
             verdict=verdict,
-            summary=summary_of(
-                verdict, facts, near, broken.why if broken else self._not_for(format_name), self.source.max_line_bytes
-            ),
+            summary=summary_of(verdict, facts, near, why, self.source.max_line_bytes),
             place=place,
+            part="",
             source=self.source.name,
             agent=Wording().text(self.source.agent) if self.source.agent is not None else "",
             text=line[:_TEXT_CHARACTERS_MAX].decode("utf-8", "replace"),
@@ -138,7 +150,7 @@ class Explainer:
             format=format_name,
             broken=broken,
             fields=fields,
-            pack=pack if verdict not in ("unparsable", "continuation") else None,
+            pack=pack,
             rules=tuple(facts),
             not_asked=() if broken else self._not_asked(asked, format_name, pack),
             nearest=near,
@@ -169,19 +181,26 @@ class Explainer:
         for node in recognition.roots:
             if recognition.values[node.number] and node.expr is not None:
                 condition = self._first_true(recognition, node, node.pack)
-                return PackFact(node.pack, condition)
+                return PackFact(node.pack, condition, "")
         others = [r for r in self.rules.rules if r.pack and r.recognise is None and r.is_for(format_name)]
         if not others:
             return None
-        near = ""
-        for node in recognition.roots:
-            reason = Reasons(self.family, recognition, self.wordings[node.pack], fields).why(node)
-            if reason.is_slip and any(recognition.values[c.number] for c in self.family.children(node, recognition)):
-                near = f"; it is nearly one of {node.pack}: {reason.why}"
-                break
         asked_packs = len({node.pack for node in recognition.roots})
         why = f"none of {asked_packs} other packs knows it for its own" if asked_packs else "no other pack is in use"
-        return PackFact(others[0].pack, why + near)
+        return PackFact(others[0].pack, why, self._nearly(recognition, fields))
+
+    def _nearly(self, recognition: Attempt, fields: Mapping[str, Any]) -> str:
+        """Which pack has nearly recognised the record, and what stood against it."""
+        for node in recognition.roots:
+            reason = Reasons(self.family, recognition, self.wordings[node.pack], fields).why(node)
+            if reason.distance <= NEARLY or (reason.is_slip and self._some_held(node, recognition)):
+                return f"nearly a record of {node.pack}: {reason.why}"
+        return ""
+
+    def _some_held(self, node: Node, recognition: Attempt) -> bool:
+        """Whether some part of a condition held, but for what must not be there."""
+        children = [c for c in self.family.children(node, recognition) if c.is_test and not isinstance(c.expr, Not)]
+        return any(recognition.values[child.number] or self._some_held(child, recognition) for child in children)
 
     def _first_true(self, recognition: Attempt, node: Node, pack: str) -> str:
         """Of alternatives, the one that holds."""

@@ -51,10 +51,13 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class PackFact:
-    """The pack whose rules are asked; empty when there is none. ``why`` says which condition told so."""
+    """The pack whose rules are asked. ``why`` says which condition told so, ``nearly`` what little there is between the
+    record and another pack.
+    """
 
     name: str
     why: str
+    nearly: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +144,14 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that is told of one record. ``summary`` is a sentence; ``text`` the record as it reached the rules."""
+    """All that is told of one record. ``summary`` is a sentence; ``text`` the record as it reached the rules; ``part``
+    says which object it is of a line that holds several.
+    """
 
     verdict: Verdict
     summary: str
     place: Place
+    part: str
     source: str
     agent: str
     text: str

@@ -9,18 +9,21 @@ from typing import Any
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, Measured
 from logmetrics.authoring.explain.facts import LabelFact, MatchFact, Outcome, RuleFact, UpdateFact
-from logmetrics.authoring.explain.reasons import NEVER, Reason, Reasons
+from logmetrics.authoring.explain.near import NEVER
+from logmetrics.authoring.explain.reasons import Reason, Reasons
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.specs import MetricSpec, RuleSpec
-from logmetrics.config.tree import And, Expr, Literal
+from logmetrics.config.tree import And, Compare, Expr, Field, Literal
+from logmetrics.formats.ollama_lines import KINDS
 from logmetrics.rules.functions import dig, key_text, number
-from logmetrics.rules.trace import Counted
+from logmetrics.rules.trace import Counted, Node
 from logmetrics.store.guard import ALL, OVERFLOW
 from logmetrics.store.spelling import escape
 from logmetrics.store.spelling import number as spelled
 
 # A condition that held brings a rule so much nearer to a record.
 HELD, HELD_MAX = 1.0, 3
+_KIND = Field(("kind",))
 _LEVELS = {
     "values": "the label has as many values as it may have",
     "metric": "the metric has as many series as it may have",
@@ -92,10 +95,15 @@ class Folding:
         held = 0
         for node in attempt.roots:
             if node.role == "when" and isinstance(node.expr, And):
-                held += sum(bool(attempt.values[child.number]) for child in self.family.children(node, attempt))
+                held += sum(self._speaks_for(child, attempt) for child in self.family.children(node, attempt))
             elif node.role == "when":
-                held += bool(attempt.values[node.number])
+                held += self._speaks_for(node, attempt)
         return replace(reason, distance=reason.distance - HELD * min(held, HELD_MAX), alone=reason.distance)
+
+    def _speaks_for(self, node: Node, attempt: Attempt) -> bool:
+        """Whether the condition *node* held, and says something of the record: all lines of text are of a kind."""
+        is_of_kind = isinstance(node.expr, Compare) and node.expr.left == _KIND and self.fields.get("kind") in KINDS
+        return bool(attempt.values[node.number]) and not is_of_kind
 
     def _no_elements(self, reasons: Reasons, attempt: Attempt) -> Reason:
         node = attempt.root("each")

@@ -12,6 +12,11 @@ from logmetrics.present.amounts import number_of
 def show(told: Overview, console: Console) -> None:
     """Print how many records were counted, by which rules, and of each shape that was not one to explain."""
     page = Page(console)
+    _tell(told, page)
+    page.flush()
+
+
+def _tell(told: Overview, page: Page) -> None:
     lost = told.unmatched + told.unparsable
     tone = "yellow" if told.unmatched else "red" if told.unparsable else "green"
     page.line(f"{told.path}: {_sentence(told)}", f"bold {tone}", hang=2)

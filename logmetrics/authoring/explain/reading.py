@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ import msgspec
 from logmetrics.authoring.explain.facts import Broken, Envelope
 from logmetrics.config.specs import SourceSpec
 from logmetrics.formats.framing import Framing, Stamped
+from logmetrics.formats.go_duration import parse_go_duration
 from logmetrics.formats.json_lines import mended
-from logmetrics.formats.ollama import _PAIR as _ATTRIBUTE
-from logmetrics.formats.ollama import attribute, route, split_line
+from logmetrics.formats.ollama import attributes, route, split_line
 from logmetrics.formats.prefix import bare, prefix_of
 from logmetrics.formats.text_fields import logfmt, pattern_format
 
@@ -80,12 +80,44 @@ def _ollama_fields(record: bytes) -> dict[str, Any]:
         "request_path": parts.path,
         "route": None if parts.path is None else route(parts.path),
     }
-    position = 0
-    while pair := _ATTRIBUTE.match(parts.tail, position):
-        key = pair[2] or pair[1]
-        fields.setdefault(key, attribute(parts.tail, key))
-        position = pair.end()
-    return {key: value for key, value in fields.items() if value is not None}
+    told = {key: value for key, value in fields.items() if value is not None}
+    return {**told, **{key: value for key, value in attributes(parts.tail).items() if key not in fields}}
+
+
+def odd_ollama_line(record: bytes) -> str:
+    """Why a line that begins like one of Ollama's is taken for other text; empty when it is whole, or no such line."""
+    text = bare(record).decode("utf-8", "replace")
+    if split_line(record).kind != "text":
+        return ""
+    if text.startswith("[GIN] "):
+        columns = text.split("|", 4)
+        if len(columns) < 5:
+            return f"it begins like an access line of Ollama's, and has {len(columns)} columns of 5"
+        _, status, latency, _, request = (column.strip() for column in columns)
+        why = next(
+            (
+                words
+                for is_wrong, words in (
+                    (not (status.isdecimal() and len(status) == 3), f"{status!r} is no status"),
+                    (parse_go_duration(latency) is None, f"{latency!r} is no duration as Go writes it"),
+                    (request.count('"') < 2, "its end is cut off"),
+                )
+                if is_wrong
+            ),
+            "its time has another form",
+        )
+        return f"it begins like an access line of Ollama's, and {why}"
+    if text.startswith("time="):
+        level = _LEVEL.search(text)
+        if level is None:
+            return "it begins like a log line of Ollama's, and has no level"
+        if level[1].partition("+")[0].partition("-")[0] not in _LEVELS:
+            return f"it begins like a log line of Ollama's, and {level[1]!r} is none of its levels"
+    return ""
+
+
+_LEVEL = re.compile(r"\blevel=(\S+)")
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
 def broken_of(record: bytes, format_name: str, source: SourceSpec) -> Broken:
@@ -157,6 +189,8 @@ def _explained(text: str, error: json.JSONDecodeError) -> _At:  # noqa: C901 - a
         before = text[:place].rstrip()
         if before.endswith('"') and rest[:1].isalnum():
             return _At('a quote within a text is written \\" in JSON; this one ended the text', max(len(before) - 1, 0))
+        if before.endswith("0") and rest[0].isdecimal():
+            return _At("a number does not begin with 0 in JSON", max(place - 1, 0))
         if rest[0] in "}]":
             what = "a list" if rest[0] == "}" else "an object"
             return _At(f"{what} is not closed before this {rest[0]}", place)
@@ -206,8 +240,3 @@ def _unlike_pattern(text: str, pattern: str) -> Broken:
         if found is not None:
             break
     return _shown(text, _At(f"the source's pattern is not found in it: {pattern}", 0))
-
-
-def names_of(fields: Mapping[str, Any]) -> frozenset[str]:
-    """The top-level keys."""
-    return frozenset(fields)

@@ -51,6 +51,8 @@ def _title(nearest: Nearest) -> str:
 
 
 def _unmatched(rules: Sequence[RuleFact], nearest: Sequence[Nearest], why: str) -> str:
+    if why and why.startswith("nearly a record"):
+        return f"no rule counts it; it is {why}"
     if nearest:
         first = nearest[0]
         changes = len(first.changes)
