@@ -99,7 +99,8 @@ def explained(config: Config, *lines: str | bytes, text: str = "", **source: Any
     explainer.rules.program.begin_anew()
     *before, last = [line.encode() if isinstance(line, str) else line for line in lines]
     log = Log("/logs/a.log", spec.name)
-    explainer.read(before, log)
+    if before:
+        explainer.read(before, log)
     return explainer.explain(last, log, Place("a.log", len(lines), len(lines)))
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from logmetrics.authoring.trials.bench import Programs, Trial
+from logmetrics.authoring.trials.comparing import Found, found_samples
 from logmetrics.authoring.trials.coverage import Coverage
 from logmetrics.authoring.trials.loading import load_tests
 from logmetrics.authoring.trials.model import json_schema
 from logmetrics.authoring.trials.running import TestResult, run_file
+from logmetrics.authoring.trials.samples import samples_shown
 from logmetrics.config.loading import parse_pack
-from logmetrics.config.specs import PackSpec
+from logmetrics.config.specs import PackSpec, SourceSpec
+from logmetrics.engine import Engine
 from logmetrics.errors import ConfigError
 from logmetrics.packs import builtin_packs
 
@@ -223,6 +228,10 @@ HOLD = {
       - after: 1m
     expect: {series: 'tasks_total{status="timeout"} 1'}
     """,
+    "there need not be any log": """
+    input: [{after: 1h}, {restart: kill}]
+    expect: {series: agents 0, only: true, unmatched: 0}
+    """,
     "sums are compared but for what floats cannot tell": """
     input:
       - {lines: '{"event": "call", "tool": "a", "took": 0.1}', repeat: 3}
@@ -368,6 +377,7 @@ def test_a_source_reads_as_the_config_says(home: Path) -> None:
     input:
       - {source: one, log: planner.log, lines: ['{"event": "see"}', '{"event": "see", "x": "noise"}']}
       - {source: two, log: planner.log, lines: [see me, not a line of it]}
+      - restart: kill
       - {source: two, rotate: planner.log}
       - {source: two, log: planner.log, lines: [see me]}
     expect:
@@ -451,6 +461,54 @@ def test_the_schema_names_every_key() -> None:
         *("after", "restart", "rotate", "series", "only", "unmatched", "unparsable", "refused", "skipped"),
     }
     assert not any(part["additionalProperties"] for part in parts)
+
+
+FOLDERS = {
+    folder.name: [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.suffix not in (".py", ".md") and not path.name.startswith("expected")
+    ][:8]
+    for folder in sorted((ROOT / "tests" / "data").iterdir())
+    if folder.is_dir() and not folder.name.startswith("_")
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_samples_count_as_in_the_daemon(name: str, home: Path) -> None:
+    """All series of all samples, and how many lines were not counted, whether rules are traced or not."""
+    packs = {"claude_code": "claude-code", "claude_code_otel": "claude-code-otel", "otel": "otel-genai"}
+    packs |= {"copilot": "copilot-cli", "gemini": "gemini-cli", "generic": "agent", "langgraph": "langgraph-server"}
+    head = f"packs: [{packs.get(name, name).replace('_', '-')}]"
+    steps = "".join(f"      - {{file: '{path}', log: '{home}/x/{path.name}'}}\n" for path in FOLDERS[name])
+    file = load_tests(write(home, f"\n    input:\n{steps}    expect: {{unmatched: 0}}", head=head))
+    [test] = file.tests
+
+    def found(programs: Programs) -> Found:
+        with Trial(file.config, programs, test) as trial:
+            for step in test.steps[:-1]:
+                trial.do(step)
+            return trial.found()
+
+    (home / "x").mkdir()
+    for path in FOLDERS[name]:
+        shutil.copy(path, home / "x")
+    config = replace(file.config, sources=(SourceSpec("logs", (str(home / "x"),)),))
+    engine = Engine(config, clock=lambda: test.start_s, monotonic=lambda: test.start_s, runtime_metrics=False)
+    engine.run_once()
+    engine.waker.close()
+    daemon = found_samples(samples_shown(engine.view().families))
+    coverage = Coverage(builtin_packs())
+    for programs in (Programs(config), Programs(config, lambda rules: coverage.folder(file, rules))):
+        seen = found(programs)
+        assert [line.kind for line in seen.uncounted].count("unmatched") == daemon.get(
+            "logmetrics_source_unmatched_lines_total", {}
+        ).get((("source", "logs"),), 0)
+        metrics = {metric for metric in (*seen.samples, *daemon) if not metric.startswith("logmetrics_source")}
+        assert any(not metric.startswith("logmetrics_") for metric in metrics)
+        assert {metric: seen.samples.get(metric) for metric in metrics} == {
+            metric: daemon.get(metric) for metric in metrics
+        }
 
 
 def test_nothing_stays_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ FAILED = """FAILED  rules.test.yaml  2 of 3 tests, T
 """
 
 COVERED = """
-coverage of config.yaml: 55.3 % (26 of 47)
+coverage of config.yaml: 54.3 % (25 of 46)
   config.yaml:5  define busy: has(load) was never true
   config.yaml:5  define busy: load > 3 was never asked
   config.yaml:13  rule call: status == "skipped" was never true
@@ -211,6 +211,72 @@ def test_coverage() -> None:
     assert run("--coverage", "rules.test.yaml") == (1, FAILED + COVERED)
 
 
+# A value, the records that it was asked of, and what is told of it.
+VALUES = {
+    "or, all": ("a or b or 5", "{a: 1}, {b: 1}, {c: 1}", []),
+    "or, the first only": (
+        "a or b or 5",
+        "{a: 1}",
+        ["b was never taken in a or b or 5", "5 was never taken in a or b or 5"],
+    ),
+    "or, what is empty is not taken": ("a or b", '{a: ""}, {b: 1}', ["a was never taken in a or b"]),
+    "or, what is missing is not taken": ("a or b", "{c: 1}, {a: 1}", ["b was never taken in a or b"]),
+    "or within a function": ("number(a or b)", "{b: 1}", ["a was never taken in a or b"]),
+    "if, by one condition": ("1 if has(a) else 2", "{a: 1}", ["has(a) was never false"]),
+    "if, the reverse": ("1 if not has(a) else 2", "{b: 1}", ["has(a) was never true"]),
+    "if, by several conditions": (
+        "1 if has(a) and has(b) else 2",
+        "{a: 1}, {b: 1}",
+        ["has(b) was never true", "1 was never taken in 1 if has(a) and has(b) else 2"],
+    ),
+    "if, within what was never taken": (
+        "(c or d) if has(a) and has(b) else 2",
+        "{b: 1}",
+        [
+            "has(a) was never true",
+            "has(b) was never asked",
+            "c or d was never taken in c or d if has(a) and has(b) else 2",
+        ],
+    ),
+    "if, what is missing is taken nonetheless": ("x if has(a) and has(b) else 2", "{a: 1, b: 1}, {a: 1}, {b: 1}", []),
+    "map, all": ('map(a, {"x": 1, 2: 2, true: 3}, 4)', "{a: x}, {a: 2}, {a: true}, {b: 1}", []),
+    "map, some": (
+        'map(a, {"x": 1, 2: 2, true: 3}, 4)',
+        '{a: "2"}',
+        ["map(a) never took its default, 4", "map(a) never met 'x', 'true'"],
+    ),
+    "map without a default": ('map(a, {"x": 1})', "{a: 5}", ["map(a) never met 'x'"]),
+    "map of an alternative": ('map(a or b, {"x": 1}, 0)', "{b: x}, {b: y}", ["a was never taken in a or b"]),
+    "a condition as a value": (
+        "number(a) if a == 1 or b == 1 else 0",
+        "{a: 1}",
+        [
+            "a == 1 was never false",
+            "b == 1 was never asked",
+            "0 was never taken in number(a) if a == 1 or b == 1 else 0",
+        ],
+    ),
+    "an update without a value": ("a", "{b: 1}", ["seconds never got a value"]),
+    "a definition": ("defined", "{e: 1}", ["f was never taken in e or f"]),
+}
+
+
+@pytest.mark.parametrize(("value", "records", "missed"), VALUES.values(), ids=VALUES)
+def test_what_is_covered_of_a_value(value: str, records: str, missed: list[str]) -> None:
+    """Each alternative by itself."""
+    metrics = "metrics: {seconds: {type: histogram, help: h, buckets: [1]}}\n"
+    rules = f"rules:\n  - name: r\n    update:\n      seconds: >-\n        {value}\n"
+    Path("config.yaml").write_text(f"packs: []\ndefine: {{defined: e or f}}\n{metrics}{rules}")
+    tests = f"tests:\n  - name: t\n    input: [{{lines: [{records}]}}]\n    expect: {{unmatched: 0}}\n"
+    Path("t.yaml").write_text(f"config: config.yaml\n{tests}")
+    code, shown = run("--coverage", "t.yaml")
+    assert code == 0
+    told = re.findall(r"^  config.yaml:(\d+)  (\w+) \w+: (.*)$", shown, re.MULTILINE)
+    assert sorted(told) == sorted(
+        ("2", "define", text) if value == "defined" else ("7", "rule", text) for text in missed
+    )
+
+
 def test_coverage_adds_up_over_files() -> None:
     """Another file touches what the first one does not."""
     Path("more.test.yaml").write_text(r"""config: config.yaml
@@ -234,7 +300,7 @@ tests:
     assert code == 1
     assert (
         shown.split("\n\n")[-1]
-        == """coverage of config.yaml: 87.2 % (41 of 47)
+        == """coverage of config.yaml: 87.0 % (40 of 46)
   config.yaml:17  rule call: map(status) never met 'worst'
   config.yaml:29  rule never: b was never taken in a or b
   config.yaml:30  rule never: c was never false
@@ -249,9 +315,9 @@ def test_coverage_of_packs_is_that_of_those_named() -> None:
     Path("pack.yaml").write_text("packs: [codex]\ntests: [{name: x, input: [{lines: x}], expect: {unmatched: 1}}]\n")
     code, shown = run("--coverage", "pack.yaml")
     assert code == 0
-    assert re.findall(r"^coverage of (\S+): 0 % ", shown, re.MULTILINE) == ["codex.yaml"]
+    assert re.findall(r"^coverage of (\S+): 0 % ", shown, re.MULTILINE) == ["packs/codex.yaml"]
     lines = CliRunner().invoke(app, ["packs", "codex"]).stdout.split("\n")
-    told = re.findall(r"codex.yaml:(\d+)  rule (.*): never matched", shown)
+    told = re.findall(r"packs/codex.yaml:(\d+)  rule (.*): never matched", shown)
     assert told
     assert all(lines[int(number) - 1] == f"  - name: {name}" for number, name in told)
 

@@ -92,6 +92,7 @@ def _of_daemon(
     if not records:
         say(f"{server.shown} knows of no record that it did not count")
         return []
+    say("note: what came before these records is not known here; logmetrics explain FILE:LINE reads it first")
     return of_uncounted(config_of(config_file, packs), _text(config_file), records)
 
 

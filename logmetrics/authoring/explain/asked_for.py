@@ -67,12 +67,11 @@ def of_file(config: Config, config_text: str, where: str, source_name: str | Non
 
 
 def _line(config: Config, config_text: str, path: str, line: int, source: SourceSpec) -> list[Explanation]:
-    found = places.find(path, line, source)
     explainer = Explainer(config, source, config_text=config_text)
     log = Log(os.path.abspath(path), source.name)
+    found = places.find(path, line, source, lambda records: explainer.read(records, log) if records else None)
     if found.sample is None:
         return [_no_record(explainer, found, path)]
-    explainer.read(found.before, log)
     sample = found.sample
     framing = places.framing(path, None, source)
     place = Place(path, sample.first_line, sample.last_line)

@@ -20,9 +20,10 @@ from logmetrics.authoring.explain.facts import (
     Verdict,
 )
 from logmetrics.authoring.explain.folding import Folding
+from logmetrics.authoring.explain.near import NEARLY
 from logmetrics.authoring.explain.nearest import Candidate, Prober
 from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of, odd_ollama_line
-from logmetrics.authoring.explain.reasons import NEARLY, Reasons
+from logmetrics.authoring.explain.reasons import Reasons
 from logmetrics.authoring.explain.summary import summary_of
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
@@ -32,11 +33,11 @@ from logmetrics.formats.json_lines import one_after_another
 from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
+from logmetrics.rules.program import Program
 from logmetrics.rules.trace import Node, traced
 from logmetrics.store.store import Store
 
 _TEXT_CHARACTERS_MAX = 64 * 1024
-_BLOCK = 500
 
 
 class Explainer:
@@ -52,20 +53,24 @@ class Explainer:
         self.store = Store(config.rule_set.metrics, config.limits)
         self.rules = traced(config, source, self.store)
         self.family = Family(self.rules.trace)
+        # The same rules at their usual speed, for what is only read.
+        self._plain: Program | None = None
         self.prober = Prober(config, source, self.wordings)
 
     def read(self, records: Sequence[bytes], log: Log) -> None:
-        """Count what stands before the record that is to be explained, without a word."""
-        if not records:
-            return
-        plain = compiled(self.config, self.source, self.store)
-        program = self.rules.program
-        plain.adopt(program.rows(self.source.name))
-        for start in range(0, len(records), _BLOCK):
-            plain.apply(list(records[start : start + _BLOCK]), log, self.now_s)
-            self.store.fold()
-        program.begin_anew()
-        program.adopt(plain.rows(self.source.name))
+        """Count what stands before the record that is to be explained, without a word; it may be much."""
+        if self._plain is None:
+            self._plain = compiled(self.config, self.source, self.store)
+            self._plain.adopt(self.rules.program.rows(self.source.name))
+        self._plain.apply(list(records), log, self.now_s)
+        self.store.fold()
+
+    def _go_on(self) -> None:
+        """The rules that explain know what those that read have learnt."""
+        if self._plain is not None:
+            self.rules.program.begin_anew()
+            self.rules.program.adopt(self._plain.rows(self.source.name))
+            self._plain = None
 
     def explain(
         self, record: bytes, log: Log, place: Place, *, raw: bytes = b"", framing: Framing | None = None
@@ -108,6 +113,7 @@ class Explainer:
         )
 
     def _explained(self, line: bytes, format_name: str, log: Log, place: Place, envelope: Envelope) -> Explanation:
+        self._go_on()
         program = self.rules.program
         memory = program.rows(self.source.name)
         unmatched, unparsable, continued = program.unmatched, program.unparsable, program.continued

@@ -9,7 +9,8 @@ from typing import Any
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, Measured
 from logmetrics.authoring.explain.facts import LabelFact, MatchFact, Outcome, RuleFact, UpdateFact
-from logmetrics.authoring.explain.reasons import NEVER, Reason, Reasons
+from logmetrics.authoring.explain.near import NEVER
+from logmetrics.authoring.explain.reasons import Reason, Reasons
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.specs import MetricSpec, RuleSpec
 from logmetrics.config.tree import And, Compare, Expr, Field, Literal

@@ -16,7 +16,8 @@ import msgspec
 from logmetrics.authoring.explain.attempts import Attempt, Family, asked_of
 from logmetrics.authoring.explain.facts import Change, Nearest
 from logmetrics.authoring.explain.folding import HELD, Folding
-from logmetrics.authoring.explain.reasons import NEVER, OTHER, Path, Reason
+from logmetrics.authoring.explain.near import NEVER, OTHER, Path
+from logmetrics.authoring.explain.reasons import Reason
 from logmetrics.authoring.explain.wording import Wording, path_text, value_text
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
 from logmetrics.rules.log import Log

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from logmetrics.config.specs import Config, SourceSpec
 from logmetrics.errors import LogmetricsError, UsageError
 from logmetrics.formats.framing import FIRST_BYTES, LINES, Framing, framing_of
+from logmetrics.present.amounts import number_of
 from logmetrics.sources.content import NeverStops, open_content
 from logmetrics.sources.discovery import discover
 from logmetrics.sources.samples import Sample, samples_in, samples_of
 
 _READ_BYTES = 256 * 1024
+_BLOCK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,6 @@ class Found:
     sample: Sample | None
     first_line: int
     raw: bytes
-    before: list[bytes]
-    lines: int
 
 
 def source_of(config: Config, path: str, name: str | None) -> SourceSpec:
@@ -75,23 +75,24 @@ def samples(path: str, data: bytes | None, source: SourceSpec) -> Iterator[Sampl
         raise LogmetricsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def find(path: str, line: int, source: SourceSpec) -> Found:
-    """The record of which *line* is one line, and all records before it. Raises LogmetricsError."""
+def find(path: str, line: int, source: SourceSpec, read: Callable[[list[bytes]], None]) -> Found:
+    """The record of which *line* is one line; all records before it are given to *read*. Raises LogmetricsError."""
     before: list[bytes] = []
-    last = 0
     # Records that lie within others come at their last lines, so the first that has the line is the one.
     for sample in samples(path, None, source):
         if sample.first_line <= line <= sample.last_line:
-            return Found(sample, sample.first_line, raw_lines(path, sample.first_line, sample.last_line), before, 0)
+            read(before)
+            return Found(sample, sample.first_line, raw_lines(path, sample.first_line, sample.last_line))
         if sample.first_line > line:
             break
         before.append(sample.record)
-        last = sample.last_line
+        if len(before) >= _BLOCK:
+            read(before)
+            before = []
     raw = raw_lines(path, line, line)
     if not raw:
-        lines = max(last, _count(path))
-        raise UsageError(f"{path} has {lines:,} line{'s' if lines != 1 else ''}, and no line {line:,}")
-    return Found(None, line, raw, before, last)
+        raise UsageError(f"{path} has {number_of('line', _count(path))}, and no line {line:,}")
+    return Found(None, line, raw)
 
 
 def raw_lines(path: str, first: int, last: int) -> bytes:
@@ -146,8 +147,3 @@ def framing(path: str, data: bytes | None, source: SourceSpec) -> Framing:
         finally:
             content.close()
     return framing_of(data[:FIRST_BYTES])
-
-
-def with_path(source: SourceSpec, path: str) -> SourceSpec:
-    """*source* for this file alone."""
-    return replace(source, paths=(path,))

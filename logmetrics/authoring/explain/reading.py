@@ -14,8 +14,7 @@ from logmetrics.config.specs import SourceSpec
 from logmetrics.formats.framing import Framing, Stamped
 from logmetrics.formats.go_duration import parse_go_duration
 from logmetrics.formats.json_lines import mended
-from logmetrics.formats.ollama import _PAIR as _ATTRIBUTE
-from logmetrics.formats.ollama import attribute, route, split_line
+from logmetrics.formats.ollama import attributes, route, split_line
 from logmetrics.formats.prefix import bare, prefix_of
 from logmetrics.formats.text_fields import logfmt, pattern_format
 
@@ -81,12 +80,8 @@ def _ollama_fields(record: bytes) -> dict[str, Any]:
         "request_path": parts.path,
         "route": None if parts.path is None else route(parts.path),
     }
-    position = 0
-    while pair := _ATTRIBUTE.match(parts.tail, position):
-        key = pair[2] or pair[1]
-        fields.setdefault(key, attribute(parts.tail, key))
-        position = pair.end()
-    return {key: value for key, value in fields.items() if value is not None}
+    told = {key: value for key, value in fields.items() if value is not None}
+    return {**told, **{key: value for key, value in attributes(parts.tail).items() if key not in fields}}
 
 
 def odd_ollama_line(record: bytes) -> str:

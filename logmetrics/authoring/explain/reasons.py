@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from logmetrics.authoring.explain.attempts import Attempt, Family
-from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
+from logmetrics.authoring.explain.near import (
+    ABSENT,
+    ELSEWHERE,
+    NEARLY,
+    NEVER,
+    OTHER,
+    OTHER_CASE,
+    Path,
+    near_path,
+    nearest_of,
+)
+from logmetrics.authoring.explain.sight import Sight
+from logmetrics.authoring.explain.wording import kind_text, path_text, value_text
 from logmetrics.config.expression import is_condition
 from logmetrics.config.tree import (
     And,
     Call,
     Compare,
-    Context,
     Expr,
-    Field,
     IfElse,
-    Item,
     Let,
     ListLiteral,
     Literal,
     MapLiteral,
     Not,
     Or,
-    Part,
     parts_of,
 )
-from logmetrics.rules.functions import dig, is_number, label, number, same
+from logmetrics.rules.functions import dig, is_number, number, same
 from logmetrics.rules.trace import Node
-
-Path = tuple[str | int, ...]
-# How far a record is from meeting a condition: nearly the same, another value of a field, a field that is not there.
-NEARLY, OTHER, ABSENT, NEVER = 0.2, 1.0, 1.5, 9.0
-OTHER_CASE, ELSEWHERE = ": written otherwise", ": elsewhere in the record"
-_NESTED_MAX = 2_000
-_NEAR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,8 @@ class Reason:
         return (self.distance if self.alone is None else self.alone) <= 2 * NEARLY
 
 
-class Reasons:
-    """Looks into conditions about one record: ``fields`` are what it has."""
-
-    def __init__(self, family: Family, attempt: Attempt, wording: Wording, fields: Mapping[str, Any]) -> None:
-        self.family = family
-        self.attempt = attempt
-        self.wording = wording
-        self.fields = fields
+class Reasons(Sight):
+    """Looks into conditions about one record."""
 
     def why(self, node: Node, *, wanted: bool = True) -> Reason:
         """Why the condition *node* is not as *wanted*."""
@@ -97,7 +89,7 @@ class Reasons:
         value = self.attempt.values[node.number]
         if isinstance(expr, Literal):
             return Reason(text, "this is never so", NEVER)
-        seen, saw = self._seen(children[0] if children and isinstance(expr, Let) else node)
+        seen, saw = self.seen(children[0] if children and isinstance(expr, Let) else node)
         if seen is None:
             return self._missing(node, text, saw, None)
         what = saw if isinstance(value, bool) else f"{saw}, which is {'there' if value else 'empty'}"
@@ -130,7 +122,7 @@ class Reasons:
         subject = left if left is not None and not isinstance(expr.left, Literal) else right
         if subject is None or subject.expr is None:
             return Reason(text, "its sides are not as they should be", OTHER)
-        value, saw = self._seen(subject)
+        value, saw = self.seen(subject)
         if value is None:
             return self._missing(subject, text, saw, _wish(expr, subject.expr) if wanted else None)
         if not wanted or expr.operator == "!=":
@@ -143,25 +135,19 @@ class Reasons:
             return self._one_of(subject, value, (expr.right.value,), text, saw)
         other = right if subject is left else left
         if other is not None and not isinstance(other.expr, Literal):
-            told = self._seen(other)[1]
+            told = self.seen(other)[1]
             return Reason(text, f"{saw}, and {told}", OTHER)
         return self._threshold(expr, subject, value, text, saw)
 
     def _one_of(self, subject: Node, value: Any, wanted: tuple[Any, ...], text: str, saw: str) -> Reason:
-        through = [self._by_table(node, wanted, text) for node in self._inside(subject) if _is_map(node.expr)]
+        through = [self._by_table(node, wanted, text) for node in self.inside(subject) if _is_map(node.expr)]
         found = [reason for reason in through if reason is not None]
         if found:
             return min(found, key=lambda reason: reason.distance)
-        nearest, distance, how = _nearest(value, wanted)
+        nearest, distance, how = nearest_of(value, wanted)
         asks = value_text(nearest) if len(wanted) == 1 else f"one of {_listed(wanted)}"
         why = f"{saw}, the rule asks for {asks}{how}"
         return Reason(text, why, distance, self._repair(subject, nearest, value, text))
-
-    def _inside(self, node: Node) -> Iterator[Node]:
-        """*node* and all evaluated nodes below it."""
-        yield node
-        for child in self.family.children(node, self.attempt):
-            yield from self._inside(child)
 
     def _by_table(self, node: Node, wanted: tuple[Any, ...], text: str) -> Reason | None:
         """*node* looks a value up in a table: which of the keys that lead to one of *wanted* is near to that value?"""
@@ -176,7 +162,7 @@ class Reasons:
         path = self.path_of(source.expr)
         if not keys or path is None:
             return None
-        nearest, distance, how = _nearest(raw, keys)
+        nearest, distance, how = nearest_of(raw, keys)
         name = self.wording.text(source.expr)
         asks = f"{value_text(nearest)}{how}" if distance < OTHER else f"one of {_listed(keys)}"
         return Reason(text, f"{name} is {value_text(raw)}, the rule asks for {asks}", distance, Repair(path, nearest))
@@ -228,7 +214,7 @@ class Reasons:
             )
         if subject is None:
             return Reason(text, "it does not hold", OTHER)
-        value, saw = self._seen(subject)
+        value, saw = self.seen(subject)
         if not wanted:
             return Reason(text, f"{saw}, and the rule asks for anything else" if value is not None else saw, OTHER)
         if value is None:
@@ -249,102 +235,6 @@ class Reasons:
             NEARLY if is_near else OTHER,
             self._repair(subject, mended, value, text),
         )
-
-    # -- what was seen
-
-    def _seen(self, node: Node) -> tuple[Any, str]:
-        """The value of *node* and a sentence about it, with the field that it came from."""
-        value, expr = self.attempt.values[node.number], node.expr
-        assert expr is not None
-        name = self.wording.text(expr)
-        if value is None:
-            return None, self.absence(node)
-        source = self.source(node)
-        if source is not None and source.expr is not None and source.expr != expr:
-            raw = self.attempt.values[source.number]
-            text = self.wording.text(source.expr)
-            if same(raw, value):
-                return value, f"{text} is {value_text(value)}"
-            return value, f"{name} is {value_text(value)}, from {text}: {value_text(raw)}"
-        return value, f"{name} is {value_text(value)}"
-
-    def source(self, node: Node) -> Node | None:
-        """The field, element or memory that the value of *node* comes from; None when it is made of several."""
-        expr = node.expr
-        if isinstance(expr, (Field, Part, Context)) or (isinstance(expr, Call) and expr.name == "remember"):
-            return node
-        children = self.family.children(node, self.attempt)
-        present = [child for child in children if not isinstance(child.expr, (Literal, MapLiteral))]
-        if isinstance(expr, Or) and not is_condition(expr):
-            value = self.attempt.values[node.number]
-            taken = [child for child in children if self.attempt.values[child.number] == value]
-            return self.source(taken[-1]) if taken and not isinstance(taken[-1].expr, Literal) else None
-        if isinstance(expr, IfElse) and len(children) > 1:
-            return self.source(children[-1])
-        if isinstance(expr, (Call, Let)) and len(present) == 1:
-            return self.source(present[0])
-        return None
-
-    def absence(self, node: Node) -> str:
-        """Why the value of *node* is missing."""
-        expr = node.expr
-        assert expr is not None
-        if isinstance(expr, Call) and expr.name == "remember":
-            return f"nothing was remembered as {value_text(_name(expr))} in this log before"
-        fields = list(self.fields_behind(node))
-        if not fields:
-            return f"{self.wording.text(expr)} is missing"
-        if isinstance(expr, Call) and len(fields) == 1:
-            found = self.lookup(fields[0])
-            if found is not None:
-                return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
-        if len(fields) == 1:
-            return self.no_field(fields[0])
-        names = ", ".join(map(self.wording.text, fields[:4]))
-        return f"no field {names}{' ...' if len(fields) > 4 else ''}"
-
-    def no_field(self, field: Expr) -> str:
-        """That *field* is not there, or null, or below something that is no object."""
-        path = self.path_of(field)
-        if path is None:
-            return f"no field {self.wording.text(field)}"
-        *outer, last = path
-        around: Any = dig(dict(self.fields), *outer) if outer else dict(self.fields)
-        if isinstance(around, dict) and last in around and around[last] is None:
-            return f"{path_text(path)} is null"
-        for depth in range(1, len(path)):
-            inner = dig(dict(self.fields), *path[:depth])
-            if inner is not None and inner.__class__ not in (dict, list):
-                found = f"{path_text(path[:depth])} is {kind_text(inner)}, {value_text(inner, 30)}"
-                return f"no field {path_text(path)}: {found}"
-        return f"no field {self.wording.text(field)}"
-
-    def fields_behind(self, node: Node) -> Iterator[Expr]:
-        """The fields in the expression of *node*, each once."""
-        assert node.expr is not None
-        inside = {part.base for part in parts_of(node.expr) if isinstance(part, Part)}
-        parts = (p for p in parts_of(node.expr) if isinstance(p, (Field, Part, Item)) and p not in inside)
-        yield from dict.fromkeys(parts)
-
-    def lookup(self, field: Expr) -> Any:
-        """What the record has at *field*."""
-        path = self.path_of(field)
-        return None if path is None else dig(dict(self.fields), *path)
-
-    def path_of(self, expr: Expr) -> Path | None:
-        """Where in the record *expr* points to; None for what is no path into it."""
-        if isinstance(expr, Field):
-            return expr.path
-        if isinstance(expr, Part):
-            base = self.path_of(expr.base)
-            return None if base is None else (*base, *expr.path)
-        if isinstance(expr, Let):
-            return self.path_of(expr.value)
-        if isinstance(expr, Item):
-            of = self.path_of(expr.of)
-            index = next((index for item, index, _ in self.attempt.elements if item == expr), None)
-            return None if of is None or index is None else (*of, index)
-        return None
 
     # -- what would have to be otherwise
 
@@ -380,83 +270,13 @@ class Reasons:
             keys = [key for key, found in table.items if same(found, wanted)]
             if not keys:
                 return None
-            wanted = _nearest(raw, tuple(keys))[0]
+            wanted = nearest_of(raw, tuple(keys))[0]
             return Repair(path, wanted, "", "")
         if raw is not value and not same(raw, value):
             if isinstance(subject.expr, Call) and subject.expr.name in ("s", "ms", "us", "ns") and is_number(wanted):
                 wanted = wanted * {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[subject.expr.name]
             return Repair(path, wanted, "", "")
         return Repair(path, wanted, text, _with_value(text, wanted, value))
-
-
-def near_path(fields: Mapping[str, Any], path: Path) -> tuple[Path | None, str]:
-    """A path in *fields* that may be meant by *path*, which leads nowhere; and in which respect it is another."""
-    around: Any = dict(fields)
-    for depth, step in enumerate(path):
-        if isinstance(step, str) and isinstance(around, dict) and step not in around:
-            for name in _near_names(step, around):
-                found = (*path[:depth], name, *path[depth + 1 :])
-                if dig(dict(fields), *found) is not None:
-                    how = OTHER_CASE if _squeezed(name) == _squeezed(step) else ""
-                    return found, how
-            break
-        around = dig(around, step)
-    last = path[-1]
-    elsewhere = [found for found in _paths(fields) if found[-1] == last and found != path]
-    if elsewhere and isinstance(last, str):
-        return min(elsewhere, key=len), ELSEWHERE
-    dotted = path_key(path)
-    if len(path) > 1 and dotted in fields:
-        return (dotted,), ": one key with a dot in it"
-    return None, ""
-
-
-def path_key(path: Path) -> str:
-    """The steps of *path* with dots between."""
-    return ".".join(map(str, path))
-
-
-def _near_names(name: str, names: Mapping[str, Any]) -> list[str]:
-    squeezed = _squeezed(name)
-    alike = [other for other in names if isinstance(other, str) and _squeezed(other) == squeezed]
-    texts = [other for other in names if isinstance(other, str)]
-    return alike or difflib.get_close_matches(name, texts, n=2, cutoff=_NEAR)
-
-
-def _squeezed(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
-
-
-def _paths(fields: Mapping[str, Any]) -> Iterator[Path]:
-    """All paths of scalars in *fields*, the short ones first."""
-    waiting: list[tuple[Path, Any]] = [((key,), value) for key, value in fields.items()]
-    for path, value in waiting:
-        if len(waiting) > _NESTED_MAX:
-            break
-        if isinstance(value, dict):
-            waiting += [((*path, key), inner) for key, inner in value.items()]
-        elif isinstance(value, list):
-            waiting += [((*path, index), inner) for index, inner in enumerate(value[:3])]
-        elif value is not None:
-            yield path
-
-
-def _nearest(value: Any, wanted: tuple[Any, ...]) -> tuple[Any, float, str]:
-    """Which of *wanted* is nearest to *value*, how far it is, and how it differs if that is easily overlooked."""
-    for one in wanted:
-        if label(one) == label(value) and one.__class__ is not value.__class__:
-            return one, NEARLY, f", {kind_text(one)} and not {kind_text(value)}"
-    if isinstance(value, str):
-        texts = [one for one in wanted if isinstance(one, str)]
-        for one in texts:
-            if one.strip().lower() == value.strip().lower():
-                how = ": only case differs" if one.strip() != value.strip() else ": only blanks differ"
-                return one, NEARLY, how
-        squeezed = [one for one in texts if _squeezed(one) == _squeezed(value)]
-        near = squeezed or difflib.get_close_matches(value, texts, n=1, cutoff=_NEAR)
-        if near:
-            return near[0], 2 * NEARLY, ""
-    return wanted[0] if wanted else None, OTHER, ""
 
 
 def _listed(values: tuple[Any, ...]) -> str:
@@ -504,11 +324,6 @@ def _with_value(text: str, wanted: Any, value: Any) -> str:
 
 def _is_map(expr: Expr | None) -> bool:
     return isinstance(expr, Call) and expr.name == "map"
-
-
-def _name(expr: Call) -> Any:
-    first = expr.arguments[0]
-    return first.value if isinstance(first, Literal) else None
 
 
 def _of(saw: str) -> str:

@@ -134,7 +134,7 @@ class Trial:
         with ExitStack() as stack:
             self._directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="logmetrics-test-", dir=_memory()))
             self._start()
-            stack.callback(lambda: self._close())
+            stack.callback(self._close)
             self._stack = stack.pop_all()
         return self
 
@@ -144,7 +144,7 @@ class Trial:
         self._stack.close()
 
     def _root(self, source: str) -> str:
-        return os.path.join(self._directory, "logs", source or "logs")
+        return os.path.join(self._directory, f"logs-{source}")
 
     def _start(self) -> None:
         specs = tuple(

@@ -68,9 +68,8 @@ class Coverage:
         """What folds the notes of *rules*, of those under test: the config's own, and packs that *file* names."""
         scope = {name: Definitions.of_pack(self.packs[name]) for name in file.pack_names or ()}
         if file.config_path is not None:
-            text = Path(file.config_path).read_text("utf-8-sig")
-            scope[""] = self._of_file.setdefault(file.config_path, Definitions(file.config_path, text))
-        return Folder(self, rules, scope)
+            scope[""] = Definitions(file.config_path, Path(file.config_path).read_text("utf-8-sig"))
+        return Folder(self, rules, {pack: self._of_file.setdefault(one.file, one) for pack, one in scope.items()})
 
     def files(self) -> list[FileCoverage]:
         """The account of each file, by name; what is missing in the order of the file."""
@@ -105,13 +104,13 @@ def _told(missed: Sequence[ArmKey], arms: Mapping[ArmKey, Arm]) -> Iterator[Arm]
         elif key[:4] not in both:
             yield arm
         elif key.kind == _TRUE:
-            yield replace(arm, missed=arm.missed.replace("was never true", "was never asked"))
+            yield replace(arm, missed=f"{arm.missed.removesuffix('was never true')}was never asked")
     yield from entries.values()
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a note of one node tells: arms that are taken by it, and who waits for it."""
+    """What a note of one node tells: arms that are taken by it, and who waits for it. What was taken is forgotten."""
 
     # Taken whenever it is noted; taken when its value is true, or not.
     always: ArmKey | None = None
@@ -123,7 +122,9 @@ class _Watch:
     waiting: int = -1
     # It waits for the values of its parts itself: of alternatives for the last one, of a look-up for the first.
     chooses: bool = False
-    entries: Mapping[str, ArmKey] | None = None
+    # An alternative that is missing is none.
+    of_present: bool = False
+    entries: dict[str | None, ArmKey | None] | None = None
     default: ArmKey | None = None
 
 
@@ -151,9 +152,13 @@ class Folder:
                 continue
             if watch.always is not None:
                 taken.add(watch.always)
-            truth = watch.if_true if value else watch.if_false
-            if truth is not None:
-                taken.add(truth)
+                watch.always = None
+            if value and watch.if_true is not None:
+                taken.add(watch.if_true)
+                watch.if_true = None
+            elif not value and watch.if_false is not None:
+                taken.add(watch.if_false)
+                watch.if_false = None
             if watch.chooses:
                 self._choose(number, watch)
             if watch.waiting >= 0:
@@ -166,12 +171,16 @@ class Folder:
         if watch.entries is None:
             last, value = parts[-1]
             chosen = self._watches[last]
-            if chosen is not None and chosen.as_alternative is not None and value is not None:
+            if chosen is not None and chosen.as_alternative is not None and not (watch.of_present and value is None):
                 self.coverage.taken.add(chosen.as_alternative)
+                chosen.as_alternative = None
             return
         looked_up = parts[0][1]
         text = None if looked_up is None or isinstance(looked_up, (dict, list)) else label(looked_up)
-        arm = watch.default if text is None else watch.entries.get(text, watch.default)
+        if text in watch.entries:
+            arm, watch.entries[text] = watch.entries[text], None
+        else:
+            arm, watch.default = watch.default, None
         if arm is not None:
             self.coverage.taken.add(arm)
 
@@ -246,7 +255,7 @@ class _Arms:
             watch.if_true = self._arm(_TRUE, f"{text} was never true")
             watch.if_false = self._arm(_FALSE, f"{text} was never false")
         elif _has_alternatives(self.node):
-            watch.chooses = True
+            watch.chooses, watch.of_present = True, isinstance(expr, Or)
         elif isinstance(expr, Call) and expr.name == "map":
             self._look_up(expr, watch)
         self._as_part(text, watch)
@@ -257,8 +266,6 @@ class _Arms:
             return _Watch(always=self._arm("matched", "never matched"))
         if self.node.role == "timeout" and self.rule is not None and self.rule.pair and self.rule.pair.timeout_s:
             return _Watch(always=self._arm("timeout", "no start timed out"))
-        if self.node.role == "element":
-            return _Watch(always=self._arm("element", "the list never had an element"))
         if self.node.role == "counted" and self.node.update is not None:
             late = self.rule is not None and self.node.update in self.rule.on_timeout
             kind = _LATE if late else "counted"

@@ -27,7 +27,7 @@ class Definitions:
     @classmethod
     def of_pack(cls, pack: PackSpec) -> Definitions:
         """Those of a built-in pack."""
-        return cls(f"{pack.name}.yaml", pack.text, pack.name)
+        return cls(f"packs/{pack.name}.yaml", pack.text, pack.name)
 
     @cached_property
     def document(self) -> Document:
@@ -69,8 +69,6 @@ class Definitions:
     def _steps(
         self, given: Mapping[str, Any], rule: RuleSpec, role: str, root: Expr | None, update: UpdateSpec | None
     ) -> KeyPath:
-        if role in ("when", "each", "element"):
-            return ("each" if role == "element" else role,)
         if role in ("start", "end", "key"):
             return ("pair", role)
         if role == "timeout":

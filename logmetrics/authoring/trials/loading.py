@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from logmetrics.authoring.trials.model import ExpectModel, StepModel, TestFileModel, TestModel
+from logmetrics.authoring.trials.model import STEP_KINDS, ExpectModel, StepModel, TestFileModel, TestModel
 from logmetrics.authoring.trials.samples import SampleError, sample_of
 from logmetrics.authoring.trials.specs import (
     Expectation,
@@ -36,8 +36,6 @@ LOG = "test.log"
 # Where logs are whose path says nothing else.
 DIRECTORY = "/var/log"
 _COMPRESSED = tuple(f"*{suffix}" for suffix in COMPRESSED)
-# Steps are told apart by these keys; each has one of them.
-_KINDS = ("lines", "file", "after", "restart", "rotate", "expect")
 _LEVELS = ("bytes", "values", "metric", "process")
 
 
@@ -131,10 +129,10 @@ class _Reader:
         return Test(model.name, self.document.place(path).line, model.start, tuple(steps))
 
     def _step(self, model: StepModel, path: KeyPath) -> Iterator[Step]:
-        given = [kind for kind in _KINDS if getattr(model, kind) is not None]
+        given = [kind for kind in STEP_KINDS if getattr(model, kind) is not None]
         if len(given) != 1:
             what = f"{' and '.join(given)} are steps of their own" if given else "does nothing"
-            self.wrong(path, f"{what}: a step has one of {', '.join(_KINDS)}")
+            self.wrong(path, f"{what}: a step has one of {', '.join(STEP_KINDS)}")
             return
         self._check_companions(model, given[0], path)
         source = self._source(model, given[0], path)

@@ -58,6 +58,8 @@ def _refusals(value: object) -> dict[str, dict[str, dict[str, int]]]:
     raise ValueError("expected {METRIC: {LABEL: NUMBER}}, or {METRIC: {LABEL: {LEVEL: NUMBER}}}")
 
 
+# Steps are told apart by these keys; each has one of them.
+STEP_KINDS = ("lines", "file", "after", "restart", "rotate", "expect")
 _COUNT = {"type": "integer", "minimum": 0}
 _LINES_SCHEMA = {
     "anyOf": [
@@ -111,6 +113,8 @@ class ExpectModel(_Model):
 
 class StepModel(_Model):
     """One step: lines, file, after, restart, rotate or expect."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in STEP_KINDS]})
 
     lines: Annotated[Lines | None, Field(description="lines that are written; a mapping is a line of JSON")] = None
     file: Annotated[FileName | None, Field(description="a sample that is written, relative to this file")] = None

@@ -130,7 +130,7 @@ def _write_hints(file: TestFile, result: TestResult, show: Print) -> None:
             show(f"      {harmless(line.place)}  {excerpt(harmless(line.text))}", "yellow")
         if len(lines) > LINES_SHOWN_MAX:
             show(f"      and {len(lines) - LINES_SHOWN_MAX:,} more", "dim")
-        command = _explanation(file, lines[0]) if lines and kind == "unmatched" else None
+        command = _explanation(file, lines[0]) if lines else None
         if command is not None:
             show(f"    why: {command}", "")
 
