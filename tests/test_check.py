@@ -550,6 +550,13 @@ SAMPLED = {
     "values that are not there": (WAITS, [*calls(10, w=1.5), *calls(30)], ["skipped-updates"]),
     "a value that is not there": (WAITS, [*calls(10, w=1.5), *calls(1)], ["some-skipped-updates"]),
     "texts in place of numbers": (WAITS, calls(10, w="1.5s"), ["skipped-updates"]),
+    "a start that was given up": (
+        "packs: []\nmetrics: {x_total: {type: counter, help: How it is}}\nrules:\n  - name: r\n"
+        "    pair: {start: a == 1, end: a == 2, key: k, timeout: 5s}\n"
+        "    update: {x_total: 1}\n    on_timeout: {x_total: n}\n",
+        calls(30, k="k {n}", n=5),
+        ["skipped-updates"],
+    ),
     "no rule matches": (config(rule="when: b"), calls(3), ["silent-rules"]),
     "one rule does not match": (
         config() + "  - {name: q, when: b, update: {x_total: 1}}\n",
