@@ -146,6 +146,9 @@ UNITS = {
     "percent": ("app_x_ratio", "cpu_percent", ["wrong-unit"]),
     "percent as a ratio": ("app_x_ratio", "cpu_percent / 100", []),
     "kilobytes": ("app_x_bytes", "size_kb * 1000", []),
+    "kilobytes of 1024": ("app_x_bytes", "size_kb * 1024", []),
+    "kilobytes as they are": ("app_x_bytes", "size_kb", ["wrong-unit"]),
+    "times nothing": ("app_x_bytes", "size_kb * 0", []),
     "ms of seconds": ("app_x_seconds", "ms(latency_seconds)", ["wrong-conversion"]),
     "ns of milliseconds": ("app_x_seconds", "ns(latency_ms)", ["wrong-conversion"]),
     "duration of a number": ("app_x_seconds", "duration(latency_ms)", ["wrong-conversion"]),
@@ -220,6 +223,7 @@ CONDITIONS = {
     "some capitals in a list": ('lower(a) in ["Ab", "cd"]', []),
     "capitals within": ('"Ab" in lower(a)', ["never-true"]),
     "starts with capitals": ('starts(lower(a), "Ab")', ["never-true"]),
+    "capitals in a table": ('map(lower(a), {"OK": "b"}, "c") == "b"', ["never-true"]),
     "small letters": ('lower(a) == "ab"', []),
     "literally false": ("false and a", ["unreachable-rule"]),
 }
@@ -457,6 +461,18 @@ def test_json_has_it_all(tmp_path: Path) -> None:
     assert (forecast["metric"], forecast["series"], forecast["series_max"]) == ("x_total", 3, 2000)
 
 
+def test_json_of_what_cannot_be_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("metrics: 5\nlisten: 7\n")
+    code, shown, _ = check("-c", str(path), "--json")
+    document = json.loads(shown)
+    assert (code, document["counts"]["error"]) == (2, 2)
+    assert [(each["line"], each["severity"], each["rule"]) for each in document["findings"]] == [
+        (1, "error", "config"),
+        (2, "error", "config"),
+    ]
+
+
 def test_findings_in_the_docs() -> None:
     """Each has its line in the table of docs/check.md, with its severity, and there is no other."""
     rows = re.findall(r"^\| `([a-z-]+)` \| (error|warning|note) \|", (ROOT / "docs/check.md").read_text(), re.MULTILINE)
@@ -534,6 +550,13 @@ SAMPLED = {
     "values that are not there": (WAITS, [*calls(10, w=1.5), *calls(30)], ["skipped-updates"]),
     "a value that is not there": (WAITS, [*calls(10, w=1.5), *calls(1)], ["some-skipped-updates"]),
     "texts in place of numbers": (WAITS, calls(10, w="1.5s"), ["skipped-updates"]),
+    "a start that was given up": (
+        "packs: []\nmetrics: {x_total: {type: counter, help: How it is}}\nrules:\n  - name: r\n"
+        "    pair: {start: a == 1, end: a == 2, key: k, timeout: 5s}\n"
+        "    update: {x_total: 1}\n    on_timeout: {x_total: n}\n",
+        calls(30, k="k {n}", n=5),
+        ["skipped-updates"],
+    ),
     "no rule matches": (config(rule="when: b"), calls(3), ["silent-rules"]),
     "one rule does not match": (
         config() + "  - {name: q, when: b, update: {x_total: 1}}\n",

@@ -31,7 +31,7 @@ def check(
     """Find what is wrong with a config, or will be regretted; with samples, foretell its series."""
     import orjson
 
-    from logmetrics.authoring.lint.report import report_on
+    from logmetrics.authoring.lint.report import report_on, unloaded
 
     file, logs = _config_and_samples(config_file, samples or [])
     _require(logs)
@@ -41,7 +41,7 @@ def check(
     except ConfigError as error:
         if not as_json:
             raise
-        sys.stdout.write(_json({"config": file, "problems": [str(each) for each in error.problems]}, orjson))
+        sys.stdout.write(_json(unloaded(file, error), orjson))
         raise typer.Exit(error.exit_code) from None
     if as_json:
         sys.stdout.write(_json(report.as_json(), orjson))

@@ -68,15 +68,22 @@ def parse_config(text: str, file: str, packs: Mapping[str, PackSpec]) -> Config:
         document.values = {}
     problems: list[Problem] = []
     model = validate(ConfigModel, document, problems)
+    if not isinstance(document.values, dict):
+        raise ConfigError(problems)
     chosen = _chosen_packs(document, packs, problems)
     inherited = {name: spec for pack in chosen for name, spec in pack.rule_set.metrics.items()}
     own = _rule_set(model, document, inherited, problems)
     rule_set = merge([pack.rule_set for pack in chosen] + [own])
     check_names(rule_set.metrics, own.metrics, document, problems)
+    whole = {"sources": [], "limits": {}, **document.values}
+    # What is sound is looked at whatever is wrong elsewhere, so that all is told at once.
+    found = dict(enumerate(model.sources)) if model else sound_items(SourceModel, whole["sources"])
+    sources = _read_sources(found, document, problems)
+    limits = model.limits if model else sound_items(LimitsModel, {"limits": whole["limits"]}).get("limits")
+    if limits is not None:
+        rule_set = _with_limits(rule_set, limits, document, problems)
     if model is not None:
-        sources = _read_sources(model, document, problems)
         _check_listen(model.listen, document, problems)
-        rule_set = _with_limits(rule_set, model.limits, document, problems)
         alerts = alerts_spec(model.alerts, rule_set.metrics, document, problems)
     if problems or model is None:
         raise ConfigError(problems)
@@ -169,13 +176,14 @@ def _limits_spec(model: LimitsModel) -> LimitsSpec:
 
 def _with_limits(rule_set: RuleSet, model: LimitsModel, document: Document, problems: list[Problem]) -> RuleSet:
     """The metrics of *rule_set* with the budgets under ``limits.metrics``."""
+    declared = document.values.get("metrics")
     reader = RuleSetReader(document, {}, problems)
     metrics = dict(rule_set.metrics)
     for name, limits in model.metrics.items():
         path = ("limits", "metrics", name)
         if name in metrics:
             metrics[name] = reader.limited(metrics[name], limits, path)
-        else:
+        elif not isinstance(declared, dict) or name not in declared:  # else its own mistakes are told
             what = f"no metric is called {name!r}{did_you_mean(name, metrics)}"
             problems.append(document.problem(path, what, of_key=True))
     return RuleSet(metrics, rule_set.rules)
@@ -212,12 +220,16 @@ def _source_spec(model: SourceModel, journals: tuple[JournalLogSpec, ...], agent
     )
 
 
-def _read_sources(model: ConfigModel, document: Document, problems: list[Problem]) -> tuple[SourceSpec, ...]:
+def _read_sources(
+    models: Mapping[int, SourceModel], document: Document, problems: list[Problem]
+) -> tuple[SourceSpec, ...]:
+    defined = RuleSetReader(document, {}, [])  # what is wrong in them is told already
+    defined.read_define(document.values.get("define") if models else None)
     reader = RuleSetReader(document, {}, problems)
-    reader.read_define(model.define)
+    reader.names = defined.names
     specs = []
     seen: set[str] = set()
-    for index, source in enumerate(model.sources):
+    for index, source in models.items():
         if source.name in seen:
             problems.append(document.problem(("sources", index, "name"), f"a second source called {source.name!r}"))
         seen.add(source.name)

@@ -35,7 +35,7 @@ def hints(path: str, packs: Mapping[str, PackSpec]) -> tuple[Config, list[Findin
 
 def subject_of(config: Config, text: str, path: str) -> Subject:
     """What there is to look at in *config*, which is in the *text* of the file *path*."""
-    document = parse_document(text, path)
+    document = parse_document(text, path, fast=True)  # it was loaded, so there is nothing wrong with it
     declared = (document.values or {}).get("metrics") or {}
     all_metrics, all_rules = config.rule_set.metrics, config.rule_set.rules
     return Subject(
@@ -52,7 +52,7 @@ def subject_of(config: Config, text: str, path: str) -> Subject:
 def lint_pack(pack: PackSpec) -> list[Finding]:
     """What is to be said about a built-in pack: for those who write one, users can do nothing about it."""
     file = f"{pack.name}.yaml"
-    document = parse_document(pack.text, file)
+    document = parse_document(pack.text, file, fast=True)
     own = {name: pack.rule_set.metrics[name] for name in document.values.get("metrics", {})}
     rules_of = pack.rule_set.rules
     subject = Subject(document, own, pack.rule_set.metrics, rules_of, rules_of)

@@ -17,6 +17,7 @@ from logmetrics.config.tree import (
     Let,
     ListLiteral,
     Literal,
+    MapLiteral,
     Not,
     Or,
     Part,
@@ -206,7 +207,20 @@ def _never(part: Expr) -> tuple[str, str] | None:
         text = part.arguments[1]
         if isinstance(text, Literal) and isinstance(text.value, str) and text.value != text.value.lower():
             return _capitals(part, text.value)
+    if isinstance(part, Call) and part.name == "map" and _is_lower(part.arguments[0]):
+        return _never_found(part)
     return None
+
+
+def _never_found(part: Call) -> tuple[str, str] | None:
+    """Keys of a table with capitals, when what is looked up has none."""
+    table = part.arguments[1]
+    assert isinstance(table, MapLiteral)
+    keys = [key for key, _ in table.items if isinstance(key, str) and key != key.lower()]
+    if not keys:
+        return None
+    what = f"map() never finds {_scalar(keys[0])}: lower() leaves no capitals"
+    return what, f'write "{keys[0].lower()}"'
 
 
 def _never_of_kinds(part: Compare) -> tuple[str, str] | None:

@@ -117,9 +117,10 @@ def section(forecasts: list[Forecast]) -> Section:
     shown = [each for each in forecasts if each.series > 1 or each.is_near]
     others = len(forecasts) - len(shown)
     rest = f"{number_of('more metric', others)} of one series each" if others else ""
-    note = f"new: first met in the later half of the metric's records; at {FURTHER} x: with so many times the records"
+    told = ["new: first met in the later half of the metric's records"] if any(each.new for each in shown) else []
+    told += [f"at {FURTHER} x: with so many times the records"] if shown else []
     rows = [_row(each) for each in shown]
-    return Section("forecast", "series forecast", (table("", columns, rows, note if rows else "", rest),))
+    return Section("forecast", "series forecast", (table("", columns, rows, "; ".join(told), rest),))
 
 
 def _row(each: Forecast) -> tuple[Cell, ...]:

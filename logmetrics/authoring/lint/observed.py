@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from logmetrics.authoring.lint.findings import Finding
 from logmetrics.authoring.lint.forecast import NEAR, Forecast
 from logmetrics.authoring.lint.labels import UNBOUNDED_LABELS, values_of
-from logmetrics.authoring.lint.samples import Notes, Observed
+from logmetrics.authoring.lint.samples import Notes, Observed, RuleSeen
 from logmetrics.authoring.lint.subject import Subject
 from logmetrics.config.document import KeyPath
+from logmetrics.config.specs import RuleSpec
 from logmetrics.present.amounts import EXCERPT_CHARACTERS, cut, harmless, number_of, percent
 from logmetrics.store.guard import MISSING
 from logmetrics.store.report import report
@@ -128,27 +129,31 @@ def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:
     seen = observed.rules
     # A rule for another format than that of the samples was not asked.
     asked = [(path, rule) for path, rule in subject.rule_paths() if rule.name in seen]
-    silent = [(path, rule) for path, rule in asked if not seen[rule.name].matches]
+    silent = [(path, rule) for path, rule in asked if not (seen[rule.name].matches or seen[rule.name].skipped)]
     if observed.records and silent and len(silent) == len(asked):
         place = observed.unmatched_place
         what = f"none of the config's own rules matches any of the {observed.records:,} records of the samples"
         remedy = f"logmetrics explain {place} tells why" if place else "give samples of the logs that they are for"
         yield subject.finding("silent-rules", ("rules",), what, remedy, of_key=True)
-    else:
-        for path, rule in silent if observed.records else ():
+    elif observed.records:
+        for path, rule in silent:
             what = f"the rule {rule.name!r} matches no record of the samples"
-            yield subject.finding(
-                "silent-rule", (*path, "name"), what, "give samples that it is for, or mend its condition"
-            )
+            remedy = "give samples that it is for, or mend its condition"
+            yield subject.finding("silent-rule", (*path, "name"), what, remedy)
     for path, rule in asked:
-        rule_seen = seen[rule.name]
-        updates = rule_seen.matches * len(rule.updates)
-        for reason, count in sorted(rule_seen.skipped.items()):
-            share = count / updates if updates else 1.0
-            kind = "skipped-updates" if share >= SKIPPED_SHARE else "some-skipped-updates"
-            what = f"{percent(min(share, 1.0))} of the updates of {rule.name!r} have no value: {_REASONS[reason]}"
-            remedy = f"logmetrics explain {rule_seen.places[reason]} shows one"
-            yield subject.finding(kind, (*path, "update"), what, remedy, of_key=True)
+        yield from _skipped(subject, path, rule, seen[rule.name])
+
+
+def _skipped(subject: Subject, path: KeyPath, rule: RuleSpec, seen: RuleSeen) -> Iterator[Finding]:
+    """Updates of *rule* that had no value."""
+    updates = seen.matches * len(rule.updates)
+    for reason, count in sorted(seen.skipped.items()):
+        share = min(count / updates, 1.0) if updates else 1.0
+        kind = "skipped-updates" if share >= SKIPPED_SHARE else "some-skipped-updates"
+        what = f"{percent(share)} of the updates of {rule.name!r} have no value: {_REASONS[reason]}"
+        place = seen.places.get(reason)
+        remedy = f"logmetrics explain {place} shows one" if place else "only what is kept is known of a start"
+        yield subject.finding(kind, (*path, "update"), what, remedy, of_key=True)
 
 
 def _counted_twice(subject: Subject, observed: Observed) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -70,7 +71,9 @@ def _parsed(pattern: str) -> Any:
     if "[[" in pattern or "\\Q" in pattern or "(?-" in pattern:
         return None
     try:
-        parsed = sre_parse.parse(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what later versions of `re` might take for something else
+            parsed = sre_parse.parse(pattern)
     except (re.error, RecursionError, OverflowError):
         return None
     return None if parsed.state.flags & (re.MULTILINE | re.VERBOSE) else parsed

@@ -15,9 +15,13 @@ from logmetrics.authoring.lint.observed import findings
 from logmetrics.authoring.lint.samples import Observed, observe
 from logmetrics.config.loading import parse_config, read_text
 from logmetrics.config.specs import Config
+from logmetrics.errors import ConfigError
 from logmetrics.packs import builtin_packs
 from logmetrics.present.amounts import number_of
 from logmetrics.present.blocks import Section
+
+# In the place of a finding's name: mistakes for which a config cannot be loaded have none.
+UNLOADED = "config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,12 @@ class Report:
             document["forecast"] = [asdict(each) for each in self.forecasts]
             document["unread"] = seen.problems
         return document
+
+
+def unloaded(file: str | None, error: ConfigError) -> dict[str, Any]:
+    """The report for programs on a config that cannot be loaded, in the form of others."""
+    found = [{**asdict(each), "rule": UNLOADED, "remedy": "", "severity": "error"} for each in error.problems]
+    return {"config": file, "counts": {"error": len(found), "warning": 0, "note": 0}, "findings": found}
 
 
 def report_on(file: str | None, samples: Sequence[str]) -> Report:

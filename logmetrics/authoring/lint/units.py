@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isclose
+from math import log
 
 from logmetrics.authoring.lint.findings import Finding
 from logmetrics.authoring.lint.subject import Subject
@@ -50,6 +50,14 @@ _CALLED: Mapping[tuple[str, float], str] = {
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+# A kilobyte has 1000 bytes or 1024, which no name tells; a gigabyte's two meanings are seven in a hundred apart.
+_CLOSE = log(1.08)
+
+
+def _are_close(one: float, other: float) -> bool:
+    return abs(log(one / other)) < _CLOSE
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """What a number counts: so many (``scale``) of ``base``; ``source`` is what tells it."""
@@ -60,7 +68,7 @@ class Unit:
 
     def __str__(self) -> str:
         for (base, scale), name in _CALLED.items():
-            if base == self.base and isclose(scale, self.scale):
+            if base == self.base and _are_close(scale, self.scale):
                 return name
         return f"{self.scale:g} {self.base}"
 
@@ -77,7 +85,7 @@ def findings(subject: Subject) -> Iterator[Finding]:
             if wanted.base != given.base:
                 what = f"{given.source} gives {given}, and {update.metric} takes {wanted} by its name"
                 remedy = "give it what its name says, or another name"
-            elif not isclose(wanted.scale, given.scale):
+            elif not _are_close(wanted.scale, given.scale):
                 what = f"{given.source} gives {given}, and {update.metric} takes {wanted} by its name"
                 remedy = _conversion(update.value, wanted, given)
             else:
@@ -125,15 +133,15 @@ def _unit_of_arithmetic(expr: Arithmetic) -> Unit | None:
     left, right = unit_of(expr.left), unit_of(expr.right)
     if expr.operator in "+-":
         return _common([unit for unit, side in ((left, expr.left), (right, expr.right)) if not _is_literal(side)])
-    if expr.operator == "/" and left and right and left.base == right.base and isclose(left.scale, right.scale):
+    if expr.operator == "/" and left and right and left.base == right.base and _are_close(left.scale, right.scale):
         return None  # a share of something, which only its name tells
     number, unit = (expr.right, left) if _is_number(expr.right) else (expr.left, right)
     if not (isinstance(number, Literal) and _is_number(number)) or unit is None or not number.value:
         return None
     if expr.operator == "*":
-        return Unit(unit.base, unit.scale / float(number.value), f"{unit.source} * {number.value}")
+        return Unit(unit.base, unit.scale / abs(float(number.value)), f"{unit.source} * {number.value}")
     if number is expr.right:
-        return Unit(unit.base, unit.scale * float(number.value), f"{unit.source} / {number.value}")
+        return Unit(unit.base, unit.scale * abs(float(number.value)), f"{unit.source} / {number.value}")
     return None
 
 
@@ -141,7 +149,7 @@ def _common(units: list[Unit | None]) -> Unit | None:
     first = units[0] if units else None
     if first is None or any(each is None for each in units):
         return None
-    same = all(each and each.base == first.base and isclose(each.scale, first.scale) for each in units)
+    same = all(each and each.base == first.base and _are_close(each.scale, first.scale) for each in units)
     return first if same else None
 
 
@@ -154,7 +162,7 @@ def _is_number(expr: Expr) -> bool:
 
 
 def _conversion(value: Expr, wanted: Unit, given: Unit) -> str:
-    function = next((name for name, scale in _FUNCTION_SCALES.items() if isclose(scale, given.scale)), "")
+    function = next((name for name, scale in _FUNCTION_SCALES.items() if _are_close(scale, given.scale)), "")
     if given.source.endswith("()"):
         return f"end the metric's name in _{given} in place of _{wanted}"
     if wanted.base == "seconds" and wanted.scale == 1.0 and function and isinstance(value, (Field, Part)):
@@ -170,15 +178,15 @@ def _wrong_conversions(subject: Subject, path: tuple[str | int, ...], expr: Expr
         given = unit_of(part.arguments[0])
         if given is None:
             continue
-        expected = Unit("seconds", _FUNCTION_SCALES.get(part.name, 0.0), "")
-        right = next((name for name, scale in _FUNCTION_SCALES.items() if isclose(scale, given.scale)), "")
+        expected = Unit("seconds", _FUNCTION_SCALES.get(part.name, 1.0), "")
+        right = next((name for name, scale in _FUNCTION_SCALES.items() if _are_close(scale, given.scale)), "")
         if given.base != "seconds":
             what = f"{part.name}() makes seconds of a time, and {given.source} gives {given}"
             remedy = "take the function away"
         elif part.name == "duration" and right and not given.source.endswith("()"):
             what = f"duration() takes texts such as 1m2.3s, and {given.source} is a number of {given} by its name"
             remedy = f"write {right}({given.source})"
-        elif part.name != "duration" and not isclose(given.scale, expected.scale):
+        elif part.name != "duration" and not _are_close(given.scale, expected.scale):
             what = f"{part.name}() takes {_CALLED['seconds', expected.scale]}, and {given.source} gives {given}"
             remedy = f"write {right}({given.source})" if right and right != "s" else "take the function away"
         else:
