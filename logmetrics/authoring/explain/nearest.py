@@ -32,7 +32,7 @@ FAR, BESIDE = 3.2, 0.3
 # It is not known whether the changes are enough.
 UNSURE = 0.3
 # Rules of packs are many, and nobody changes them: only a near one is worth a word.
-FAR_OF_PACK = 1.0
+FAR_OF_PACK = 0.9
 _Row = tuple[str, str, str, int, str]
 
 

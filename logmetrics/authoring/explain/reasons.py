@@ -71,7 +71,7 @@ class Reasons(Sight):
         """Why the condition *node* is not as *wanted*."""
         expr = node.expr
         assert expr is not None
-        children = self.family.children(node, self.attempt)
+        children = self.children(node)
         text = self._asked(expr, wanted=wanted)
         if isinstance(expr, Not) and children:
             return self.why(children[0], wanted=not wanted)
@@ -153,7 +153,7 @@ class Reasons(Sight):
         """*node* looks a value up in a table: which of the keys that lead to one of *wanted* is near to that value?"""
         assert isinstance(node.expr, Call)
         table = node.expr.arguments[1]
-        asked = next((c for c in self.family.children(node, self.attempt) if c.expr == node.expr.arguments[0]), None)
+        asked = next((c for c in self.children(node) if c.expr == node.expr.arguments[0]), None)
         source = None if asked is None else self.source(asked)
         raw = None if source is None else self.attempt.values[source.number]
         if source is None or source.expr is None or raw is None or not isinstance(table, MapLiteral):

@@ -36,10 +36,18 @@ class Sight:
         self.wording = wording
         self.fields = fields
 
+    def children(self, node: Node) -> list[Node]:
+        """The parts of *node* that were evaluated; of a value that ``let`` names, those of that value."""
+        found = self.family.children(node, self.attempt)
+        if found or not isinstance(node.expr, Let):
+            return found
+        named = next((root for root in self.attempt.roots if root.role == "let" and root.expr == node.expr), None)
+        return [] if named is None else self.family.children(named, self.attempt)
+
     def inside(self, node: Node) -> Iterator[Node]:
         """*node* and all evaluated nodes below it."""
         yield node
-        for child in self.family.children(node, self.attempt):
+        for child in self.children(node):
             yield from self.inside(child)
 
     def seen(self, node: Node) -> tuple[Any, str]:
@@ -63,7 +71,7 @@ class Sight:
         expr = node.expr
         if isinstance(expr, (Field, Part, Context)) or (isinstance(expr, Call) and expr.name == "remember"):
             return node
-        children = self.family.children(node, self.attempt)
+        children = self.children(node)
         present = [child for child in children if not isinstance(child.expr, (Literal, MapLiteral))]
         if isinstance(expr, Or) and not is_condition(expr):
             value = self.attempt.values[node.number]
@@ -77,17 +85,16 @@ class Sight:
 
     def absence(self, node: Node) -> str:
         """Why the value of *node* is missing."""
-        expr = node.expr
+        expr = node.expr.value if isinstance(node.expr, Let) else node.expr
         assert expr is not None
         if isinstance(expr, Call) and expr.name == "remember":
             return f"nothing was remembered as {value_text(_name(expr))} in this log before"
         fields = list(self.fields_behind(node))
         if not fields:
             return f"{self.wording.text(expr)} is missing"
-        if isinstance(expr, Call) and len(fields) == 1:
-            found = self.lookup(fields[0])
-            if found is not None:
-                return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
+        found = next(filter(lambda value: value is not None, map(self.lookup, fields)), None)
+        if found is not None:
+            return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
         if len(fields) == 1:
             return self.no_field(fields[0])
         names = ", ".join(map(self.wording.text, fields[:4]))
