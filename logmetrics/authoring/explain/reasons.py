@@ -241,6 +241,8 @@ class Reasons(Sight):
     def _missing(self, subject: Node, text: str, saw: str, wish: Any) -> Reason:
         """A field is not there; perhaps one of nearly that name is, or one of that name elsewhere."""
         fields = list(self.fields_behind(subject))
+        if any(self.lookup(field) is not None for field in fields):
+            return Reason(text, saw, ABSENT)  # it is there, and a function makes nothing of it
         for field in fields:
             path = self.path_of(field)
             if path is None:
@@ -253,7 +255,7 @@ class Reasons(Sight):
                 far = {OTHER_CASE: 1, ELSEWHERE: 3}.get(how, 2)
                 return Reason(text, f"{saw}; there is {there}, {value_text(value, 40)}{how}", NEARLY * far, repair)
         path = self.path_of(fields[0]) if fields else None
-        if path is None or (isinstance(subject.expr, Call) and self.lookup(fields[0]) is not None):
+        if path is None:
             return Reason(text, saw, ABSENT)
         repair = Repair(path, wish if wish is not None else "...", "", "")
         return Reason(text, saw, ABSENT, repair)

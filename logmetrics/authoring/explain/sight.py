@@ -119,8 +119,10 @@ class Sight:
     def fields_behind(self, node: Node) -> Iterator[Expr]:
         """The fields in the expression of *node*, each once."""
         assert node.expr is not None
-        inside = {part.base for part in parts_of(node.expr) if isinstance(part, Part)}
-        parts = (p for p in parts_of(node.expr) if isinstance(p, (Field, Part, Item)) and p not in inside)
+        every = list(parts_of(node.expr))
+        inside = {part.base for part in every if isinstance(part, Part)}
+        inside |= {inner for part in every if isinstance(part, Item) for inner in parts_of(part.of)}
+        parts = (part for part in every if isinstance(part, (Field, Part, Item)) and part not in inside)
         yield from dict.fromkeys(parts)
 
     def lookup(self, field: Expr) -> Any:
