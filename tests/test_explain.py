@@ -86,6 +86,11 @@ rules:
     when: event == "fetch" and ok and route != "/health"
     labels: {agent: who, tool: route}
     update: {calls_total: 1}
+  - name: job
+    when: >-
+      (event == "batch" or event == "job" and size > 3) and not (level in ["DEBUG", "TRACE"]) and count(items) >= 2
+    labels: {agent: who, tool: '"job"'}
+    update: {calls_total: a + b}
   - name: only text
     format: ollama
     when: kind == "slog" and level == "WARN"
@@ -300,6 +305,23 @@ CASES = {
     ),
     "value_too_large": Case(
         ('{"event": "latency", "took_ms": 1e300}',), "latency", "took_seconds: 1e+297 is too large"
+    ),
+    # -- several conditions
+    "alternative_that_is_meant": Case(
+        ('{"event": "job", "size": 2, "items": [1, 2], "a": 1, "b": 1}',),
+        "job",
+        "size is 2, the rule asks for more than 3",
+    ),
+    "none_of_a_list_wanted": Case(
+        ('{"event": "batch", "level": "DEBUG"}',), "job", 'level is "DEBUG", the rule asks for none of "DEBUG", "TRACE"'
+    ),
+    "count": Case(
+        ('{"event": "batch", "level": "INFO", "items": [1]}',),
+        "job",
+        "count(items) is 1, from items: [1], the rule asks for at least 2",
+    ),
+    "part_of_a_sum_missing": Case(
+        ('{"event": "batch", "level": "INFO", "items": [1, 2], "a": 1}',), "job", "calls_total: no value: no field b"
     ),
     # -- values with names
     "let_failed": Case(

@@ -197,7 +197,7 @@ class Explainer:
         """Which pack has nearly recognised the record, and what stood against it."""
         for node in recognition.roots:
             reason = Reasons(self.family, recognition, self.wordings[node.pack], fields).why(node)
-            if reason.distance <= NEARLY or (reason.is_slip and self._some_held(node, recognition)):
+            if reason.itself <= NEARLY or (reason.is_slip and self._some_held(node, recognition)):
                 return f"nearly a record of {node.pack}: {reason.why}"
         return ""
 

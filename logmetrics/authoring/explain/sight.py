@@ -10,6 +10,7 @@ from logmetrics.authoring.explain.near import Path
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.expression import is_condition
 from logmetrics.config.tree import (
+    Arithmetic,
     Call,
     Context,
     Expr,
@@ -92,6 +93,11 @@ class Sight:
         fields = list(self.fields_behind(node))
         if not fields:
             return f"{self.wording.text(expr)} is missing"
+        if isinstance(expr, Arithmetic) or (isinstance(expr, Call) and expr.name in ("join", "between")):
+            missing = [child for child in self.children(node) if self.attempt.values[child.number] is None]
+            missing.sort(key=lambda child: not any(self.fields_behind(child)))
+            if missing:  # all parts are needed
+                return self.absence(missing[0])
         found = next(filter(lambda value: value is not None, map(self.lookup, fields)), None)
         if found is not None:
             return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
