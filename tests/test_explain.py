@@ -81,6 +81,16 @@ rules:
     when: event == "few"
     labels: {kind: kind}
     update: {few_total: 1}
+  - name: fetch
+    let: {ok: status_code < 400, route: 'capture(url, "^(/[a-z]+)")'}
+    when: event == "fetch" and ok and route != "/health"
+    labels: {agent: who, tool: route}
+    update: {calls_total: 1}
+  - name: job
+    when: >-
+      (event == "batch" or event == "job" and size > 3) and not (level in ["DEBUG", "TRACE"]) and count(items) >= 2
+    labels: {agent: who, tool: '"job"'}
+    update: {calls_total: a + b}
   - name: only text
     format: ollama
     when: kind == "slog" and level == "WARN"
@@ -295,6 +305,34 @@ CASES = {
     ),
     "value_too_large": Case(
         ('{"event": "latency", "took_ms": 1e300}',), "latency", "took_seconds: 1e+297 is too large"
+    ),
+    # -- several conditions
+    "alternative_that_is_meant": Case(
+        ('{"event": "job", "size": 2, "items": [1, 2], "a": 1, "b": 1}',),
+        "job",
+        "size is 2, the rule asks for more than 3",
+    ),
+    "none_of_a_list_wanted": Case(
+        ('{"event": "batch", "level": "DEBUG"}',), "job", 'level is "DEBUG", the rule asks for none of "DEBUG", "TRACE"'
+    ),
+    "count": Case(
+        ('{"event": "batch", "level": "INFO", "items": [1]}',),
+        "job",
+        "count(items) is 1, from items: [1], the rule asks for at least 2",
+    ),
+    "part_of_a_sum_missing": Case(
+        ('{"event": "batch", "level": "INFO", "items": [1, 2], "a": 1}',), "job", "calls_total: no value: no field b"
+    ),
+    # -- values with names
+    "let_failed": Case(
+        ('{"event": "fetch", "status_code": 404, "url": "/api"}',),
+        "fetch",
+        "status_code is 404, the rule asks for less than 400",
+    ),
+    "let_missing": Case(
+        ('{"event": "fetch", "status_code": 200, "url": "/API"}',),
+        "fetch",
+        'capture(url, "^(/[a-z]+)") gives nothing for "/API", a text',
     ),
     # -- what never comes to a rule
     "excluded": Case(
@@ -551,6 +589,10 @@ OF_PACKS = {
     "ollama_message": (
         ('time=2024-11-12T10:11:12.000Z level=WARN source=x.go:1 msg="truncating input promt" limit=5',),
         '"ollama/prompt truncated" nearly matches too: msg is "truncating input promt"',
+    ),
+    "claude_kind": (
+        ('{"type": "progress", "data": {"type": "hook"}, "sessionId": "x"}',),
+        "no rule counts it; it is a record of claude-code, and no rule of that pack is for its kind",
     ),
     "nothing_in_common": (('{"foo": 1}',), "no rule counts it, and none is near"),
     "free_text": (("hello world",), "no rule counts it, and none is near"),

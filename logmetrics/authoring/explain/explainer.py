@@ -136,7 +136,11 @@ class Explainer:
                 candidates = [one for one in candidates if one.reason.is_slip]
             near = self.prober.nearest(candidates, fields, format_name, memory, log.path)
         pack = None if verdict in ("unparsable", "continuation") else self._pack(asked, fields, format_name)
-        hints = (pack.nearly if pack else "", odd_ollama_line(line) if format_name == "ollama" else "")
+        hints = (
+            pack.nearly if pack else "",
+            odd_ollama_line(line) if format_name == "ollama" else "",
+            f"it is a record of {pack.name}, and no rule of that pack is for its kind" if pack and pack.is_sure else "",
+        )
         why = broken.why if broken else next(filter(None, hints), "") or self._not_for(format_name)
         return Explanation(
             verdict=verdict,
@@ -181,19 +185,19 @@ class Explainer:
         for node in recognition.roots:
             if recognition.values[node.number] and node.expr is not None:
                 condition = self._first_true(recognition, node, node.pack)
-                return PackFact(node.pack, condition, "")
+                return PackFact(node.pack, condition, "", is_sure=True)
         others = [r for r in self.rules.rules if r.pack and r.recognise is None and r.is_for(format_name)]
         if not others:
             return None
         asked_packs = len({node.pack for node in recognition.roots})
         why = f"none of {asked_packs} other packs knows it for its own" if asked_packs else "no other pack is in use"
-        return PackFact(others[0].pack, why, self._nearly(recognition, fields))
+        return PackFact(others[0].pack, why, self._nearly(recognition, fields), is_sure=False)
 
     def _nearly(self, recognition: Attempt, fields: Mapping[str, Any]) -> str:
         """Which pack has nearly recognised the record, and what stood against it."""
         for node in recognition.roots:
             reason = Reasons(self.family, recognition, self.wordings[node.pack], fields).why(node)
-            if reason.distance <= NEARLY or (reason.is_slip and self._some_held(node, recognition)):
+            if reason.itself <= NEARLY or (reason.is_slip and self._some_held(node, recognition)):
                 return f"nearly a record of {node.pack}: {reason.why}"
         return ""
 

@@ -52,12 +52,13 @@ class Broken:
 @dataclass(frozen=True, slots=True)
 class PackFact:
     """The pack whose rules are asked. ``why`` says which condition told so, ``nearly`` what little there is between the
-    record and another pack.
+    record and another pack. ``is_sure``: the pack knows its records; else it gets what no other one knows.
     """
 
     name: str
     why: str
     nearly: str
+    is_sure: bool
 
 
 @dataclass(frozen=True, slots=True)

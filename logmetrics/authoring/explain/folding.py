@@ -9,7 +9,7 @@ from typing import Any
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, Measured
 from logmetrics.authoring.explain.facts import LabelFact, MatchFact, Outcome, RuleFact, UpdateFact
-from logmetrics.authoring.explain.near import NEVER
+from logmetrics.authoring.explain.near import HELD, HELD_MAX, NEVER
 from logmetrics.authoring.explain.reasons import Reason, Reasons
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.specs import MetricSpec, RuleSpec
@@ -21,8 +21,6 @@ from logmetrics.store.guard import ALL, OVERFLOW
 from logmetrics.store.spelling import escape
 from logmetrics.store.spelling import number as spelled
 
-# A condition that held brings a rule so much nearer to a record.
-HELD, HELD_MAX = 1.0, 3
 _KIND = Field(("kind",))
 _LEVELS = {
     "values": "the label has as many values as it may have",
@@ -98,7 +96,7 @@ class Folding:
                 held += sum(self._speaks_for(child, attempt) for child in self.family.children(node, attempt))
             elif node.role == "when":
                 held += self._speaks_for(node, attempt)
-        return replace(reason, distance=reason.distance - HELD * min(held, HELD_MAX), alone=reason.distance)
+        return replace(reason, distance=reason.distance - HELD * min(held, HELD_MAX), alone=reason.itself)
 
     def _speaks_for(self, node: Node, attempt: Attempt) -> bool:
         """Whether the condition *node* held, and says something of the record: all lines of text are of a kind."""

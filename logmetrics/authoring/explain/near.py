@@ -12,6 +12,8 @@ from logmetrics.rules.functions import dig, label
 Path = tuple[str | int, ...]
 # How far a record is from meeting a condition: nearly the same, another value of a field, a field that is not there.
 NEARLY, OTHER, ABSENT, NEVER = 0.2, 1.0, 1.5, 9.0
+# A condition that held brings a rule so much nearer to a record.
+HELD, HELD_MAX = 1.0, 3
 OTHER_CASE, ELSEWHERE = ": written otherwise", ": elsewhere in the record"
 _NESTED_MAX = 2_000
 _NEAR = 0.75

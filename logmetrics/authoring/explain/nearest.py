@@ -15,8 +15,8 @@ import msgspec
 
 from logmetrics.authoring.explain.attempts import Attempt, Family, asked_of
 from logmetrics.authoring.explain.facts import Change, Nearest
-from logmetrics.authoring.explain.folding import HELD, Folding
-from logmetrics.authoring.explain.near import NEVER, OTHER, Path
+from logmetrics.authoring.explain.folding import Folding
+from logmetrics.authoring.explain.near import HELD, NEVER, OTHER, Path
 from logmetrics.authoring.explain.reasons import Reason
 from logmetrics.authoring.explain.wording import Wording, path_text, value_text
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
@@ -32,7 +32,7 @@ FAR, BESIDE = 3.2, 0.3
 # It is not known whether the changes are enough.
 UNSURE = 0.3
 # Rules of packs are many, and nobody changes them: only a near one is worth a word.
-FAR_OF_PACK = 1.0
+FAR_OF_PACK = 0.9
 _Row = tuple[str, str, str, int, str]
 
 
@@ -109,7 +109,7 @@ class Prober:
                 distance += NEVER
                 break
             changes.append(_change(reason, rule))
-            distance += reason.distance if reason.alone is None else reason.alone
+            distance += reason.itself
         name = rule.name.removeprefix(f"{rule.pack}/") if rule.pack else rule.name
         distance += 0 if is_enough else UNSURE
         distance -= HELD if candidate.reason.is_slip else 0

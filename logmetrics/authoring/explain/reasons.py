@@ -8,6 +8,7 @@ from typing import Any
 from logmetrics.authoring.explain.near import (
     ABSENT,
     ELSEWHERE,
+    HELD,
     NEARLY,
     NEVER,
     OTHER,
@@ -36,6 +37,9 @@ from logmetrics.config.tree import (
 from logmetrics.rules.functions import dig, is_number, number, same
 from logmetrics.rules.trace import Node
 
+# Functions that give, for what is asked of them, that or a multiple.
+_KEEPING = ("s", "ms", "us", "ns", "number", "lower")
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -55,13 +59,18 @@ class Reason:
     why: str
     distance: float = OTHER
     repair: Repair | None = None
-    # How far it was before other things were held for the rule.
+    # How far it was before other things spoke for the rule.
     alone: float | None = None
+
+    @property
+    def itself(self) -> float:
+        """How far the condition alone is from holding."""
+        return self.distance if self.alone is None else self.alone
 
     @property
     def is_slip(self) -> bool:
         """Whether only a spelling, a type or a place stands in the way."""
-        return (self.distance if self.alone is None else self.alone) <= 2 * NEARLY
+        return self.itself <= 2 * NEARLY
 
 
 class Reasons(Sight):
@@ -71,7 +80,7 @@ class Reasons(Sight):
         """Why the condition *node* is not as *wanted*."""
         expr = node.expr
         assert expr is not None
-        children = self.family.children(node, self.attempt)
+        children = self.children(node)
         text = self._asked(expr, wanted=wanted)
         if isinstance(expr, Not) and children:
             return self.why(children[0], wanted=not wanted)
@@ -109,10 +118,17 @@ class Reasons(Sight):
             return Reason(text, "its parts are not as they should be", NEVER)
         if isinstance(expr, And) is wanted:
             return self.why(wrong[0], wanted=wanted)
-        reasons = sorted((self.why(child, wanted=wanted) for child in wrong), key=lambda reason: reason.distance)
+        # An alternative of which a part holds is likelier to be meant.
+        found = [(self.why(child, wanted=wanted), self._holding(child)) for child in wrong]
+        nearest, held = min(found, key=lambda one: one[0].distance - HELD * one[1])
         others = len(expr.operands) - 1
         more = f" (and {others} other alternative{'s' if others > 1 else ''} {'do' if others > 1 else 'does'} not hold)"
-        return replace(reasons[0], why=reasons[0].why + more)
+        return replace(nearest, why=nearest.why + more, distance=nearest.distance - HELD * held, alone=nearest.itself)
+
+    def _holding(self, node: Node) -> int:
+        """How many parts of an ``and`` hold."""
+        parts = self.children(node) if isinstance(node.expr, And) else []
+        return sum(bool(self.attempt.values[part.number]) for part in parts)
 
     # -- comparisons
 
@@ -125,6 +141,8 @@ class Reasons(Sight):
         value, saw = self.seen(subject)
         if value is None:
             return self._missing(subject, text, saw, _wish(expr, subject.expr) if wanted else None)
+        if not wanted and expr.operator == "in" and isinstance(expr.right, ListLiteral):
+            return Reason(text, f"{saw}, the rule asks for none of {_listed(expr.right.items)}", OTHER)
         if not wanted or expr.operator == "!=":
             return Reason(text, f"{saw}, and the rule asks for anything else", OTHER)
         if expr.operator == "in" and subject is right and isinstance(expr.left, Literal):
@@ -153,7 +171,7 @@ class Reasons(Sight):
         """*node* looks a value up in a table: which of the keys that lead to one of *wanted* is near to that value?"""
         assert isinstance(node.expr, Call)
         table = node.expr.arguments[1]
-        asked = next((c for c in self.family.children(node, self.attempt) if c.expr == node.expr.arguments[0]), None)
+        asked = next((c for c in self.children(node) if c.expr == node.expr.arguments[0]), None)
         source = None if asked is None else self.source(asked)
         raw = None if source is None else self.attempt.values[source.number]
         if source is None or source.expr is None or raw is None or not isinstance(table, MapLiteral):
@@ -241,6 +259,8 @@ class Reasons(Sight):
     def _missing(self, subject: Node, text: str, saw: str, wish: Any) -> Reason:
         """A field is not there; perhaps one of nearly that name is, or one of that name elsewhere."""
         fields = list(self.fields_behind(subject))
+        if any(self.lookup(field) is not None for field in fields):
+            return Reason(text, saw, ABSENT)  # it is there, and a function makes nothing of it
         for field in fields:
             path = self.path_of(field)
             if path is None:
@@ -253,7 +273,7 @@ class Reasons(Sight):
                 far = {OTHER_CASE: 1, ELSEWHERE: 3}.get(how, 2)
                 return Reason(text, f"{saw}; there is {there}, {value_text(value, 40)}{how}", NEARLY * far, repair)
         path = self.path_of(fields[0]) if fields else None
-        if path is None or (isinstance(subject.expr, Call) and self.lookup(fields[0]) is not None):
+        if path is None:
             return Reason(text, saw, ABSENT)
         repair = Repair(path, wish if wish is not None else "...", "", "")
         return Reason(text, saw, ABSENT, repair)
@@ -273,6 +293,8 @@ class Reasons(Sight):
             wanted = nearest_of(raw, tuple(keys))[0]
             return Repair(path, wanted, "", "")
         if raw is not value and not same(raw, value):
+            if not isinstance(subject.expr, Call) or subject.expr.name not in _KEEPING:
+                return None
             if isinstance(subject.expr, Call) and subject.expr.name in ("s", "ms", "us", "ns") and is_number(wanted):
                 wanted = wanted * {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[subject.expr.name]
             return Repair(path, wanted, "", "")

@@ -10,6 +10,7 @@ from logmetrics.authoring.explain.near import Path
 from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
 from logmetrics.config.expression import is_condition
 from logmetrics.config.tree import (
+    Arithmetic,
     Call,
     Context,
     Expr,
@@ -36,10 +37,18 @@ class Sight:
         self.wording = wording
         self.fields = fields
 
+    def children(self, node: Node) -> list[Node]:
+        """The parts of *node* that were evaluated; of a value that ``let`` names, those of that value."""
+        found = self.family.children(node, self.attempt)
+        if found or not isinstance(node.expr, Let):
+            return found
+        named = next((root for root in self.attempt.roots if root.role == "let" and root.expr == node.expr), None)
+        return [] if named is None else self.family.children(named, self.attempt)
+
     def inside(self, node: Node) -> Iterator[Node]:
         """*node* and all evaluated nodes below it."""
         yield node
-        for child in self.family.children(node, self.attempt):
+        for child in self.children(node):
             yield from self.inside(child)
 
     def seen(self, node: Node) -> tuple[Any, str]:
@@ -63,7 +72,7 @@ class Sight:
         expr = node.expr
         if isinstance(expr, (Field, Part, Context)) or (isinstance(expr, Call) and expr.name == "remember"):
             return node
-        children = self.family.children(node, self.attempt)
+        children = self.children(node)
         present = [child for child in children if not isinstance(child.expr, (Literal, MapLiteral))]
         if isinstance(expr, Or) and not is_condition(expr):
             value = self.attempt.values[node.number]
@@ -77,17 +86,21 @@ class Sight:
 
     def absence(self, node: Node) -> str:
         """Why the value of *node* is missing."""
-        expr = node.expr
+        expr = node.expr.value if isinstance(node.expr, Let) else node.expr
         assert expr is not None
         if isinstance(expr, Call) and expr.name == "remember":
             return f"nothing was remembered as {value_text(_name(expr))} in this log before"
         fields = list(self.fields_behind(node))
         if not fields:
             return f"{self.wording.text(expr)} is missing"
-        if isinstance(expr, Call) and len(fields) == 1:
-            found = self.lookup(fields[0])
-            if found is not None:
-                return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
+        if isinstance(expr, Arithmetic) or (isinstance(expr, Call) and expr.name in ("join", "between")):
+            missing = [child for child in self.children(node) if self.attempt.values[child.number] is None]
+            missing.sort(key=lambda child: not any(self.fields_behind(child)))
+            if missing:  # all parts are needed
+                return self.absence(missing[0])
+        found = next(filter(lambda value: value is not None, map(self.lookup, fields)), None)
+        if found is not None:
+            return f"{self.wording.text(expr)} gives nothing for {value_text(found)}, {kind_text(found)}"
         if len(fields) == 1:
             return self.no_field(fields[0])
         names = ", ".join(map(self.wording.text, fields[:4]))
@@ -112,8 +125,10 @@ class Sight:
     def fields_behind(self, node: Node) -> Iterator[Expr]:
         """The fields in the expression of *node*, each once."""
         assert node.expr is not None
-        inside = {part.base for part in parts_of(node.expr) if isinstance(part, Part)}
-        parts = (p for p in parts_of(node.expr) if isinstance(p, (Field, Part, Item)) and p not in inside)
+        every = list(parts_of(node.expr))
+        inside = {part.base for part in every if isinstance(part, Part)}
+        inside |= {inner for part in every if isinstance(part, Item) for inner in parts_of(part.of)}
+        parts = (part for part in every if isinstance(part, (Field, Part, Item)) and part not in inside)
         yield from dict.fromkeys(parts)
 
     def lookup(self, field: Expr) -> Any:
