@@ -373,11 +373,11 @@ def test_what_a_config_says_of_alerts() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("disable: [AgentToolError]", "2:12: alerts.disable[0]: no alert is called 'AgentToolError' (did you mean"),
+        ("disable: [AgentToolError]", "2:13: alerts.disable[0]: no alert is called 'AgentToolError' (did you mean"),
         ("severity: {Agent: info}", "2:14: alerts.severity.Agent: no alert is called 'Agent'"),
         ("severity: {AgentStuck: loud}", "2:26: alerts.severity.AgentStuck: expected 'critical', 'warning' or 'info'"),
         ("labels: {severity: x}", "2:12: alerts.labels.severity: is what each alert has itself"),
-        ("labels: {team: '{{ $labels.agent }}'}", "2:18: alerts.labels.team: is taken as it stands"),
+        ("labels: {team: '{{ $labels.agent }}'}", "2:19: alerts.labels.team: is taken as it stands"),
         (
             "llm_latency_p95: 400s",
             "2:20: alerts.llm_latency_p95: agent_llm_latency_seconds has buckets from 0.1s to 300s",

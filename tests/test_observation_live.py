@@ -134,3 +134,13 @@ def test_every_rule_is_evaluated(observed: tuple[str, Any]) -> None:
             wait_until(lambda rule=rule: asked(url, rule["name"]))  # type: ignore[misc]
     expected = {"AgentToolErrors", "AgentTaskFailures", "VllmErrors", "TgiErrors", "OllamaCrashes"}
     wait_until(lambda: expected <= {rule["name"] for rule in rules() if rule.get("state") in ("pending", "firing")})
+
+
+def test_every_query_of_the_docs_runs(observed: tuple[str, Any]) -> None:
+    """Prometheus takes each expression of the runbooks; most have something to show."""
+    url, _ = observed
+    blocks = re.findall(r"```promql\n(.*?)```", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
+    expressions = [line for block in blocks for line in block.splitlines()]
+    assert len(expressions) > 30
+    shown = [bool(query(url, expression, time.time())) for expression in expressions]
+    assert sum(shown) > len(shown) / 2
