@@ -219,6 +219,13 @@ def test_panels_of_metrics_of_ones_own() -> None:
     ]
 
 
+def test_a_metric_may_be_called_like_a_label() -> None:
+    """It is shown all the same."""
+    text = "metrics: {model: {type: gauge, help: h}}\nrules: [{name: r, update: {model: n}}]\n"
+    [own] = [row for row in overview(in_use(text=text)).rows if row.title == "Metrics of this config"]
+    assert [panel.title for panel in own.panels] == ["model"]
+
+
 def test_a_metric_of_another_shape_is_ones_own() -> None:
     """What is made for a pack's metric would show nothing of one that has only its name."""
     text = OWN.split("metrics:")[0] + (
@@ -417,9 +424,13 @@ def test_alerts_command(tmp_path: Path) -> None:
     assert "p95_rate15m > 20 and" in file.read_text()
     assert file.read_text() == logmetrics("alerts", "--config", str(config)).stdout
     assert yaml.safe_load((tmp_path / "rules.test.yml").read_text())["rule_files"] == ["rules.yml"]
-    done = logmetrics("alerts", "--tests")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--tests needs --output FILE" in done.stderr
+    for arguments, told in (
+        (["--tests"], "--tests needs --output FILE"),
+        (["--self", "--pack", "pi"], "without --pack"),
+    ):
+        done = logmetrics("alerts", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in done.stderr
     config.write_text(
         "packs: []\nmetrics:\n"
         "  agent_llm_latency_seconds: {type: histogram, help: h, labels: [agent], buckets: [1, 2]}\n"
