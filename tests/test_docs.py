@@ -138,7 +138,9 @@ def test_what_only_a_start_reads_is_documented() -> None:
 def test_defaults_in_the_docs_are_the_defaults() -> None:
     """The tables of keys tell the real defaults of what is a plain number."""
     schema = json_schema()
-    properties: dict[str, Any] = {**schema["properties"], **schema["$defs"]["LimitsModel"]["properties"]}
+    properties: dict[str, Any] = dict(schema["properties"])
+    for part in ("LimitsModel", "AlertsModel"):
+        properties |= schema["$defs"][part]["properties"]
     for key, told in re.findall(r"^\| `(\w+)` \| `([\d_]+)` \|", DOCS["configuration.md"], re.MULTILINE):
         assert properties[key]["default"] == int(told)
 

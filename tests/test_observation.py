@@ -8,14 +8,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from logmetrics.authoring.observation.agent_rules import agent_alerts
+from logmetrics.authoring.observation.dashboard import GRAFANAS
 from logmetrics.authoring.observation.in_use import InUse, names_in
 from logmetrics.authoring.observation.overview import overview
 from logmetrics.authoring.observation.own_alerts import own_alerts
@@ -48,7 +48,13 @@ metrics:
 rules:
   - name: all of them
     labels: {agent: agent, job: job, queue: queue, model: model, version: version}
-    update: {retries_total: 1, upload_bytes_total: bytes, queue_depth: depth, job_seconds: seconds, users_active: user, app_build_info: 1}
+    update:
+      retries_total: 1
+      upload_bytes_total: bytes
+      queue_depth: depth
+      job_seconds: seconds
+      users_active: user
+      app_build_info: 1
 """
 # Every threshold is another one than by default.
 CHANGED = """\
@@ -82,7 +88,7 @@ def config_of(text: str) -> Config:
     return parse_config(text, "config.yaml", builtin_packs())
 
 
-@lru_cache(maxsize=None)
+@cache
 def in_use(*packs: str, text: str = "") -> InUse:
     """What these packs feed, all of them by default, or a config."""
     if text:
@@ -146,7 +152,7 @@ def test_variables_filter_what_has_their_label(use: InUse) -> None:
 @each_use
 def test_dashboards_are_laid_out(use: InUse) -> None:
     """Unique ids, nothing over anything else or past the edge; everything says what it shows and in which unit."""
-    document = json.loads(logmetrics_dashboard(use))
+    document = json.loads(overview(use).to_json(GRAFANAS[12]))
     taken: set[tuple[int, int]] = set()
     for panel in document["panels"]:
         grid = panel["gridPos"]
@@ -165,12 +171,6 @@ def test_dashboards_are_laid_out(use: InUse) -> None:
     assert len({panel["id"] for panel in document["panels"]}) == len(document["panels"])
     titles = [panel["title"] for panel in document["panels"] if panel["type"] == "row"]
     assert len(set(titles)) == len(titles)
-
-
-def logmetrics_dashboard(use: InUse) -> str:
-    from logmetrics.authoring.observation.dashboard import GRAFANAS
-
-    return overview(use).to_json(GRAFANAS[12])
 
 
 def test_rows_are_of_what_is_in_use() -> None:
@@ -217,6 +217,13 @@ def test_panels_of_metrics_of_ones_own() -> None:
         ("users_active", "timeseries", "short", f"topk(20, sum by (instance) (users_active{{{where}}}))"),
         ("app_build_info", "bargauge", "none", f"count by (version) (app_build_info{{{where}}})"),
     ]
+
+
+def test_a_metric_may_be_called_like_a_label() -> None:
+    """It is shown all the same."""
+    text = "metrics: {model: {type: gauge, help: h}}\nrules: [{name: r, update: {model: n}}]\n"
+    [own] = [row for row in overview(in_use(text=text)).rows if row.title == "Metrics of this config"]
+    assert [panel.title for panel in own.panels] == ["model"]
 
 
 def test_a_metric_of_another_shape_is_ones_own() -> None:
@@ -373,11 +380,11 @@ def test_what_a_config_says_of_alerts() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("disable: [AgentToolError]", "2:12: alerts.disable[0]: no alert is called 'AgentToolError' (did you mean"),
+        ("disable: [AgentToolError]", "2:13: alerts.disable[0]: no alert is called 'AgentToolError' (did you mean"),
         ("severity: {Agent: info}", "2:14: alerts.severity.Agent: no alert is called 'Agent'"),
         ("severity: {AgentStuck: loud}", "2:26: alerts.severity.AgentStuck: expected 'critical', 'warning' or 'info'"),
         ("labels: {severity: x}", "2:12: alerts.labels.severity: is what each alert has itself"),
-        ("labels: {team: '{{ $labels.agent }}'}", "2:18: alerts.labels.team: is taken as it stands"),
+        ("labels: {team: '{{ $labels.agent }}'}", "2:19: alerts.labels.team: is taken as it stands"),
         (
             "llm_latency_p95: 400s",
             "2:20: alerts.llm_latency_p95: agent_llm_latency_seconds has buckets from 0.1s to 300s",
@@ -417,11 +424,16 @@ def test_alerts_command(tmp_path: Path) -> None:
     assert "p95_rate15m > 20 and" in file.read_text()
     assert file.read_text() == logmetrics("alerts", "--config", str(config)).stdout
     assert yaml.safe_load((tmp_path / "rules.test.yml").read_text())["rule_files"] == ["rules.yml"]
-    done = logmetrics("alerts", "--tests")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--tests needs --output FILE" in done.stderr
+    for arguments, told in (
+        (["--tests"], "--tests needs --output FILE"),
+        (["--self", "--pack", "pi"], "without --pack"),
+    ):
+        done = logmetrics("alerts", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in done.stderr
     config.write_text(
-        "packs: []\nmetrics:\n  agent_llm_latency_seconds: {type: histogram, help: h, labels: [agent], buckets: [1, 2]}\n"
+        "packs: []\nmetrics:\n"
+        "  agent_llm_latency_seconds: {type: histogram, help: h, labels: [agent], buckets: [1, 2]}\n"
         "rules: [{name: r, labels: {agent: a}, update: {agent_llm_latency_seconds: s(n)}}]\n"
     )
     done = logmetrics("alerts", "--config", str(config))

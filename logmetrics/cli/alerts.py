@@ -31,6 +31,8 @@ def alerts(
 
     if with_tests and output is None:
         raise UsageError("--tests needs --output FILE: the tests stand beside the rules and name their file")
+    if about_itself and pack_names:
+        raise UsageError("--self is the same whatever is counted: it goes without --pack")
     config = config_of(config_file, pack_names)
     in_use, settings = InUse.of(config.rule_set, builtin_packs()), config.alerts
     groups = own_groups(settings) if about_itself else rule_groups(settings, in_use)

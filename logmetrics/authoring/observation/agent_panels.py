@@ -16,43 +16,50 @@ def agent_rows(of: Selection) -> list[Row]:
     return [_overview(of), _tools(of), _latency(of), _tokens(of), _tasks(of), _records(of)]
 
 
-def _overview(of: Selection) -> Row:
+def _now(of: Selection) -> tuple[Panel, ...]:
+    """How it is at a glance."""
     tasks = "agent_tasks_total"
     failed = f"(({of.total(tasks, _FAILURES)}) or 0 * {of.total(tasks)}) / ({of.total(tasks)} > 0)"
+    return (
+        stat(
+            "Active agents",
+            "Agents that logged something within the last minutes.",
+            f"sum({of('agent_active_count')})",
+            "none",
+        ),
+        stat("LLM calls", "Now, in a minute.", of.per_minute("agent_llm_calls_total"), "opm"),
+        stat(
+            "LLM errors",
+            "Which share of the LLM calls fails now.",
+            of.share("agent_llm_calls_total", _ERRORS),
+            "percentunit",
+            _FAILED,
+        ),
+        stat("Tool calls", "Now, in a minute.", of.per_minute("agent_tool_calls_total"), "opm"),
+        stat(
+            "Tool errors",
+            "Which share of the tool calls fails now.",
+            of.share("agent_tool_calls_total", _ERRORS),
+            "percentunit",
+            _FAILED,
+        ),
+        stat("Tokens", "Prompt and completion, now, in a second.", of.rate("agent_token_usage_total"), "short"),
+        stat("Tasks", "That ended in the time shown.", of.total(tasks), "short"),
+        stat(
+            "Failed tasks",
+            "Which share of the tasks in the time shown failed or timed out.",
+            failed,
+            "percentunit",
+            _FAILED,
+        ),
+    )
+
+
+def _overview(of: Selection) -> Row:
     return Row(
         "Agents",
         (
-            stat(
-                "Active agents",
-                "Agents that logged something within the last minutes.",
-                f"sum({of('agent_active_count')})",
-                "none",
-            ),
-            stat("LLM calls", "Now, in a minute.", of.per_minute("agent_llm_calls_total"), "opm"),
-            stat(
-                "LLM errors",
-                "Which share of the LLM calls fails now.",
-                of.share("agent_llm_calls_total", _ERRORS),
-                "percentunit",
-                _FAILED,
-            ),
-            stat("Tool calls", "Now, in a minute.", of.per_minute("agent_tool_calls_total"), "opm"),
-            stat(
-                "Tool errors",
-                "Which share of the tool calls fails now.",
-                of.share("agent_tool_calls_total", _ERRORS),
-                "percentunit",
-                _FAILED,
-            ),
-            stat("Tokens", "Prompt and completion, now, in a second.", of.rate("agent_token_usage_total"), "short"),
-            stat("Tasks", "That ended in the time shown.", of.total(tasks), "short"),
-            stat(
-                "Failed tasks",
-                "Which share of the tasks in the time shown failed or timed out.",
-                failed,
-                "percentunit",
-                _FAILED,
-            ),
+            *_now(of),
             Panel(
                 "Active agents by type",
                 "Agents that logged something within the last minutes, by what they say they are.",
