@@ -10,7 +10,7 @@ from itertools import islice
 
 from logmetrics.config.specs import SourceSpec
 from logmetrics.errors import UsageError
-from logmetrics.sources.samples import sample_paths, samples_of
+from logmetrics.sources.samples import records_of, sample_paths
 
 # Of one log, and of all together.
 LOG_BYTES_MAX, LOG_RECORDS_MAX = 8 * 1024 * 1024, 20_000
@@ -85,11 +85,11 @@ def read_samples(paths: Sequence[str]) -> Reading:
 def _read(path: str, source: SourceSpec, bytes_max: int, records_max: int, reading: Reading) -> None:
     try:
         size = os.stat(path).st_size
-        taken = list(islice(samples_of(path, source, bytes_max), records_max + 1))
+        taken = list(islice(records_of(path, source, bytes_max), records_max + 1))
     except OSError as error:
         reading.passed_over[path] = error.strerror or str(error)
         return
-    records = [sample.record for sample in taken[:records_max] if sample.record.strip()]
+    records = [record for record in taken[:records_max] if record.strip()]
     if not records:
         reading.passed_over[path] = "is empty" if not size else "has no whole record in what was read of it"
     elif _is_binary(records):
