@@ -79,7 +79,8 @@ def nested(draw: random.Random) -> Lines:
 def logfmt(draw: random.Random) -> Lines:
     """A Go program's lines, durations as Go prints them."""
     return [
-        f'time={_clock(number)}Z level={draw.choice(["info", "warn"])} msg="job done" job={draw.choice(["mail", "report"])} '
+        f'time={_clock(number)}Z level={draw.choice(["info", "warn"])} msg="job done" '
+        f"job={draw.choice(['mail', 'report'])} "
         f"elapsed={draw.choice([f'{draw.random() * 3:.3f}s', f'{draw.randint(20, 999)}ms'])} "
         f"rows={draw.randint(0, 100)} mem_bytes={draw.randint(10**7, 10**8)}".encode()
         for number in range(300)
@@ -104,7 +105,8 @@ def access_log(draw: random.Random) -> Lines:
     """nginx, with the time that a request took at the end."""
     return [
         f'10.0.{number % 255}.7 - - [01/Mar/2026:08:00:{number % 60:02d} +0000] "GET /p/{number}?q=1 HTTP/1.1" '
-        f'{draw.choice([200, 200, 404])} {draw.randint(100, 9999)} "-" "curl/8" {draw.lognormvariate(-2, 1):.3f}'.encode()
+        f'{draw.choice([200, 200, 404])} {draw.randint(100, 9999)} "-" "curl/8" '
+        f"{draw.lognormvariate(-2, 1):.3f}".encode()
         for number in range(300)
     ]
 

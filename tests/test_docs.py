@@ -41,7 +41,9 @@ def test_command_is_in_the_readme(name: str) -> None:
     assert f"### `logmetrics {name}`" in README
 
 
-@pytest.mark.parametrize("name", ["watch", "replay", "init", "check", "top", "cardinality", "doctor", "packs", "schema"])
+@pytest.mark.parametrize(
+    "name", ["watch", "replay", "init", "check", "top", "cardinality", "doctor", "packs", "schema"]
+)
 def test_options_in_the_readme_exist(name: str) -> None:
     """Every option shown for a command is one that it has."""
     section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]

@@ -306,5 +306,5 @@ def test_force_and_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
     """Is told with the reason for each file."""
     (tmp_path / "empty.log").write_bytes(b"")
-    with pytest.raises(UsageError, match="nothing to learn from: .*/empty.log: is empty"):
+    with pytest.raises(UsageError, match=r"nothing to learn from: .*/empty.log: is empty"):
         init([str(tmp_path)])

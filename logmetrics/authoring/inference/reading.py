@@ -14,7 +14,7 @@ from logmetrics.sources.samples import records_of, sample_paths
 
 # Of one log, and of all together.
 LOG_BYTES_MAX, LOG_RECORDS_MAX = 8 * 1024 * 1024, 20_000
-ALL_BYTES_MAX, ALL_RECORDS_MAX = 24 * 1024 * 1024, 40_000
+ALL_BYTES_MAX, ALL_RECORDS_MAX = 16 * 1024 * 1024, 20_000
 # Of more logs some are read, from the whole range of names.
 LOGS_MAX = 200
 LOG_BYTES_LEAST, LOG_RECORDS_LEAST = 64 * 1024, 300
@@ -76,6 +76,9 @@ def read_samples(paths: Sequence[str]) -> Reading:
     bytes_max = min(LOG_BYTES_MAX, max(ALL_BYTES_MAX // share, LOG_BYTES_LEAST))
     records_max = min(LOG_RECORDS_MAX, max(ALL_RECORDS_MAX // share, LOG_RECORDS_LEAST))
     for path in chosen:
+        if not path.isprintable():
+            reading.passed_over[path] = "has a name that no config can hold"
+            continue
         _read(path, source, bytes_max, records_max, reading)
     if not reading.logs:
         raise UsageError(_nothing(paths, reading))
