@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from logmetrics.config.specs import SourceSpec
-from logmetrics.sources.content import Content, NeverStops, open_content
+from logmetrics.sources.content import NeverStops, open_content
 from logmetrics.sources.discovery import discover
 from logmetrics.sources.records import Records
 
@@ -39,36 +39,48 @@ def samples_of(path: str, source: SourceSpec, bytes_max: int | None = None) -> I
 
     Of a long log the first *bytes_max* bytes are read. Raises OSError.
     """
-    content = open_content(path, NeverStops())
-    try:
-        yield from _samples(path, content, Records(source), bytes_max)
-    finally:
-        content.close()
+    yield from _placed(path, _pieces(path, bytes_max), Records(source))
 
 
 def samples_in(data: bytes, source: SourceSpec) -> Iterator[Sample]:
     """The records of *data*, which is a log by itself."""
-    records, done = Records(source), 0
-    for line in _lines(data):
-        taken = records.take(line)
-        yield from (Sample("", done + 1, max(records.lines, done + 1), record) for record in taken)
-        done = records.lines
-    yield from (Sample("", done + 1, max(records.lines, done + 1), record) for record in records.rest())
+    yield from _placed("", iter((data, _END)), Records(source))
 
 
-def _samples(path: str, content: Content, records: Records, bytes_max: int | None) -> Iterator[Sample]:
-    offset, done = 0, 0
-    is_cut = False
-    while not is_cut and (data := content.read(offset, _READ_BYTES)):
-        if bytes_max is not None and offset + len(data) >= bytes_max:
-            data, is_cut = data[: bytes_max - offset], True
-        offset += len(data)
-        for line in _lines(data):
-            taken = records.take(line)
+def records_of(path: str, source: SourceSpec, bytes_max: int) -> Iterator[bytes]:
+    """The same records without their places, which cost more than all else where records have many lines."""
+    records = Records(source)
+    for piece in _pieces(path, bytes_max):
+        yield from records.rest() if piece is _END else records.take(piece)
+
+
+# The last piece of a log that was read to its end.
+_END = b""
+
+
+def _pieces(path: str, bytes_max: int | None) -> Iterator[bytes]:
+    content = open_content(path, NeverStops())
+    try:
+        offset = 0
+        while bytes_max is None or offset < bytes_max:
+            size_bytes = _READ_BYTES if bytes_max is None else min(_READ_BYTES, bytes_max - offset)
+            piece = content.read(offset, size_bytes)
+            offset += len(piece)
+            yield piece or _END
+            if not piece:
+                return
+    finally:
+        content.close()
+
+
+def _placed(path: str, pieces: Iterator[bytes], records: Records) -> Iterator[Sample]:
+    """The records in *pieces*, each with the lines that were done with when it was complete."""
+    done = 0
+    for piece in pieces:
+        for line in _lines(piece) or [_END]:
+            taken = records.rest() if line is _END else records.take(line)
             yield from (Sample(path, done + 1, max(records.lines, done + 1), record) for record in taken)
             done = records.lines
-    if not is_cut:
-        yield from (Sample(path, done + 1, max(records.lines, done + 1), record) for record in records.rest())
 
 
 def _lines(data: bytes) -> list[bytes]:

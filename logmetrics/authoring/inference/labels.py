@@ -210,7 +210,7 @@ def counts_shown(counts: Counter[str]) -> str:
 def _told(counts: Counter[str]) -> str:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     parts = [
-        f"{shown(value, 24) if _PLAIN.fullmatch(value) else '(another)'} {count:,}"
+        f"{shown(value, 40) if _PLAIN.fullmatch(value) else '(another)'} {count:,}"
         for value, count in ranked[:_VALUES_TOLD]
     ]
     return ", ".join(parts) + (", ..." if len(ranked) > _VALUES_TOLD else "")

@@ -149,7 +149,7 @@ def _duration(stats: FieldStats, kind: Kind) -> Measure | str:
     )  # fmt: skip
 
 
-def _cost(stats: FieldStats, _kind: Kind) -> Measure | str:
+def _cost(stats: FieldStats, kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
     if not _COST_WORDS.intersection(words) and not ("cost" in parents and _USAGE_PARTS.intersection((*words, "total"))):
@@ -157,6 +157,11 @@ def _cost(stats: FieldStats, _kind: Kind) -> Measure | str:
     is_price = stats.numbers.count >= _PRICE_RECORDS and stats.numbers.least == stats.numbers.most
     if "per" in words or is_price:
         return "a price, and no cost"
+    plain = tuple(word for word in words if word != "total")
+    if plain != words and any(
+        path[:-1] == stats.path[:-1] and words_of(path[-1]) == plain for path in kind.fields if path != stats.path
+    ):
+        return "the total of what another field tells for each record"
     if {"micros", "cents"} & set(words):
         return "money in parts; write its sum by hand if there is no other"
     if "cost" in parents and words != ("total",):

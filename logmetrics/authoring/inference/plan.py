@@ -166,8 +166,8 @@ class Planner:
             present = sum(self.events.kinds[values].fields[measure.path].present for values in chosen)
             records = self._records(chosen)
             has = "" if present == records else f"has({field_expression(measure.path)})"
-            # What stands beside it is there when it is.
-            beside = (present, measure.path[:-1]) if has else None
+            # What is there in the same records needs no rule of its own.
+            beside = (present, self._kept_with(measure.path, chosen)) if has else None
             when = _both(self._when(chosen), has)
             metric.evidence.insert(
                 0,
@@ -254,6 +254,15 @@ class Planner:
         """The events of which the field is news: those that no pack counts, and others if no pack reads it."""
         values = self.free if path[0] in self.read else list(self.events.kinds)
         return [each for each in values if path in self.events.kinds[each].fields]
+
+    def _kept_with(self, path: Path, chosen: Sequence[Values]) -> tuple[tuple[int, int], ...]:
+        """Which of the records of *chosen* that are at hand have the field."""
+        return tuple(
+            (event, number)
+            for event, values in enumerate(chosen)
+            for number, record in enumerate(self.events.kinds[values].kept)
+            if at(record, path) is not None
+        )
 
     def _records(self, chosen: Sequence[Values]) -> int:
         return sum(self.events.kinds[values].count for values in chosen)

@@ -10,11 +10,11 @@ from itertools import islice
 
 from logmetrics.config.specs import SourceSpec
 from logmetrics.errors import UsageError
-from logmetrics.sources.samples import sample_paths, samples_of
+from logmetrics.sources.samples import records_of, sample_paths
 
 # Of one log, and of all together.
 LOG_BYTES_MAX, LOG_RECORDS_MAX = 8 * 1024 * 1024, 20_000
-ALL_BYTES_MAX, ALL_RECORDS_MAX = 24 * 1024 * 1024, 40_000
+ALL_BYTES_MAX, ALL_RECORDS_MAX = 16 * 1024 * 1024, 20_000
 # Of more logs some are read, from the whole range of names.
 LOGS_MAX = 200
 LOG_BYTES_LEAST, LOG_RECORDS_LEAST = 64 * 1024, 300
@@ -76,6 +76,9 @@ def read_samples(paths: Sequence[str]) -> Reading:
     bytes_max = min(LOG_BYTES_MAX, max(ALL_BYTES_MAX // share, LOG_BYTES_LEAST))
     records_max = min(LOG_RECORDS_MAX, max(ALL_RECORDS_MAX // share, LOG_RECORDS_LEAST))
     for path in chosen:
+        if not path.isprintable():
+            reading.passed_over[path] = "has a name that no config can hold"
+            continue
         _read(path, source, bytes_max, records_max, reading)
     if not reading.logs:
         raise UsageError(_nothing(paths, reading))
@@ -85,11 +88,11 @@ def read_samples(paths: Sequence[str]) -> Reading:
 def _read(path: str, source: SourceSpec, bytes_max: int, records_max: int, reading: Reading) -> None:
     try:
         size = os.stat(path).st_size
-        taken = list(islice(samples_of(path, source, bytes_max), records_max + 1))
+        taken = list(islice(records_of(path, source, bytes_max), records_max + 1))
     except OSError as error:
         reading.passed_over[path] = error.strerror or str(error)
         return
-    records = [sample.record for sample in taken[:records_max] if sample.record.strip()]
+    records = [record for record in taken[:records_max] if record.strip()]
     if not records:
         reading.passed_over[path] = "is empty" if not size else "has no whole record in what was read of it"
     elif _is_binary(records):

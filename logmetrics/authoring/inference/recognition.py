@@ -69,6 +69,7 @@ def judged(logs: Iterable[ReadLog], packs: Mapping[str, PackSpec]) -> tuple[list
     known: dict[tuple[str, tuple[int, ...]], Verdict] = {}
     for read in logs:
         log = Log(read.path, "logs")
+        log.kinds = None  # records that come one by one are not worth functions of their own
         row: list[Verdict] = []
         before = [rule.matches for rule in program.rules]
         for record in read.records:

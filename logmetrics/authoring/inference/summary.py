@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from logmetrics.authoring.inference.draft import Draft
 from logmetrics.authoring.inference.spelling import shown
 from logmetrics.authoring.inference.trial import Outcome
-from logmetrics.present.amounts import number_of, percent, size
+from logmetrics.present.amounts import harmless, number_of, percent, size
 
 _NAMES_SHOWN_MAX = 6
 
@@ -28,7 +28,7 @@ def summary_of(draft: Draft, outcome: Outcome, output: str | None) -> Iterator[s
             names = [shown(" ".join(value for value in values if value) or "none", 30) for values in events.kinds]
             yield f"{number_of('event', len(names))} by {fields} in {section.source}: {_some(names)}"
     for why, paths in _by_reason(reading.passed_over):
-        yield f"not read: {_some([shown(path) for path in paths])}: {why}"
+        yield f"not read: {_some([harmless(path) for path in paths])}: {why}"
     if reading.exclude:
         yield f"no logs, and excluded: {', '.join(reading.exclude)}"
     metrics = draft.metrics

@@ -106,7 +106,8 @@ def _add_duration(plan: Plan, rule: Rule, template: Template, field_name: str, n
     befores = {match["before"] or "" for match in matches}
     before = re.escape(befores.pop()).replace("\\ ", " ") if len(befores) == 1 else ""
     if len(units) == 1:
-        function, captured = units.pop(), r"([0-9.]+) ?[a-zµ]*s"
+        spellings = sorted({match["unit"] for match in matches}, key=lambda unit: (-len(unit), unit))
+        function, captured = units.pop(), f"([0-9.]+) ?(?:{'|'.join(spellings)})"
     elif all(not match["blank"] and match["unit"] in _UNITS for match in matches):
         function, captured = "duration", "([0-9.]+(?:m|u|µ|n)?s)"
     else:

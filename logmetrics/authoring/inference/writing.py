@@ -10,7 +10,7 @@ from logmetrics.authoring.inference.plan import Metric, Plan, Rule
 from logmetrics.authoring.inference.recognition import ANY_AGENT
 from logmetrics.authoring.inference.sections import Section
 from logmetrics.authoring.inference.spelling import shown, yaml_text
-from logmetrics.present.amounts import number_of, size
+from logmetrics.present.amounts import harmless, number_of, size
 
 _WIDTH = 118
 _LEFT_OUT_MAX = 30
@@ -50,7 +50,7 @@ def _head(draft: Draft) -> list[str]:
     if reading.passed_over:
         lines.append("Not read:")
         told = sorted(reading.passed_over.items())
-        lines += [f"  {shown(path, 80)}: {shown(why)}" for path, why in told[:_NAMES_SHOWN_MAX]]
+        lines += [f"  {harmless(path)}: {shown(why)}" for path, why in told[:_NAMES_SHOWN_MAX]]
         lines += [f"  and {len(told) - _NAMES_SHOWN_MAX:,} more"] if len(told) > _NAMES_SHOWN_MAX else []
     return [f"# {line}" for line in lines]
 
