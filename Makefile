@@ -39,7 +39,7 @@ bench: ## Measure logmetrics against others and its limits, and write bench/RESU
 
 docs: ## Build the docs as a site in site/, links and anchors checked
 	@VENV=.venv-docs bash scripts/make_env.sh docs
-	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 	@echo 'logmetrics: built site/; look at it with: python3 -m http.server --directory site'
 
 reference: venv ## Write the pages of docs/reference anew
