@@ -51,10 +51,10 @@ def records_of(path: str, source: SourceSpec, bytes_max: int) -> Iterator[bytes]
     """The same records without their places, which cost more than all else where records have many lines."""
     records = Records(source)
     for piece in _pieces(path, bytes_max):
-        yield from records.rest() if piece is _END else records.take(piece)
+        yield from records.take(piece) if piece else records.rest()
 
 
-# The last piece of a log that was read to its end.
+# The last piece of a log that was read to its end: nothing more comes.
 _END = b""
 
 
@@ -78,7 +78,7 @@ def _placed(path: str, pieces: Iterator[bytes], records: Records) -> Iterator[Sa
     done = 0
     for piece in pieces:
         for line in _lines(piece) or [_END]:
-            taken = records.rest() if line is _END else records.take(line)
+            taken = records.take(line) if line else records.rest()
             yield from (Sample(path, done + 1, max(records.lines, done + 1), record) for record in taken)
             done = records.lines
 
