@@ -48,8 +48,8 @@ tools:
 examples: ## Write examples/logs anew, the same bytes each time
 	@$${PYTHON:-python3} examples/make_logs.py
 
-observation: venv ## Write the alert rules and the dashboard about logmetrics itself anew
-	@.venv/bin/python scripts/self_observation.py
+observation: venv ## Write the dashboards and alert rules in examples anew
+	@.venv/bin/python scripts/observation.py
 
 golden: venv ## Write tests/golden anew, to look at what changed
 	@cd examples/logs && for log in */*; do \

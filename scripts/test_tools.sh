@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that tests run logmetrics against, from Debian's packages, where they are missing.
 # Without them the tests that need them are skipped, except with CI=true, where nothing may be skipped. What looks at the
-# page in a browser comes from npm, into tests/browser.
+# page in a browser, and at dashboards with Grafana's types, comes from npm, into tests/browser and tests/grafana.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -9,12 +9,18 @@ missing() {
     ! command -v "$1" >/dev/null
 }
 
-browser_packages() {
-    [ -d tests/browser/node_modules/axe-core ] && [ -d tests/browser/node_modules/playwright-core ] && return
+npm_packages() {
     missing npm && return
-    (cd tests/browser && npm install --no-package-lock --no-audit --no-fund --silent) && return
-    if [ "${CI:-}" = true ]; then exit 1; fi
-    printf 'logmetrics: npm could not install what tests/browser/package.json names; its tests are skipped.\n' >&2
+    for directory in tests/browser tests/grafana; do
+        # What is there after an installation that was broken off is not all.
+        [ -f "$directory/node_modules/.installed" ] && cmp -s "$directory/package.json" "$directory/node_modules/.installed" && continue
+        if (cd "$directory" && npm install --no-package-lock --no-audit --no-fund --silent); then
+            cp "$directory/package.json" "$directory/node_modules/.installed"
+            continue
+        fi
+        if [ "${CI:-}" = true ]; then exit 1; fi
+        printf 'logmetrics: npm could not install what %s/package.json names; its tests are skipped.\n' "$directory" >&2
+    done
 }
 
 packages=()
@@ -35,14 +41,14 @@ if missing chromium && missing chromium-browser && missing google-chrome; then p
 # Any machine that runs systemd has it; containers do not.
 if [ "${CI:-}" = true ] && { missing systemd-analyze || missing journalctl; }; then packages+=(systemd); fi
 if [ ${#packages[@]} = 0 ]; then
-    browser_packages
+    npm_packages
     exit 0
 fi
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     printf 'logmetrics: installing for the tests, without starting any service: %s\n' "${packages[*]}"
     if bash scripts/apt_install.sh "${packages[@]}"; then
-        browser_packages
+        npm_packages
         exit 0
     fi
 fi

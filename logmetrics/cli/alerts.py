@@ -31,12 +31,14 @@ def alerts(
 
     if with_tests and output is None:
         raise UsageError("--tests needs --output FILE: the tests stand beside the rules and name their file")
+    if about_itself and pack_names:
+        raise UsageError("--self is the same whatever is counted: it goes without --pack")
     config = config_and_packs(config_file, pack_names)
     in_use, settings = InUse.of(config.rule_set, builtin_packs()), config.alerts
     groups = own_groups(settings) if about_itself else rule_groups(settings, in_use)
     for key, metric in () if about_itself else beyond_buckets(settings, in_use):
         say(f"alerts.{key} is not within the buckets of {metric}, so nothing tells when it is slow; set it to fit them")
-    write_output(rule_file(groups, settings, comment_of("rules")), output)
+    write_output(rule_file(groups, settings, comment_of("self" if about_itself else "rules")), output)
     if with_tests and output is not None:
         stem, suffix = os.path.splitext(output)
         tests = rule_tests(groups, settings, in_use, os.path.basename(output), comment_of("tests"))

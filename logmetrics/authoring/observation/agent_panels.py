@@ -16,43 +16,50 @@ def agent_rows(of: Selection) -> list[Row]:
     return [_overview(of), _tools(of), _latency(of), _tokens(of), _tasks(of), _records(of)]
 
 
-def _overview(of: Selection) -> Row:
+def _now(of: Selection) -> tuple[Panel, ...]:
+    """How it is at a glance."""
     tasks = "agent_tasks_total"
     failed = f"(({of.total(tasks, _FAILURES)}) or 0 * {of.total(tasks)}) / ({of.total(tasks)} > 0)"
+    return (
+        stat(
+            "Active agents",
+            "Agents that logged something within the last minutes.",
+            f"sum({of('agent_active_count')})",
+            "none",
+        ),
+        stat("LLM calls", "Now, in a minute.", of.per_minute("agent_llm_calls_total"), "opm"),
+        stat(
+            "LLM errors",
+            "Which share of the LLM calls fails now.",
+            of.share("agent_llm_calls_total", _ERRORS),
+            "percentunit",
+            _FAILED,
+        ),
+        stat("Tool calls", "Now, in a minute.", of.per_minute("agent_tool_calls_total"), "opm"),
+        stat(
+            "Tool errors",
+            "Which share of the tool calls fails now.",
+            of.share("agent_tool_calls_total", _ERRORS),
+            "percentunit",
+            _FAILED,
+        ),
+        stat("Tokens", "Prompt and completion, now, in a second.", of.rate("agent_token_usage_total"), "short"),
+        stat("Tasks", "That ended in the time shown.", of.total(tasks), "short"),
+        stat(
+            "Failed tasks",
+            "Which share of the tasks in the time shown failed or timed out.",
+            failed,
+            "percentunit",
+            _FAILED,
+        ),
+    )
+
+
+def _overview(of: Selection) -> Row:
     return Row(
         "Agents",
         (
-            stat(
-                "Active agents",
-                "Agents that logged something within the last minutes.",
-                f"sum({of('agent_active_count')})",
-                "none",
-            ),
-            stat("LLM calls", "Now, in a minute.", of.per_minute("agent_llm_calls_total"), "opm"),
-            stat(
-                "LLM errors",
-                "Which share of the LLM calls fails now.",
-                of.share("agent_llm_calls_total", _ERRORS),
-                "percentunit",
-                _FAILED,
-            ),
-            stat("Tool calls", "Now, in a minute.", of.per_minute("agent_tool_calls_total"), "opm"),
-            stat(
-                "Tool errors",
-                "Which share of the tool calls fails now.",
-                of.share("agent_tool_calls_total", _ERRORS),
-                "percentunit",
-                _FAILED,
-            ),
-            stat("Tokens", "Prompt and completion, now, in a second.", of.rate("agent_token_usage_total"), "short"),
-            stat("Tasks", "That ended in the time shown.", of.total(tasks), "short"),
-            stat(
-                "Failed tasks",
-                "Which share of the tasks in the time shown failed or timed out.",
-                failed,
-                "percentunit",
-                _FAILED,
-            ),
+            *_now(of),
             Panel(
                 "Active agents by type",
                 "Agents that logged something within the last minutes, by what they say they are.",
@@ -128,21 +135,24 @@ def _tools(of: Selection) -> Row:
     )
 
 
-def latency_panels(of: Selection, metric: str, what: str, width: int = 8) -> tuple[Panel, Panel]:
+def latency_panels(of: Selection, metric: str, what: str, *conditions: str, width: int = 8) -> tuple[Panel, Panel]:
     """How long something takes: every bucket of a histogram over time, and the usual quantiles."""
+    quantiles = tuple(
+        Query(of.quantile(share, metric, *conditions), f"P{share * 100:.0f}") for share in (0.5, 0.95, 0.99)
+    )
     return (
         Panel(
-            f"{what}, all",
+            f"{what} by duration",
             "How many took how long: the darker, the more.",
-            (Query(of.buckets(metric), "{{le}}"),),
+            (Query(of.buckets(metric, *conditions), "{{le}}"),),
             "s",
             "heatmap",
             width=width,
         ),
         Panel(
-            f"{what}, quantiles",
+            f"{what}, P50 to P99",
             "Half of them, 95 and 99 of 100 are done within these times.",
-            tuple(Query(of.quantile(share, metric), f"P{share * 100:.0f}") for share in (0.5, 0.95, 0.99)),
+            quantiles,
             "s",
             width=width,
         ),
@@ -227,12 +237,9 @@ def _tasks(of: Selection) -> Row:
                 "opm",
             ),
             Panel(
-                "Duration of tasks",
-                "Half of an agent's tasks, and 95 of 100, are done within these times.",
-                (
-                    Query(of.quantile(0.5, duration, by="agent"), "{{agent}} P50"),
-                    Query(of.quantile(0.95, duration, by="agent"), "{{agent}} P95"),
-                ),
+                "Tasks by agent, P95",
+                "95 of 100 tasks of an agent are done within this time.",
+                (Query(of.quantile(0.95, duration, by="agent"), "{{agent}}"),),
                 "s",
             ),
         ),

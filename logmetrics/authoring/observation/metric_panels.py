@@ -21,7 +21,7 @@ def metric_panels(of: Selection, spec: MetricSpec) -> Iterator[Panel]:
     value_unit, rate_unit = _UNITS.get(spec.name.removesuffix("_total").rsplit("_", 1)[-1], ("short", "cps"))
     what = spec.help.rstrip(".")
     if spec.type == "counter":
-        query = f"topk({_BUSIEST}, {of.rate(spec.name, by=by)})"
+        query = f"topk({_BUSIEST}, {of.rate(spec.name, by=by)})" if by else of.rate(spec.name)
         yield Panel(spec.name, f"{what}, in a second.", (Query(query, legend),), rate_unit, stacked=True)
     elif spec.type == "histogram":
         heat = Query(of.buckets(spec.name), "{{le}}")

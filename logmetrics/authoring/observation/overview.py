@@ -17,6 +17,7 @@ from logmetrics.authoring.observation.server_panels import server_rows
 TITLE = "Agents"
 # Of every source, however its metrics come.
 _ALWAYS_THERE = "logmetrics_source_lines_total"
+_OWN = "Metrics of this config"
 _MADE_BY = "Made from a config and its packs; written by logmetrics dashboard."
 
 
@@ -44,10 +45,10 @@ def _kept(rows: Sequence[Row], in_use: InUse) -> Iterator[Row]:
 def _others(of: Selection, in_use: InUse, rows: Sequence[Row]) -> Iterator[Row]:
     """Rows for metrics that none of *rows* shows: the user's own, and what is special to a pack."""
     shown = {name for row in rows for panel in row.panels for query in panel.queries for name in names_in(query.expr)}
-    titles: dict[str, list[str]] = {}
-    for name, spec in {**in_use.own, **in_use.known}.items():
+    titles = {_OWN: list(in_use.own)} if in_use.own else {}
+    for name, spec in in_use.known.items():
         if name not in shown:
-            titles.setdefault(f"Pack {spec.pack}" if spec.pack else "Metrics of this config", []).append(name)
+            titles.setdefault(f"Pack {spec.pack}" if spec.pack else _OWN, []).append(name)
     for title, names in titles.items():
         yield Row(title, [panel for name in names for panel in metric_panels(of, in_use.shapes[name])])
 

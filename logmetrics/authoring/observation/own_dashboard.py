@@ -176,8 +176,11 @@ _PROCESS = Row(
 
 def health_row(of: Callable[[str], str]) -> Row:
     """At a glance whether it reads, saves and stays within its limits; *of* selects the series of a metric."""
-    lost, series = of("logmetrics_lost_bytes_total"), of("logmetrics_series")
-    panels = (
+    return Row("Health of logmetrics", (*_state(of), *_limits(of)))
+
+
+def _state(of: Callable[[str], str]) -> tuple[Panel, ...]:
+    return (
         stat(
             "Running",
             "Processes of logmetrics that Prometheus sees, directly or through a textfile.",
@@ -201,6 +204,12 @@ def health_row(of: Callable[[str], str]) -> Row:
             _ONE_IS_GOOD,
             words=(("0", "old"), ("1", "in force")),
         ),
+    )
+
+
+def _limits(of: Callable[[str], str]) -> tuple[Panel, ...]:
+    lost, series = of("logmetrics_lost_bytes_total"), of("logmetrics_series")
+    return (
         stat(
             "Lost",
             "Bytes of logs that are known to have gone unread, in the time shown.",
@@ -239,7 +248,6 @@ def health_row(of: Callable[[str], str]) -> Row:
             height=4,
         ),
     )
-    return Row("Health of logmetrics", panels)
 
 
 def own_dashboard() -> Dashboard:

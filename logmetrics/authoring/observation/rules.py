@@ -19,6 +19,14 @@ Recording rules and alerts for rule_files: of Prometheus. docs/alerts.md tells o
 and what to do; thresholds stand under alerts: in the config.
 
 Written by logmetrics alerts.""",
+    "self": """\
+Alerts about logmetrics itself, for rule_files: of Prometheus; docs/alerts.md tells what to do about each.
+
+LogmetricsDown and LogmetricsAbsent go by the job's name, logmetrics; the others hold whatever it is called, also for
+metrics that come through node_exporter's textfile collector (LogmetricsTextfileOld is for those). Thresholds are what
+suits most; LogmetricsNoInput wants to know how long your agents may be silent. agents-alerts.yaml has all of them, too.
+
+Written by logmetrics alerts --self.""",
     "tests": """\
 Each alert fires for what provokes it, and not for what nearly does: promtool test rules FILE
 
@@ -26,7 +34,7 @@ Written by logmetrics alerts --tests.""",
 }
 
 
-def comment_of(what: Literal["rules", "tests"]) -> str:
+def comment_of(what: Literal["rules", "self", "tests"]) -> str:
     """What stands at the beginning of the file."""
     return _COMMENTS[what]
 

@@ -44,13 +44,14 @@ class Selection:
         return f"({self.rate(name, condition, *others, by=by)} or 0 * {all_of_it}) / ({all_of_it} > 0)"
 
     def quantile(self, share: float, name: str, *conditions: str, by: str = "") -> str:
-        """The value of a histogram below which this share of what was observed is."""
+        """The value of a histogram below which this share of what was observed is; nothing where nothing was."""
         buckets = _sum(f"rate({self(name, *conditions, part='_bucket')}[{RANGE}])", f"le, {by}" if by else "le")
-        return f"histogram_quantile({share}, {buckets})"
+        # Of no observations it is no number, and a legend of those that have none helps nobody.
+        return f"histogram_quantile({share}, {buckets}) > -Inf"
 
-    def buckets(self, name: str) -> str:
+    def buckets(self, name: str, *conditions: str) -> str:
         """What a heat map is made of."""
-        return _sum(f"increase({self(name, part='_bucket')}[{RANGE}])", "le")
+        return _sum(f"increase({self(name, *conditions, part='_bucket')}[{RANGE}])", "le")
 
 
 def _sum(what: str, by: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from logmetrics.authoring.observation.agent_panels import latency_panels
 from logmetrics.authoring.observation.dashboard import Panel, Query, Row
 from logmetrics.authoring.observation.selection import RANGE, Selection
+from logmetrics.authoring.observation.server_rules import ANSWERS
 
 _FAILED = 'status=~"5.."'
 
@@ -106,7 +107,7 @@ def _ollama(of: Selection) -> Row:
                 "Whose client closed the connection before the answer was complete.",
                 {"ollama_requests_aborted_total": "{{kind}}"},
             ),
-            *latency_panels(of, duration, "Requests"),
+            *latency_panels(of, duration, "Answers", ANSWERS),
             Panel(
                 "Requests by route, P95",
                 "95 of 100 requests take no longer, waiting and loading of the model included.",

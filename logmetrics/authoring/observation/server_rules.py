@@ -11,7 +11,7 @@ from logmetrics.config.specs import AlertsSpec
 CACHE_FULL = 0.95
 _FAILED = 'status=~"5.."'
 # Whoever pulls a model, or asks which there are, does not wait for an answer of it.
-_ANSWERS = 'route=~"/api/(generate|chat|embed|embeddings)|/v1/.+"'
+ANSWERS = 'route=~"/api/(generate|chat|embed|embeddings)|/v1/.+"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Server:
 
 
 SERVERS = (
-    Server("Ollama", "ollama", "Ollama", "route", _FAILED, "ollama_request_duration_seconds", "route", _ANSWERS),
+    Server("Ollama", "ollama", "Ollama", "route", _FAILED, "ollama_request_duration_seconds", "route", ANSWERS),
     Server(
         "LlamaServer",
         "llama_server",
