@@ -41,7 +41,9 @@ def test_command_is_in_the_readme(name: str) -> None:
     assert f"### `logmetrics {name}`" in README
 
 
-@pytest.mark.parametrize("name", ["watch", "replay", "check", "top", "cardinality", "doctor", "packs", "schema"])
+@pytest.mark.parametrize(
+    "name", ["watch", "replay", "check", "dashboard", "alerts", "top", "cardinality", "doctor", "packs", "schema"]
+)
 def test_options_in_the_readme_exist(name: str) -> None:
     """Every option shown for a command is one that it has."""
     section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]
@@ -106,7 +108,9 @@ def test_what_only_a_start_reads_is_documented() -> None:
 def test_defaults_in_the_docs_are_the_defaults() -> None:
     """The tables of keys tell the real defaults of what is a plain number."""
     schema = json_schema()
-    properties: dict[str, Any] = {**schema["properties"], **schema["$defs"]["LimitsModel"]["properties"]}
+    properties: dict[str, Any] = dict(schema["properties"])
+    for part in ("LimitsModel", "AlertsModel"):
+        properties |= schema["$defs"][part]["properties"]
     for key, told in re.findall(r"^\| `(\w+)` \| `([\d_]+)` \|", DOCS["configuration.md"], re.MULTILINE):
         assert properties[key]["default"] == int(told)
 

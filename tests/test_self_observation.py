@@ -1,8 +1,7 @@
-"""Alerts and dashboard about logmetrics itself: sound, written by their script, and true of a daemon that runs."""
+"""Alerts and dashboard about logmetrics itself: sound, and true of a daemon that runs."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -19,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from logmetrics.authoring.own_alerts import OWN_ALERTS
+from logmetrics.authoring.observation.own_alerts import own_alerts
+from logmetrics.config.specs import AlertsSpec
 from logmetrics.serve.process import ProcessMetrics
 from logmetrics.service.reload import put_in_force
 from logmetrics.store.self_metrics import SELF_METRICS
@@ -28,19 +28,12 @@ from tests.servers import prometheus
 from tests.world import World, config_for
 
 ALERTS = ROOT / "examples" / "prometheus" / "logmetrics-alerts.yaml"
+OWN_ALERTS = tuple(own_alerts(AlertsSpec()))
 TESTS = ALERTS.with_suffix(".test.yaml")
 DASHBOARD = json.loads((ROOT / "examples" / "grafana" / "logmetrics.json").read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 # What Prometheus and node_exporter tell by themselves.
 OF_OTHERS = {"up", "scrape_duration_seconds", "node_textfile_mtime_seconds"}
-
-
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("self_observation", ROOT / "scripts" / "self_observation.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def metrics_in(expression: str) -> set[str]:
@@ -63,13 +56,6 @@ def promtool(*arguments: str) -> str:
     done = subprocess.run([binary, *arguments], capture_output=True, text=True, cwd=ALERTS.parent, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_files_are_what_the_script_writes() -> None:
-    """Nobody changed one without the other."""
-    module = script()
-    for name, make in module.FILES.items():
-        assert (module.EXAMPLES / name).read_text() == make(), f"{name}: make observation writes it"
 
 
 # -- alerts
