@@ -121,7 +121,7 @@ def label_of(stats: FieldStats, records: int) -> Label | Refused:
         return Refused(f"{distinct_words(stats)} in {records:,} records: would be a series each")
     if bad := _refused_name(name, stats):
         return Refused(bad)
-    if stats.is_mostly("number") and not _is_code(stats, name):
+    if (stats.is_mostly("number") or stats.looks_mostly("number")) and not _is_code(stats, name):
         return Refused("numbers")
     if stats.kinds["text"] and not stats.looks_mostly(*_NAMELIKE_LOOKS):
         look = next((look for look, _ in stats.looks.most_common() if look not in _NAMELIKE_LOOKS), "odd")

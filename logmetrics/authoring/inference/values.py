@@ -44,10 +44,12 @@ def look_of(text: str) -> str:
             return look
     if text[0].isalpha() and time_form(text):
         return "time"
-    if _SECRET.search(text) or _is_scrambled(text):
+    if _SECRET.search(text):
         return "secret"
     if generalize(text) != text or "@" in text:
         return "id"
+    if _is_scrambled(text):
+        return "secret"
     if text[0] in "/~\\" or "://" in text or "\\" in text or text[1:3] == ":/":
         return "path"
     return "word" if _WORD.fullmatch(text) else "odd"
