@@ -127,7 +127,7 @@ def test_token_budget_rules(tmp_path: Path) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is missing")
     file = tmp_path / "token-budget.yaml"
-    file.write_text(blocks(ROOT / "docs" / "guides" / "token-budget.md", "yaml")[0])
+    file.write_text(blocks(ROOT / "docs" / "guides" / "token-budget.md", "yaml")[1])
     checked = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", file], capture_output=True, text=True
     )
