@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from logmetrics.config.specs import SourceSpec
+from logmetrics.sources.records import Records
 from logmetrics.sources.samples import Sample, sample_paths, samples_of
 
 DATA = Path(__file__).parent / "data"
@@ -69,3 +70,25 @@ def test_paths_of_a_directory(tmp_path: Path) -> None:
     paths, problems = sample_paths(SourceSpec("test", (str(tmp_path), str(tmp_path / "none.log"))))
     assert paths == [str(tmp_path / "a.log"), str(tmp_path / "b.log")]
     assert list(problems) == [str(tmp_path / "none.log")]
+
+
+@pytest.mark.parametrize(
+    "log", ["crewai/crew_log.json", "otel/console_span_exporter.log", "otel/dialects.jsonl", "vllm"]
+)
+def test_places_are_those_of_lines_given_one_by_one(log: str) -> None:
+    """However many are given at a time."""
+    for path in [DATA / log] if (DATA / log).is_file() else sorted((DATA / log).glob("*.log")):
+        source = SourceSpec("test", (str(path),))
+        records, placed = Records(source), []
+        for line in path.read_bytes().splitlines(keepends=True):
+            first = records.lines + 1
+            placed += [(first, max(records.lines, first), record) for record in records.take(line)]
+        assert [(one.first_line, one.last_line, one.record) for one in taken(path)][: len(placed)] == placed
+
+
+def test_a_record_of_very_many_lines(tmp_path: Path) -> None:
+    """Costs about as much as its bytes."""
+    log = tmp_path / "long.log"
+    body = b"".join(b'  "k%d": %d,\n' % (number, number) for number in range(5_000))
+    log.write_bytes(b"{\n" + body + b'  "end": 1\n}\n' + b'{"n": 1}\n')
+    assert [(one.first_line, one.last_line) for one in taken(log)] == [(1, 5_003), (5_004, 5_004)]

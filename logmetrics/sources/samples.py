@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 from logmetrics.config.specs import SourceSpec
@@ -11,6 +12,7 @@ from logmetrics.sources.discovery import discover
 from logmetrics.sources.records import Records
 
 _READ_BYTES = 256 * 1024
+_LINES_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,32 @@ def _pieces(path: str, bytes_max: int | None) -> Iterator[bytes]:
 
 
 def _placed(path: str, pieces: Iterator[bytes], records: Records) -> Iterator[Sample]:
-    """The records in *pieces*, each with the lines that were done with when it was complete."""
-    done = 0
+    """The records in *pieces*, each with its lines.
+
+    Which lines a record takes up shows when it is complete; so lines are given one by one where records have several,
+    and many at a time where each is one, or none is complete.
+    """
+    size = 1
     for piece in pieces:
-        for line in _lines(piece) or [_END]:
-            taken = records.take(line) if line else records.rest()
-            yield from (Sample(path, done + 1, max(records.lines, done + 1), record) for record in taken)
-            done = records.lines
+        lines = _lines(piece)
+        at = 0
+        while at < len(lines):
+            batch = lines[at : at + size]
+            tried = copy(records)
+            taken = tried.take(b"".join(batch))
+            done, first = tried.lines - records.lines, records.lines + 1
+            if len(batch) > 1 and taken and not len(taken) == done == len(batch):
+                size = len(batch) // 2
+                continue
+            if len(batch) > 1:
+                yield from (Sample(path, number, number, record) for number, record in enumerate(taken, first))
+            else:
+                yield from (Sample(path, first, max(tried.lines, first), record) for record in taken)
+            records, at = tried, at + len(batch)
+            size = min(2 * size, _LINES_MAX)
+        if not piece:
+            first = records.lines + 1
+            yield from (Sample(path, first, max(records.lines, first), record) for record in records.rest())
 
 
 def _lines(data: bytes) -> list[bytes]:
