@@ -99,16 +99,15 @@ def test_what_cannot_be_looked_at(arguments: tuple[str, ...], code: int, words: 
 
 
 @pytest.mark.parametrize("label", ["session_id", "trace_id", "request_id", "prompt", "message", "Trace_ID"])
-def test_check_warns_of_classic_unbounded_labels(tmp_path: Path, label: str) -> None:
+def test_check_refuses_classic_unbounded_labels(tmp_path: Path, label: str) -> None:
     """With its place and the ways out; `watch` says so too, and works."""
     config = tmp_path / "config.yaml"
     text = f"packs: []\nmetrics:\n  x_total:\n    type: counter\n    help: h\n    labels: [agent, {label}]\n"
     text += f"rules:\n  - {{name: r, labels: {{agent: a, {label}: b}}, update: {{x_total: 1}}}}\n"
     config.write_text(text)
-    assert logmetrics("check", "-c", str(config)).returncode == 0
-    done = logmetrics("check", "-c", str(config), "--strict")
+    done = logmetrics("check", "-c", str(config))
     assert done.returncode == 2
-    assert f"{config}:6:21: warning: metrics.x_total.labels[1]: {label} is new in each event" in done.stdout
+    assert f"{config}:6:21: error: metrics.x_total.labels[1]: {label} is new in each event" in done.stdout
     assert "allow_unbounded: true" in done.stdout
     (tmp_path / "a.log").write_text('{"a": "x", "b": "y"}\n')
     watched = logmetrics("watch", str(tmp_path / "a.log"), "-c", str(config), "--once")

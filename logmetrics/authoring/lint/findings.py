@@ -24,7 +24,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "wrong-unit": "error",
     "wrong-conversion": "error",
     # labels
-    "unbounded-label": "warning",
+    "unbounded-label": "error",
     "renamed-label": "warning",
     "relabelled-label": "note",
     "unused-label": "warning",

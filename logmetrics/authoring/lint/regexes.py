@@ -12,7 +12,7 @@ from logmetrics.authoring.lint.conditions import told
 from logmetrics.authoring.lint.findings import Finding
 from logmetrics.authoring.lint.subject import Subject
 from logmetrics.config.document import KeyPath
-from logmetrics.config.tree import Call, Field, Literal, parts_of
+from logmetrics.config.tree import LINE_TIME, Call, Field, Literal, parts_of
 
 if sys.version_info >= (3, 11):
     from re import _constants as sre
@@ -190,6 +190,7 @@ def _needs_nothing(item: Any) -> bool:
 def _of_sources(subject: Subject) -> Iterator[Finding]:
     """Named groups of a source's pattern that no rule reads."""
     read = {str(part.path[0]) for rule in subject.rules for part in rule.parts() if isinstance(part, Field)}
+    read |= {str(part.path[0]) for part in parts_of(LINE_TIME) if isinstance(part, Field)}  # replay goes by these
     for index, source in enumerate(subject.sources):
         parsed = _parsed(source.pattern) if source.format == "regex" else None
         if parsed is None:
