@@ -107,6 +107,7 @@ def events_of(saved: list[Any]) -> int:
     ("value", "expected"),
     [
         ("/users/17/files/3f2b8c1e-1111-4222-8333-444455556666", "/users/{n}/files/{uuid}"),
+        ("6f9619ff-8b86-d011-b42d-00c04fc964ff", "{uuid}"),
         ("https://api.example.com/v1/users/42?token=abc&x=1", "https://api.example.com/v1/users/{n}?{query}"),
         ("POST /users/123", "POST /users/{n}"),
         ("sess_9f86d081884c7d659a2f", "sess_{hex}"),
