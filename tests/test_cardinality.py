@@ -151,7 +151,8 @@ def test_limits_of_single_metrics(tmp_path: Path) -> None:
         "rules: [{name: r, update: {'x_total{id=\"a\"}': 1}}]",
         "metrics: {x_total: {type: counter, help: h, labels: [id]}}\n"
         "rules: [{name: r, labels: {id: '\"a\"'}, update: {x_total: 1}}]",
-        "metrics: {x_info: {type: info, help: h, labels: [id]}}\nrules: [{name: r, labels: {id: a}, update: {x_info: 1}}]",
+        "metrics: {x_info: {type: info, help: h, labels: [id]}}\n"
+        "rules: [{name: r, labels: {id: a}, update: {x_info: 1}}]",
     ],
     ids=["in the template", "a literal", "info"],
 )

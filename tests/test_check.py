@@ -406,7 +406,7 @@ def test_a_comment_accepts_a_finding(tmp_path: Path, line: str, expected: list[s
 
 
 GOOD = config()
-WARNS = config(more=", labels: [session_id]", rule="labels: {session_id: s}")
+WARNS = config(more=", labels: [job]", rule="labels: {job: s}")
 WRONG = config(rule='when: a == "x" and a == "y"')
 NOTES = config(rule="when: 'matches(a, \"plain\")'")
 
@@ -455,7 +455,7 @@ def test_json_has_it_all(tmp_path: Path) -> None:
     document = json.loads(check("-c", str(path), str(log), "--json")[1])
     assert document["counts"] == {"error": 0, "warning": 1, "note": 0}
     [finding] = document["findings"]
-    assert (finding["rule"], finding["severity"], finding["line"]) == ("unbounded-label", "warning", 3)
+    assert (finding["rule"], finding["severity"], finding["line"]) == ("renamed-label", "warning", 3)
     assert document["samples"]["records"] == 4
     [forecast] = document["forecast"]
     assert (forecast["metric"], forecast["series"], forecast["series_max"]) == ("x_total", 3, 2000)

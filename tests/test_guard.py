@@ -110,6 +110,7 @@ def events_of(saved: list[Any]) -> int:
         # Most have no other mark of an id.
         ("0b2f3c54-91a8-4be1-8f43-5a5c0f0a9f77", "{uuid}"),
         ("req ab2f3c54-91a8-4be1-8f43-fa5c0f0a9f77", "req {uuid}"),
+        ("6f9619ff-8b86-d011-b42d-00c04fc964ff", "{uuid}"),
         ("https://api.example.com/v1/users/42?token=abc&x=1", "https://api.example.com/v1/users/{n}?{query}"),
         ("POST /users/123", "POST /users/{n}"),
         ("sess_9f86d081884c7d659a2f", "sess_{hex}"),

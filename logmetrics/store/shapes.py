@@ -46,8 +46,8 @@ _SHAPES = re.compile(
 )
 # A value without any of these has none of the shapes.
 _SUSPICIOUS = re.compile(
-    r"[/@]|-[0-9A-Fa-f]{4}-"
-    r"|\d(?:\d{7}|\.\d{1,3}\.\d|[T ]\d\d:\d|\d:\d\d:)|[0-9A-Fa-f]{16}|[0-9A-Za-z]{22}|:[0-9A-Fa-f]{0,4}:",
+    r"[/@]|\d(?:\d{7}|\.\d{1,3}\.\d|[T ]\d\d:\d|\d:\d\d:)|[0-9A-Fa-f]{8}(?:[0-9A-Fa-f]{8}|-[0-9A-Fa-f]{4}-)"
+    r"|[0-9A-Za-z]{22}|:[0-9A-Fa-f]{0,4}:",
     re.ASCII,
 )
 # A short value that is nothing but this has none either; most values are done with this one match.
