@@ -13,6 +13,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import yaml
 
+from logmetrics.authoring.trials.loading import load_tests
+from logmetrics.authoring.trials.model import json_schema as schema_of_tests
+from logmetrics.authoring.trials.running import run_file
 from logmetrics.cli.app import app
 from logmetrics.config.changes import AT_START_ONLY
 from logmetrics.config.expression import CONTEXT_NAMES, FUNCTIONS, parse_expression
@@ -31,6 +34,10 @@ README = (ROOT / "README.md").read_text()
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
 
 
+def yaml_examples(*texts: str) -> list[str]:
+    return [block for text in texts for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
 def commands() -> list[str]:
     return [str(command.callback.__name__) for command in app.registered_commands if command.callback]
 
@@ -41,7 +48,7 @@ def test_command_is_in_the_readme(name: str) -> None:
     assert f"### `logmetrics {name}`" in README
 
 
-@pytest.mark.parametrize("name", ["watch", "replay", "check", "top", "cardinality", "doctor", "packs", "schema"])
+@pytest.mark.parametrize("name", commands())
 def test_options_in_the_readme_exist(name: str) -> None:
     """Every option shown for a command is one that it has."""
     section = README.split(f"### `logmetrics {name}`")[1].split("\n## ")[0].split("\n### ")[0]
@@ -81,6 +88,31 @@ def test_options_of_top_are_documented() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
     assert options == set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["status.md"]))
+
+
+def test_options_of_test_are_documented() -> None:
+    """Its page names all of them, and those of other programs and commands beside it."""
+    command = [sys.executable, "-m", "logmetrics", "test", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS["testing.md"]))
+    assert options <= told
+    assert told - options == {"--pack", "--tests", "--config"}
+
+
+def test_keys_of_test_files_are_documented() -> None:
+    """Each stands in its table."""
+    schema = schema_of_tests()
+    keys = {key for part in (schema, *schema["$defs"].values()) for key in part["properties"]}
+    assert {key for key in keys if not re.search(rf"^\| `{key}[`:]", DOCS["testing.md"], re.MULTILINE)} == set()
+
+
+@pytest.mark.parametrize("block", [block for block in yaml_examples(README, DOCS["testing.md"]) if "tests:" in block])
+def test_test_files_in_the_docs_hold(block: str, tmp_path: Path) -> None:
+    """They are run, beside the example config."""
+    (tmp_path / "config.yaml").write_text((ROOT / "examples" / "config.yaml").read_text())
+    (tmp_path / "t.yaml").write_text(block)
+    assert [result.failures for result in run_file(load_tests(str(tmp_path / "t.yaml")))] == [()]
 
 
 def config_keys() -> list[str]:
@@ -178,10 +210,6 @@ def test_metric_types_are_documented() -> None:
 def test_example_config_is_sound() -> None:
     """The example config loads, and what the README shows of it is in the language."""
     assert load_config(str(ROOT / "examples" / "config.yaml"), builtin_packs()).sources
-
-
-def yaml_examples(*texts: str) -> list[str]:
-    return [block for text in texts for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
 @pytest.mark.parametrize("block", yaml_examples(README, *DOCS.values()))

@@ -12,8 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logmetrics.config.loading import parse_config
+from logmetrics.rules.compile import compiled
+from logmetrics.rules.log import Log
 from logmetrics.rules.memory import Memory
 from logmetrics.store.state import CommitError
+from logmetrics.store.store import Store
 from tests.world import World
 
 CONFIG = """
@@ -200,6 +204,23 @@ def test_delta_begins_anew() -> None:
     memory = Memory()
     assert [memory.delta("log", value, "k") for value in (5, 5, 8, 3, 4)] == [5, 0, 3, 3, 1]
     assert [memory.delta("other", value, "k", 1) for value in (5, 2, 4)] == [5, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "value", ["rise(n, id)", "delta(n, id)", "delta(n, id, n)", "s(rise(n, id))", "ms(delta(n, id))"]
+)
+def test_what_is_no_number_is_skipped(value: str) -> None:
+    """A text or a list in the place of a number is one skipped update, whatever the rule makes of it."""
+    config = parse_config(
+        "packs: []\nsources: [{name: s, paths: [/x]}]\nmetrics: {x_total: {type: counter, help: h}}\n"
+        f"rules: [{{name: r, update: {{x_total: '{value}'}}}}]\n",
+        "config.yaml",
+        {},
+    )
+    program = compiled(config, config.sources[0], Store(config.rule_set.metrics, config.limits))
+    program.apply([b'{"n": "x", "id": 1}', b'{"n": [1], "id": 1}', b'{"n": 5, "id": 1}'], Log("/x/a", "s"), 0.0)
+    assert sum(program.rules[0].skipped.values()) == 2
+    assert program.rules[0].matches == 3
 
 
 TIMEOUTS = """

@@ -10,9 +10,11 @@ from logmetrics import __version__
 from logmetrics.cli.cardinality import cardinality
 from logmetrics.cli.check import check
 from logmetrics.cli.doctor import doctor
+from logmetrics.cli.explain import explain
 from logmetrics.cli.packs import packs
 from logmetrics.cli.replay import replay
 from logmetrics.cli.schema import schema
+from logmetrics.cli.test import test
 from logmetrics.cli.top import top
 from logmetrics.cli.watch import watch
 
@@ -26,6 +28,8 @@ app = typer.Typer(
 )
 app.command()(watch)
 app.command()(replay)
+app.command()(explain)
+app.command()(test)
 app.command()(check)
 app.command()(top)
 app.command()(cardinality)

@@ -135,7 +135,7 @@ class Server:
         if status == 401 and self.authorization is not None:
             return "refused this user or password"
         words = body[:WORDS_BYTES_MAX].decode("utf-8", "replace").strip()
-        if status == 400 and words and "\n" not in words:
+        if status in (400, 403) and words[:1].isalpha() and "\n" not in words:
             return f"refused the request: {harmless(words)}"
         return _ANSWERS.get(status, f"answers {status}; is it logmetrics?")
 

@@ -42,6 +42,18 @@ def resolve_config(
     journal_directory: str | None = None,
 ) -> Config:
     """The config file's settings with the command line's in their place. Raises ConfigError and UsageError."""
+    config = config_of(config_file, pack_names)
+    if sources := _sources(paths or (), units, journal_directory):
+        config = replace(config, sources=sources)
+    if not config.sources:
+        raise UsageError("nothing to read: give a PATH, --journal UNIT, or a --config FILE with sources")
+    return config
+
+
+def config_of(config_file: str | None, pack_names: list[str] | None) -> Config:
+    """The config file's settings, which may name nothing to read, or those of packs alone. Raises ConfigError and
+    UsageError.
+    """
     from logmetrics.config.expression import did_you_mean
     from logmetrics.config.loading import load_config, merge
     from logmetrics.config.specs import Config
@@ -54,16 +66,10 @@ def resolve_config(
                 near = did_you_mean(name, packs) or f"; there are: {', '.join(packs)}"
                 raise UsageError(f"no pack is called {name!r}{near}")
         packs = {name: packs[name] for name in dict.fromkeys(pack_names)}
-    if config_file is None:
-        rule_set = merge([pack.rule_set for pack in packs.values()])
-        config = Config(sources=(), rule_set=rule_set, packs=tuple(packs))
-    else:
-        config = load_config(config_file, packs)
-    if sources := _sources(paths or (), units, journal_directory):
-        config = replace(config, sources=sources)
-    if not config.sources:
-        raise UsageError("nothing to read: give a PATH, --journal UNIT, or a --config FILE with sources")
-    return config
+    if config_file is not None:
+        return load_config(config_file, packs)
+    rule_set = merge([pack.rule_set for pack in packs.values()])
+    return Config(sources=(), rule_set=rule_set, packs=tuple(packs))
 
 
 def _sources(paths: Sequence[str], units: Sequence[str], journal_directory: str | None) -> tuple[SourceSpec, ...]:

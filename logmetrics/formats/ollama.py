@@ -82,6 +82,18 @@ def attribute(tail: str, key: str) -> str | None:
     return None
 
 
+def attributes(tail: str) -> dict[str, str]:
+    """All attributes in *tail*, as ``attribute`` gives each."""
+    found: dict[str, str] = {}
+    position = 0
+    while pair := _PAIR.match(tail, position):
+        quoted_key, plain_key, quoted, plain = pair.groups()
+        key = plain_key if quoted_key is None else _unescape(quoted_key)
+        found.setdefault(key, plain if quoted is None else _unescape(quoted))
+        position = pair.end()
+    return found
+
+
 # The routes of all versions; the last three were served for some versions only. Anybody can invent more paths, so no
 # others may become label values.
 _ROUTES = frozenset(

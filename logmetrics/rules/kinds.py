@@ -102,6 +102,9 @@ def _kind_of_call(expr: Call, fields: Fields) -> int:
         if not default and otherwise & (LIST | OBJECT):
             otherwise = otherwise & ~(LIST | OBJECT) | ABSENT
         return reduce(or_, (kind_of_value(found) for _, found in table.items), otherwise)
+    if expr.name in ("rise", "delta"):  # what is no number stays what it is
+        value, _, *reset = expr.arguments
+        return reduce(or_, (kind_of(part, fields) for part in (value, *reset)), NUMBER)
     kind = _OF_RESULT.get(FUNCTIONS[expr.name].result, ANY)
     if expr.name == "lower" and kind_of(expr.arguments[0], fields) == TEXT:
         return TEXT

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from logmetrics.config.specs import FORMATS, Config, MetricSpec, RuleSpec, SourceSpec, UpdateSpec
 from logmetrics.config.tree import LINE_TIME, Expr, Item, Let
 from logmetrics.formats import ollama_lines
-from logmetrics.rules.bindings import LIVE, Bindings, Keepers
+from logmetrics.rules.bindings import LIVE, Bindings, Keepers, Sites
 from logmetrics.rules.compile import ProgramWriter
 from logmetrics.rules.emit import Emitter
 from logmetrics.rules.kinds import ANYTHING, Fields
@@ -27,7 +27,6 @@ from logmetrics.store.family import Family
 from logmetrics.store.guard import Refusal
 from logmetrics.store.series import Labels
 from logmetrics.store.site import Site
-from logmetrics.store.store import Store
 
 NO_RULE = -1
 
@@ -141,7 +140,7 @@ class Traced:
                 functions.of_timeout(number)
 
 
-def traced(config: Config, source: SourceSpec, store: Store, keepers: Keepers = LIVE) -> Traced:
+def traced(config: Config, source: SourceSpec, store: Sites, keepers: Keepers = LIVE) -> Traced:
     """The rules of *config* for *source*, which count in *store* and note how.
 
     The one who lets them count takes the notes now and then.
@@ -191,7 +190,7 @@ class _NotedSite(Site):
 
 
 class _TracingBindings(Bindings):
-    def __init__(self, rules: Sequence[RuleSpec], store: Store, keepers: Keepers, trace: Trace) -> None:
+    def __init__(self, rules: Sequence[RuleSpec], store: Sites, keepers: Keepers, trace: Trace) -> None:
         super().__init__(rules, store, keepers)
         self.trace = trace
         # The rule and the update that are being written.

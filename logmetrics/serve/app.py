@@ -13,7 +13,7 @@ from logmetrics.serve.negotiation import negotiate
 from logmetrics.serve.process import ProcessMetrics
 from logmetrics.serve.request import Request, Response
 from logmetrics.serve.scrapers import Scrapers, first_seen, is_prometheus
-from logmetrics.serve.status.data import Status
+from logmetrics.serve.status.data import Status, Uncounted
 from logmetrics.serve.targets import Targets
 from logmetrics.store.report import FamilyReport
 from logmetrics.store.store import View
@@ -27,7 +27,12 @@ REPORT_TIMEOUT_S = 5.0
 PAUSE_S = 20e-6
 PIECES_WITHOUT_PAUSE = 8
 RETRY_AFTER_S = 2
-_NOT_FOUND = b"not found; there are /metrics, /healthz, /readyz, /sd, /api/status, /api/cardinality and /\n"
+_NOT_FOUND = (
+    b"not found; there are /metrics, /healthz, /readyz, /sd, /api/status, /api/uncounted, /api/cardinality and /\n"
+)
+_NOT_FOR_ALL = (
+    b"what logs hold is shown on the machine that this runs on, or to who gives a password that it asks for\n"
+)
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
 
@@ -72,9 +77,10 @@ class MetricsApp:
         first_zero: bool = True,
         created: bool = False,
         authenticated: Callable[[], bool] = lambda: False,
+        uncounted: Callable[[float], Uncounted] | None = None,
     ) -> None:
-        """*status* tells how it is, within so many seconds. What logs hold is shown to those on this machine, and to
-        all when only who is *authenticated* gets here.
+        """*status* tells how it is, within so many seconds, *uncounted* what was not counted. What logs hold is shown
+        to those on this machine, and to all when only who is *authenticated* gets here.
 
         With *early*, metrics are served before everything that was there at the start has been read.
 
@@ -84,6 +90,7 @@ class MetricsApp:
         self.metrics = metrics
         self.status = status
         self.authenticated = authenticated
+        self.uncounted = uncounted
         self.early = early
         self.first_zero = first_zero
         self.created = created
@@ -112,7 +119,9 @@ class MetricsApp:
         if path == "/api/status":
             return self._status(request)
         if path == "/api/cardinality":
-            return self._cardinality()
+            return self._told(self.metrics.cardinality)
+        if path == "/api/uncounted" and self.uncounted is not None:
+            return self._told(self.uncounted) if self._sees_examples(request) else Response(403, _NOT_FOR_ALL)
         if path == "/sd":
             return Response(200, self.targets.document(request.headers.get("host")), "application/json")
         return Response(404, _NOT_FOUND)
@@ -180,9 +189,9 @@ class MetricsApp:
                 known = self._pages[sees] = (status, page)
         return Response(200, known[1], "text/html; charset=utf-8", HEADERS)
 
-    def _cardinality(self) -> Response:
+    def _told(self, asked: Callable[[float], object]) -> Response:
         try:
-            return self._json(self.metrics.cardinality(REPORT_TIMEOUT_S))
+            return self._json(asked(REPORT_TIMEOUT_S))
         except TimeoutError:
             return Response(503, b"busy; ask again in a moment\n", headers=(("Retry-After", str(RETRY_AFTER_S)),))
 

@@ -78,6 +78,7 @@ class Service:
             first_zero=config.first_zero,
             created=config.created_samples,
             authenticated=lambda: web is not None and web.has_access_control,
+            uncounted=self.monitor.uncounted,
         )
         self.web = web
         # What was said last about who can reach this.

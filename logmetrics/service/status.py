@@ -27,10 +27,12 @@ from logmetrics.serve.status.data import (
     SourceStatus,
     Status,
     TotalStatus,
+    Uncounted,
+    UncountedRecord,
 )
 from logmetrics.service.history import STEP_S, History, Key, by_minute
 from logmetrics.service.messages import Messages
-from logmetrics.sources.examples import Examples, Nowhere
+from logmetrics.sources.examples import RECORD_BYTES_MAX, Examples, Nowhere
 from logmetrics.sources.reader import SourceReader
 from logmetrics.sources.tail import Tail
 from logmetrics.store.report import refusals, report
@@ -97,6 +99,26 @@ class Monitor:
             return self._late()
         finally:
             self._asking.release()
+
+    def uncounted(self, timeout_s: float) -> Uncounted:
+        """Records that were not counted, as far as they are kept. Any thread. Raises TimeoutError."""
+        return self.engine.ask(self._uncounted, timeout_s)
+
+    def _uncounted(self) -> Uncounted:
+        found = sorted(self.examples.found(), key=lambda one: -one[3].last_s)
+        records = (
+            UncountedRecord(
+                source,
+                example.path,
+                kind,
+                example.record.decode("utf-8", "replace"),
+                len(example.record) < RECORD_BYTES_MAX,
+                example.last_s,
+            )
+            for source, kind, _, example in found
+            if example.record
+        )
+        return Uncounted(__version__, self.config_file, self.engine.config.packs, tuple(records))
 
     def _late(self) -> Status:
         last = self._last

@@ -29,6 +29,9 @@ JUDGED_MAX = 2_000
 FOUND_MAX = 16
 # Of each source and kind so many shapes are kept, those that came last.
 SHAPES_MAX = 6
+# So much of a record is kept to be explained, and so much of all together; those that came first give way.
+RECORD_BYTES_MAX = 64 * 1024
+KEPT_BYTES_MAX = 2 * 1024 * 1024
 _KEYS_SHOWN_MAX = 8
 _WORDS_SHOWN_MAX = 8
 _KEY_CHARACTERS_MAX = 40
@@ -43,12 +46,16 @@ Kind = Literal["unparsable", "unmatched"]
 
 @dataclass(slots=True)
 class Found:
-    """The last record of a shape, and how many of it were seen. ``last_s`` is wall time."""
+    """The last record of a shape, and how many of it were seen. ``last_s`` is wall time.
+
+    ``record`` is all of it, or its beginning, as long as there is room; then nothing.
+    """
 
     path: str
     text: str
     seen: int
     last_s: float
+    record: bytes = b""
 
 
 class Examples:
@@ -105,11 +112,23 @@ class Examples:
 
     def _note(self, source: str, kind: Kind, record: bytes, path: str, clock_s: float) -> None:
         shapes = self._by_source.setdefault((source, kind), OrderedDict())
-        shape = _broken_shape(record) if kind == "unparsable" else shape_of(record)
+        shape = broken_shape(record) if kind == "unparsable" else shape_of(record)
         known = shapes.pop(shape, None)
-        shapes[shape] = Found(path, excerpt(record), known.seen + 1 if known else 1, clock_s)
+        kept = bytes(record[:RECORD_BYTES_MAX])
+        shapes[shape] = Found(path, excerpt(record), known.seen + 1 if known else 1, clock_s, kept)
         if len(shapes) > SHAPES_MAX:
             shapes.popitem(last=False)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Give up whole records, the oldest first, until what is kept is within its bound."""
+        found = [one for shapes in self._by_source.values() for one in shapes.values()]
+        kept = sum(len(one.record) for one in found)
+        for one in sorted(found, key=lambda one: one.last_s) if kept > KEPT_BYTES_MAX else ():
+            if kept <= KEPT_BYTES_MAX:
+                return
+            kept -= len(one.record)
+            one.record = b""
 
 
 def _uncounted(program: Program, records: list[bytes], log: Log) -> list[tuple[Kind, bytes]]:
@@ -169,7 +188,7 @@ class _NowhereSite(Site):
         return _SINK
 
 
-def _broken_shape(record: bytes) -> str:
+def broken_shape(record: bytes) -> str:
     """Of JSON that is broken, how it begins: where it is broken is another place each time."""
     start = _FIRST_KEY.match(record)
     return f"{start[0].decode('utf-8', 'replace')}: ... broken" if start else shape_of(record)

@@ -46,6 +46,16 @@ def samples_of(path: str, source: SourceSpec, bytes_max: int | None = None) -> I
         content.close()
 
 
+def samples_in(data: bytes, source: SourceSpec) -> Iterator[Sample]:
+    """The records of *data*, which is a log by itself."""
+    records, done = Records(source), 0
+    for line in _lines(data):
+        taken = records.take(line)
+        yield from (Sample("", done + 1, max(records.lines, done + 1), record) for record in taken)
+        done = records.lines
+    yield from (Sample("", done + 1, max(records.lines, done + 1), record) for record in records.rest())
+
+
 def _samples(path: str, content: Content, records: Records, bytes_max: int | None) -> Iterator[Sample]:
     offset, done = 0, 0
     is_cut = False

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 
 from logmetrics.authoring.trials.comparing import Found, UncountedLine, found_samples
+from logmetrics.authoring.trials.coverage import Folder
 from logmetrics.authoring.trials.loading import source_spec
 from logmetrics.authoring.trials.samples import samples_shown
 from logmetrics.authoring.trials.specs import Restart, Rotate, Step, Test, Wait, Write
@@ -19,29 +20,53 @@ from logmetrics.engine import Engine
 from logmetrics.rules.compile import compiled
 from logmetrics.rules.log import Log
 from logmetrics.rules.program import Program
+from logmetrics.rules.trace import Traced, traced
 from logmetrics.sources.reader import SourceReader
 from logmetrics.store.site import Site
 from logmetrics.store.state import StateFile
 from logmetrics.store.store import Store
 
+# A file system in memory: there a commit costs a tenth, and nothing here has to outlive the process.
+_MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a directory of its own in there
+
 
 class Programs:
     """The compiled rules of a config, kept from test to test: to compile them takes much longer than a test."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, folder: Callable[[Traced], Folder] | None = None) -> None:
+        """With *folder*, what the rules come to is folded into a coverage."""
         self.config = config
+        self._folder = folder
         self._by_source: dict[str, tuple[Program, _Plugs]] = {}
+        self._folders: list[Folder] = []
 
     def of(self, name: str, store: Store) -> Program:
         """The rules of the source *name*, with nothing remembered, which count in *store* from now on."""
         known = self._by_source.get(name)
         if known is None:
             plugs = _Plugs(store)
-            known = self._by_source[name] = (compiled(self.config, source_spec(self.config, name), plugs), plugs)
+            known = self._by_source[name] = (self._compiled(source_spec(self.config, name), plugs), plugs)
         program, plugs = known
         program.begin_anew()
         plugs.move_to(store)
         return program
+
+    def _compiled(self, source: SourceSpec, plugs: _Plugs) -> Program:
+        if self._folder is None:
+            return compiled(self.config, source, plugs)
+        rules = traced(self.config, source, plugs)
+        self._folders.append(self._folder(rules))
+        return rules.program
+
+    def fold(self) -> None:
+        """Bring the coverage up to date."""
+        for folder in self._folders:
+            folder.fold()
+
+    def prepare_all(self) -> None:
+        """Have the coverage know of all that could have been touched."""
+        for folder in self._folders:
+            folder.prepare_all()
 
 
 class _Plugs:
@@ -81,10 +106,11 @@ class _Reader(SourceReader):
         for record in records:
             before = program.unmatched, program.unparsable
             super().apply([record], seen, clock_s)
+            self.trial.programs.fold()
             if program.unparsable > before[1]:
-                self.trial.uncounted.append(("unparsable", seen.path, record))
+                self.trial.uncounted.append(("unparsable", seen, record))
             elif program.unmatched > before[0]:
-                self.trial.uncounted.append(("unmatched", seen.path, record))
+                self.trial.uncounted.append(("unmatched", seen, record))
 
 
 class Trial:
@@ -95,8 +121,8 @@ class Trial:
         self.programs = programs
         self.now_s = test.start_s
         # Records that were not counted since the last commit, and before.
-        self.uncounted: list[tuple[str, str, bytes]] = []
-        self._committed: list[tuple[str, str, bytes]] = []
+        self.uncounted: list[tuple[str, Log, bytes]] = []
+        self._committed: list[tuple[str, Log, bytes]] = []
         # For each log and text of a line the places where it stands, in order.
         self._places: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._logs: dict[str, Log] = {}
@@ -106,9 +132,9 @@ class Trial:
 
     def __enter__(self) -> Trial:
         with ExitStack() as stack:
-            self._directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="logmetrics-test-"))
+            self._directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="logmetrics-test-", dir=_memory()))
             self._start()
-            stack.callback(lambda: self._close())
+            stack.callback(self._close)
             self._stack = stack.pop_all()
         return self
 
@@ -118,7 +144,7 @@ class Trial:
         self._stack.close()
 
     def _root(self, source: str) -> str:
-        return os.path.join(self._directory, "logs", source or "logs")
+        return os.path.join(self._directory, f"logs-{source}")
 
     def _start(self) -> None:
         specs = tuple(
@@ -164,8 +190,10 @@ class Trial:
         """What rules see of *log*: its name is the test's."""
         seen = self._logs.get(log.path)
         if seen is None:
-            path = os.path.relpath(log.path, spec.paths[0])
+            path = "/" + os.path.relpath(log.path, spec.paths[0])
             seen = self._logs[log.path] = Log(path, log.source)
+            # Record by record, functions for logs of a certain shape would be made again and again.
+            seen.kinds = None
         return seen
 
     def do(self, step: Step) -> None:
@@ -210,11 +238,19 @@ class Trial:
     def found(self) -> Found:
         """What a scrape at this moment would see, and what was not counted."""
         self.engine.commit()
+        self.programs.fold()  # starts that timed out are of no record
         samples = samples_shown(self.engine.view().families)
         places = {key: iter(value) for key, value in self._places.items()}
         lines = []
         for kind, log, record in self._committed:
             text = record.decode("utf-8", "replace").strip()
             first = text.split("\n", 1)[0].strip()
-            lines.append(UncountedLine(kind, text, next(places.get((log, first), iter(())), log)))
+            place = next(places.get((log.path, first), iter(())), log.path)
+            lines.append(UncountedLine(kind, text, place, log.source))
         return Found(found_samples(samples), lines)
+
+
+def _memory() -> str | None:
+    """Where tests are run, unless the user says so; None: where temporary files go."""
+    is_usable = "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK | os.X_OK)
+    return _MEMORY if is_usable else None

@@ -22,6 +22,7 @@ class UncountedLine:
     kind: str
     text: str
     place: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,15 @@ from logmetrics.config.shape import validate
 from logmetrics.config.specs import Config, MetricSpec, PackSpec, SourceSpec
 from logmetrics.errors import ConfigError, Problem
 from logmetrics.packs import builtin_packs
+from logmetrics.sources.discovery import is_left_out
+from logmetrics.sources.names import COMPRESSED
 from logmetrics.store.guard import ALL_LABELS
 from logmetrics.store.self_metrics import SELF_METRICS
 
 LOG = "test.log"
+# Where logs are whose path says nothing else.
+DIRECTORY = "/var/log"
+_COMPRESSED = tuple(f"*{suffix}" for suffix in COMPRESSED)
 # Steps are told apart by these keys; each has one of them.
 _KINDS = ("lines", "file", "after", "restart", "rotate", "expect")
 _LEVELS = ("bytes", "values", "metric", "process")
@@ -105,6 +110,8 @@ class _Reader:
         }
         self.rules = [rule.name for rule in config.rule_set.rules]
         self._names: set[str] = set()
+        # The logs of a test so far, each with its source.
+        self._logs: set[tuple[str, str]] = set()
 
     def wrong(self, path: KeyPath, what: str, *, of_key: bool = False) -> None:
         self.problems.append(self.document.problem(path, what, of_key=of_key))
@@ -113,6 +120,7 @@ class _Reader:
         if model.name in self._names:
             self.wrong((*path, "name"), f"a second test called {model.name!r}")
         self._names.add(model.name)
+        self._logs.clear()
         steps: list[Step] = []
         for number, step in enumerate(model.input):
             steps += self._step(step, (*path, "input", number))
@@ -135,7 +143,10 @@ class _Reader:
         elif model.restart is not None:
             yield Restart(model.restart == "kill")
         elif model.rotate is not None:
-            yield Rotate(self._log(model.rotate, (*path, "rotate")), source)
+            log = self._path(model.rotate, (*path, "rotate"))
+            if (log, source) not in self._logs:
+                self.wrong((*path, "rotate"), f"there is no log {log} yet")
+            yield Rotate(log, source)
         elif model.expect is not None:
             yield self.expectation(model.expect, (*path, "expect"))
         elif model.file is not None:
@@ -162,10 +173,21 @@ class _Reader:
             self.wrong(path, f"sources read differently: say of which one the log is, source: {' or '.join(names)}")
         return names[0] if names else ""
 
-    def _log(self, name: str, path: KeyPath) -> str:
+    def _path(self, name: str, path: KeyPath) -> str:
         if ".." in name.split("/"):
             self.wrong(path, "a log's path has no ..")
-        return os.path.normpath(name)
+        return os.path.normpath(os.path.join(DIRECTORY, name))
+
+    def _log(self, name: str, source: str, path: KeyPath) -> str:
+        """The path of a log that is written to."""
+        log = self._path(name, path)
+        if is_left_out(log, _COMPRESSED):
+            self.wrong(path, f"{log} is no log by its name; a sample that is compressed has to be unpacked first")
+        for other, of in self._logs:
+            if of == source and (log.startswith(f"{other}/") or other.startswith(f"{log}/")):
+                self.wrong(path, f"{log} and {other} cannot be files both")
+        self._logs.add((log, source))
+        return log
 
     def _write(self, model: StepModel, texts: tuple[str, ...], source: str, path: KeyPath) -> Write:
         count = model.repeat
@@ -173,7 +195,7 @@ class _Reader:
         if "repeat" in model.model_fields_set:
             texts = tuple(text.replace("<n>", str(number + 1)) for number in range(count) for text in texts)
         data = "".join(f"{text}\n" for text in texts).encode("utf-8", "surrogatepass")
-        return Write(self._log(model.log or LOG, (*path, "log")), source, data, self.path, lines)
+        return Write(self._log(model.log or LOG, source, (*path, "log")), source, data, self.path, lines)
 
     def _lines_of(self, path: KeyPath, count: int) -> Iterator[int]:
         """In which line of the test file each of so many lines of the value at *path* stands."""
@@ -191,7 +213,7 @@ class _Reader:
         except OSError as error:
             self.wrong((*path, "file"), f"{file} cannot be read: {error.strerror}")
             return
-        log = self._log(model.log or os.path.basename(name), (*path, "log"))
+        log = self._log(model.log or os.path.basename(name), source, (*path, "log" if model.log else "file"))
         yield Write(log, source, data, file, tuple(range(1, data.count(b"\n") + 2)))
 
     def expectation(self, model: ExpectModel, path: KeyPath) -> Expectation:

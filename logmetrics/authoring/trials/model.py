@@ -114,7 +114,9 @@ class StepModel(_Model):
 
     lines: Annotated[Lines | None, Field(description="lines that are written; a mapping is a line of JSON")] = None
     file: Annotated[FileName | None, Field(description="a sample that is written, relative to this file")] = None
-    log: Annotated[LogName | None, Field(description="the log, by the path that rules see")] = None
+    log: Annotated[
+        LogName | None, Field(description="the log, by the path that rules see; without a / in front it is in /var/log")
+    ] = None
     source: Annotated[str | None, Field(description="the source of the config that the log is of")] = None
     repeat: Annotated[
         int, Field(ge=1, le=100_000, description="write the lines so often; <n> in them counts from 1")

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from logmetrics.authoring.trials.bench import Programs, Trial
 from logmetrics.authoring.trials.comparing import Failure, UncountedLine, failures
+from logmetrics.authoring.trials.coverage import Coverage
 from logmetrics.authoring.trials.loading import config_of
 from logmetrics.authoring.trials.specs import Expectation, Test, TestFile
 from logmetrics.config.specs import Config, PackSpec
@@ -32,15 +33,20 @@ class TestResult:
 
 
 def run_file(
-    file: TestFile, packs: Mapping[str, PackSpec] | None = None, only: re.Pattern[str] | None = None
+    file: TestFile,
+    packs: Mapping[str, PackSpec] | None = None,
+    only: re.Pattern[str] | None = None,
+    coverage: Coverage | None = None,
 ) -> list[TestResult]:
     """Run the tests of *file*, or those whose name *only* is found in; with *packs* in place of the built-in ones.
 
-    Raises ConfigError when the config cannot be used with *packs*.
+    What they touch is added to *coverage*. Raises ConfigError when the config cannot be used with *packs*.
     """
     config = file.config if packs is None else config_of(file, packs)
-    programs = Programs(config)
-    return [run_test(test, config, programs) for test in file.tests if only is None or only.search(test.name)]
+    programs = Programs(config, None if coverage is None else lambda rules: coverage.folder(file, rules))
+    results = [run_test(test, config, programs) for test in file.tests if only is None or only.search(test.name)]
+    programs.prepare_all()
+    return results
 
 
 def run_test(test: Test, config: Config, programs: Programs) -> TestResult:

@@ -177,6 +177,28 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class UncountedRecord:
+    """A record that was not counted, to be explained. ``is_whole`` is false when only its beginning is there."""
+
+    source: str
+    path: str
+    kind: Literal["unparsable", "unmatched"]
+    text: str
+    is_whole: bool
+    last_unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """What ``/api/uncounted`` gives: the last record of each shape that was not counted, the newest first."""
+
+    version: str
+    config_file: str | None
+    packs: Sequence[str]
+    records: Sequence[UncountedRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What the daemon said."""
 
