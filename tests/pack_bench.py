@@ -41,7 +41,7 @@ class PackBench:
     def killer(self, mutant: Mutant) -> str | None:
         """The name of a test that fails with *mutant*; None: there is none."""
         changed = [rule for rule in mutant.rule_set.rules if rule.name in mutant.rules]
-        remembered = any(map(_remembers, changed))
+        remembered = any(_remembers(rule) or _remembers(self.rules[rule.name]) for rule in changed)
         if remembered or any(rule.recognise != self.rules[rule.name].recognise for rule in changed):
             return self._killer(changed, whole_pack=True)
         # One rule after the other: most are killed by the first.
