@@ -295,13 +295,16 @@ def _changes(expr: Expr, names: Names, *, is_key: bool = False) -> Iterator[Chan
                 yield what, with_fields(expr, **{name: new})
         elif isinstance(value, tuple):
             for index, one in enumerate(value):
-                if isinstance(one, NODES) and not _is_pattern(expr, index):
+                if isinstance(one, NODES) and not _is_left_alone(expr, index):
                     for what, new in _changes(one, names, is_key=is_key or index == keyed):
                         yield what, with_fields(expr, **{name: (*value[:index], new, *value[index + 1 :])})
 
 
-def _is_pattern(expr: Expr, index: int) -> bool:
-    return isinstance(expr, Call) and expr.name in ("matches", "capture") and index == 1
+def _is_left_alone(expr: Expr, index: int) -> bool:
+    """Patterns are changed as such, and what stands between the parts of a key is all the same."""
+    if not isinstance(expr, Call) or not isinstance(part := expr.arguments[index], Literal):
+        return False
+    return expr.name in ("matches", "capture") or (expr.name == "join" and part.value in (":", " "))
 
 
 def _at(expr: Expr, names: Names, *, is_key: bool) -> Iterator[Change]:
