@@ -1,6 +1,6 @@
 """Mutants of a pack: the pack with one thing of one rule broken, each of which a test of the pack must notice.
 
-What a pack has under `define` or `let` is one thing, in whichever rules it stands.
+What a pack has under `define` or `let`, or takes up again by an alias, is one thing, in whichever rules it stands.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
+import yaml
 from msgspec.structs import replace as with_fields
 
 from logmetrics.config.document import parse_document
@@ -111,14 +112,40 @@ def _names(pack: PackSpec) -> Names:
     """What has a name in *pack*: definitions, and what its rules compute once. Plain fields are what they are."""
     names: dict[Expr, str] = {LINE_TIME: "line_time", ELAPSED: "elapsed"}
     defined: dict[str, Expr] = {}
-    for name, text in (parse_document(pack.text, pack.name, fast=True).values.get("define") or {}).items():
+    document = parse_document(pack.text, pack.name, fast=True).values
+    for name, text in document.get("define", {}).items():
         defined[name] = parse_expression(str(text), defined)
         if not isinstance(defined[name], _ATOMS):
             names.setdefault(defined[name], name)
     for rule in pack.rule_set.rules:
         for shared in (*rule.each, *rule.let):
             names.setdefault(shared, shared.name)
+    again = _texts_that_stand_again(pack.text)
+    for rule, written in zip(pack.rule_set.rules, document["rules"], strict=True):
+        for label, text in written.get("labels", {}).items():
+            if text in again and not isinstance(rule.labels[label], _ATOMS):
+                names.setdefault(rule.labels[label], f"label {label}")
+        for update, text in zip(rule.updates, written.get("update", {}).values(), strict=True):
+            if text in again and not isinstance(update.value, _ATOMS):
+                names.setdefault(update.value, f"value of {update.metric}")
     return names
+
+
+def _texts_that_stand_again(text: str) -> set[str]:
+    """Those of a YAML text that an alias takes up once more."""
+    times: dict[int, int] = {}
+    texts: dict[int, str] = {}
+
+    def visit(node: yaml.Node) -> None:
+        times[id(node)] = times.get(id(node), 0) + 1
+        if isinstance(node, yaml.ScalarNode):
+            texts[id(node)] = node.value
+        for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+            for each in part if isinstance(part, tuple) else (part,):
+                visit(each)
+
+    visit(yaml.compose(text, Loader=yaml.SafeLoader))
+    return {value for node, value in texts.items() if times[node] > 1}
 
 
 def _of_shared(tree: Expr, names: Names) -> Iterator[Change]:
