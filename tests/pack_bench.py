@@ -1,4 +1,4 @@
-"""What the tests of a pack notice of its mutants, found out without files, an engine, and the rules that are as they were.
+"""What the tests of a pack notice of its mutants, found out without files, an engine, and the rules that did not change.
 
 What rules count adds up, and they know of each other only what they remember. So a mutant's rule is run over the lines
 of a test beside the same rule as it is: where the two differ in what the test compares, the test fails.
@@ -65,7 +65,9 @@ class PackBench:
                 self._as_it_is[names, whole_pack, test.name] = seen
 
         def likelihood(test: Test) -> tuple[bool, int]:
-            return not self._as_it_is[names, whole_pack, test.name], sum(len(each[1]) for each in self._written[test.name])
+            return not self._as_it_is[names, whole_pack, test.name], sum(
+                len(each[1]) for each in self._written[test.name]
+            )
 
         return sorted(self.file.tests, key=likelihood)
 
