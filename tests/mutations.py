@@ -87,8 +87,6 @@ def mutants_of(pack: PackSpec) -> list[Mutant]:
         if altered:
             titles = (name + (f" ({number})" if number > 1 else "") for number in count(1))
             unique = next(title for title in titles if title not in seen)
-                title for number in count(1) if (title := name + (f" ({number})" if number > 1 else "")) not in seen
-            )
             seen.add(unique)
             found.append(Mutant(unique, altered, is_basic, replace(pack.rule_set, rules=tuple(changed))))
     return found

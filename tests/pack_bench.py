@@ -1,4 +1,4 @@
-"""What the tests of a pack notice of its mutants, found out without files, an engine, and the rules that did not change.
+"""What the tests of a pack notice of its mutants, found out without files, an engine, and rules that did not change.
 
 What rules count adds up, and they know of each other only what they remember. So a mutant's rule is run over the lines
 of a test beside the same rule as it is: where the two differ in what the test compares, the test fails.
