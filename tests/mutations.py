@@ -119,8 +119,8 @@ def _names(pack: PackSpec) -> Names:
         if not isinstance(defined[name], _ATOMS):
             names.setdefault(defined[name], name)
     for rule in pack.rule_set.rules:
-        for shared in (*rule.each, *rule.let):
-            names.setdefault(shared, shared.name)
+        names |= {item: item.name for item in rule.each if item not in names}
+        names |= {let: let.name for let in rule.let if let not in names}
     again = _texts_that_stand_again(pack.text)
     for rule, written in zip(pack.rule_set.rules, document["rules"], strict=True):
         for label, text in written.get("labels", {}).items():
@@ -145,7 +145,9 @@ def _texts_that_stand_again(text: str) -> set[str]:
             for each in part if isinstance(part, tuple) else (part,):
                 visit(each)
 
-    visit(yaml.compose(text, Loader=yaml.SafeLoader))
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None
+    visit(root)
     return {value for node, value in texts.items() if times[node] > 1}
 
 
