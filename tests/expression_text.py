@@ -9,7 +9,6 @@ from logmetrics.config.tree import (
     LINE_TIME,
     And,
     Arithmetic,
-    Call,
     Compare,
     Context,
     Expr,
@@ -30,7 +29,7 @@ from logmetrics.config.tree import (
 _CLOSENESS = {IfElse: 0, Or: 1, And: 2, Not: 3, Compare: 4, Arithmetic: 5}
 
 
-def text_of(expr: Expr, names: Mapping[Expr, str]) -> str:  # noqa: C901 - a case for each kind of node
+def text_of(expr: Expr, names: Mapping[Expr, str]) -> str:
     """The text of *expr*; parts that stand in *names* are written by their name."""
 
     def inner(part: Expr, closeness: int = 6) -> str:

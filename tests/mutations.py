@@ -1,6 +1,6 @@
 """Mutants of a pack: the pack with one thing of one rule broken, each of which a test of the pack must notice.
 
-What a pack has under `define` or `let` is one thing, in whichever rules it stands.
+What a pack has under `define` or `let`, or takes up again by an alias, is one thing, in whichever rules it stands.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
+import yaml
 from msgspec.structs import replace as with_fields
 
 from logmetrics.config.document import parse_document
@@ -84,7 +85,8 @@ def mutants_of(pack: PackSpec) -> list[Mutant]:
     for name, changed, is_basic in _changes_of(pack):
         altered = frozenset(old.name for old, new in zip(rules, changed, strict=True) if old != new)
         if altered:
-            unique = next(title for number in count(1) if (title := name + (f" ({number})" if number > 1 else "")) not in seen)
+            titles = (name + (f" ({number})" if number > 1 else "") for number in count(1))
+            unique = next(title for title in titles if title not in seen)
             seen.add(unique)
             found.append(Mutant(unique, altered, is_basic, replace(pack.rule_set, rules=tuple(changed))))
     return found
@@ -111,14 +113,42 @@ def _names(pack: PackSpec) -> Names:
     """What has a name in *pack*: definitions, and what its rules compute once. Plain fields are what they are."""
     names: dict[Expr, str] = {LINE_TIME: "line_time", ELAPSED: "elapsed"}
     defined: dict[str, Expr] = {}
-    for name, text in (parse_document(pack.text, pack.name, fast=True).values.get("define") or {}).items():
+    document = parse_document(pack.text, pack.name, fast=True).values
+    for name, text in document.get("define", {}).items():
         defined[name] = parse_expression(str(text), defined)
         if not isinstance(defined[name], _ATOMS):
             names.setdefault(defined[name], name)
     for rule in pack.rule_set.rules:
-        for shared in (*rule.each, *rule.let):
-            names.setdefault(shared, shared.name)
+        names |= {item: item.name for item in rule.each if item not in names}
+        names |= {let: let.name for let in rule.let if let not in names}
+    again = _texts_that_stand_again(pack.text)
+    for rule, written in zip(pack.rule_set.rules, document["rules"], strict=True):
+        for label, text in written.get("labels", {}).items():
+            if text in again and not isinstance(rule.labels[label], _ATOMS):
+                names.setdefault(rule.labels[label], f"label {label}")
+        for update, text in zip(rule.updates, written.get("update", {}).values(), strict=True):
+            if text in again and not isinstance(update.value, _ATOMS):
+                names.setdefault(update.value, f"value of {update.metric}")
     return names
+
+
+def _texts_that_stand_again(text: str) -> set[str]:
+    """Those of a YAML text that an alias takes up once more."""
+    times: dict[int, int] = {}
+    texts: dict[int, str] = {}
+
+    def visit(node: yaml.Node) -> None:
+        times[id(node)] = times.get(id(node), 0) + 1
+        if isinstance(node, yaml.ScalarNode):
+            texts[id(node)] = node.value
+        for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+            for each in part if isinstance(part, tuple) else (part,):
+                visit(each)
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None
+    visit(root)
+    return {value for node, value in texts.items() if times[node] > 1}
 
 
 def _of_shared(tree: Expr, names: Names) -> Iterator[Change]:
@@ -154,7 +184,11 @@ def _of_rule(rule: RuleSpec, pack: PackSpec, names: Names) -> Iterator[tuple[str
         others_remembered = (*rule.remember[:index], *rule.remember[index + 1 :])
         yield f"remember {_title(call)}: left out", replace(rule, remember=others_remembered), True
     if rule.pair is not None and rule.pair.timeout_s is not None:
-        yield "pair timeout: twice as long", replace(rule, pair=replace(rule.pair, timeout_s=2 * rule.pair.timeout_s)), True
+        yield (
+            "pair timeout: twice as long",
+            replace(rule, pair=replace(rule.pair, timeout_s=2 * rule.pair.timeout_s)),
+            True,
+        )
 
 
 def _slots(rule: RuleSpec) -> Iterator[_Slot]:
@@ -170,7 +204,9 @@ def _slots(rule: RuleSpec) -> Iterator[_Slot]:
             if name != START_TIME.name:
 
                 def keep(new: Expr, index: int = index, name: str = name) -> RuleSpec:
-                    return replace(rule, pair=replace(pair, keep=(*pair.keep[:index], (name, new), *pair.keep[index + 1 :])))
+                    return replace(
+                        rule, pair=replace(pair, keep=(*pair.keep[:index], (name, new), *pair.keep[index + 1 :]))
+                    )
 
                 yield _Slot(f"keep {name}", "value", value, keep)
     for label, value in rule.labels.items():
@@ -182,7 +218,9 @@ def _slots(rule: RuleSpec) -> Iterator[_Slot]:
     for key, updates in (("update", rule.updates), ("on_timeout", rule.on_timeout)):
         for index, update in enumerate(updates):
 
-            def revalue(new: Expr, key: str = key, updates: tuple[UpdateSpec, ...] = updates, index: int = index) -> RuleSpec:
+            def revalue(
+                new: Expr, key: str = key, updates: tuple[UpdateSpec, ...] = updates, index: int = index
+            ) -> RuleSpec:
                 changed = (*updates[:index], replace(updates[index], value=new), *updates[index + 1 :])
                 return _with_updates(rule, key, changed)
 
@@ -219,7 +257,7 @@ def _of_condition(condition: Expr, names: Names) -> Iterator[tuple[str, Expr, bo
     yield "left out", MISSING, True
     yield "negated", Not(condition), True
     for what, new in _changes(condition, names):
-        yield what, new, what.startswith("other text") or what.startswith("other number")
+        yield what, new, what.startswith(("other text", "other number"))
 
 
 def _of_value(slot: _Slot, pack: PackSpec, names: Names) -> Iterator[tuple[str, Expr, bool]]:
@@ -295,13 +333,16 @@ def _changes(expr: Expr, names: Names, *, is_key: bool = False) -> Iterator[Chan
                 yield what, with_fields(expr, **{name: new})
         elif isinstance(value, tuple):
             for index, one in enumerate(value):
-                if isinstance(one, NODES) and not _is_pattern(expr, index):
+                if isinstance(one, NODES) and not _is_left_alone(expr, index):
                     for what, new in _changes(one, names, is_key=is_key or index == keyed):
                         yield what, with_fields(expr, **{name: (*value[:index], new, *value[index + 1 :])})
 
 
-def _is_pattern(expr: Expr, index: int) -> bool:
-    return isinstance(expr, Call) and expr.name in ("matches", "capture") and index == 1
+def _is_left_alone(expr: Expr, index: int) -> bool:
+    """Patterns are changed as such, and what stands between the parts of a key is all the same."""
+    if not isinstance(expr, Call) or not isinstance(part := expr.arguments[index], Literal):
+        return False
+    return expr.name in ("matches", "capture") or (expr.name == "join" and part.value in (":", " "))
 
 
 def _at(expr: Expr, names: Names, *, is_key: bool) -> Iterator[Change]:
@@ -361,8 +402,14 @@ def _of_call(call: Call, names: Names) -> Iterator[Change]:
         for index, argument in enumerate(arguments):
             others = (*arguments[:index], *arguments[index + 1 :])
             if not isinstance(argument, Literal):
-                yield f"without {text_of(argument, names)} in {text}", others[0] if len(others) == 1 else Call("join", others)
+                yield (
+                    f"without {text_of(argument, names)} in {text}",
+                    others[0] if len(others) == 1 else Call("join", others),
+                )
     if call.name in ("matches", "capture") and isinstance(arguments[1], Literal):
         yield f"a pattern of nothing in {text}", Call(call.name, (arguments[0], Literal(r"(\b\B)")))
         for alternative, pattern in without_alternatives(str(arguments[1].value)):
-            yield f"without the alternative {alternative!r} in {text}", Call(call.name, (arguments[0], Literal(pattern)))
+            yield (
+                f"without the alternative {alternative!r} in {text}",
+                Call(call.name, (arguments[0], Literal(pattern))),
+            )

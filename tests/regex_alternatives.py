@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 
 def without_alternatives(pattern: str) -> Iterator[tuple[str, str]]:
     """Each alternative in *pattern*, and the pattern without it."""
     for start, stop in _alternations(pattern):
         bars = [start - 1, *_bars(pattern, start, stop), stop]
-        for index, (before, after) in enumerate(zip(bars, bars[1:], strict=False)):
+        for index, (before, after) in enumerate(pairwise(bars)):
             left_out = pattern[before + 1 : after]
             rest = pattern[start:before] + pattern[after:stop] if index else pattern[after + 1 : stop]
             yield left_out, pattern[:start] + rest + pattern[stop:]
