@@ -84,7 +84,9 @@ def mutants_of(pack: PackSpec) -> list[Mutant]:
     for name, changed, is_basic in _changes_of(pack):
         altered = frozenset(old.name for old, new in zip(rules, changed, strict=True) if old != new)
         if altered:
-            unique = next(title for number in count(1) if (title := name + (f" ({number})" if number > 1 else "")) not in seen)
+            unique = next(
+                title for number in count(1) if (title := name + (f" ({number})" if number > 1 else "")) not in seen
+            )
             seen.add(unique)
             found.append(Mutant(unique, altered, is_basic, replace(pack.rule_set, rules=tuple(changed))))
     return found
@@ -154,7 +156,11 @@ def _of_rule(rule: RuleSpec, pack: PackSpec, names: Names) -> Iterator[tuple[str
         others_remembered = (*rule.remember[:index], *rule.remember[index + 1 :])
         yield f"remember {_title(call)}: left out", replace(rule, remember=others_remembered), True
     if rule.pair is not None and rule.pair.timeout_s is not None:
-        yield "pair timeout: twice as long", replace(rule, pair=replace(rule.pair, timeout_s=2 * rule.pair.timeout_s)), True
+        yield (
+            "pair timeout: twice as long",
+            replace(rule, pair=replace(rule.pair, timeout_s=2 * rule.pair.timeout_s)),
+            True,
+        )
 
 
 def _slots(rule: RuleSpec) -> Iterator[_Slot]:
@@ -170,7 +176,9 @@ def _slots(rule: RuleSpec) -> Iterator[_Slot]:
             if name != START_TIME.name:
 
                 def keep(new: Expr, index: int = index, name: str = name) -> RuleSpec:
-                    return replace(rule, pair=replace(pair, keep=(*pair.keep[:index], (name, new), *pair.keep[index + 1 :])))
+                    return replace(
+                        rule, pair=replace(pair, keep=(*pair.keep[:index], (name, new), *pair.keep[index + 1 :]))
+                    )
 
                 yield _Slot(f"keep {name}", "value", value, keep)
     for label, value in rule.labels.items():
@@ -182,7 +190,9 @@ def _slots(rule: RuleSpec) -> Iterator[_Slot]:
     for key, updates in (("update", rule.updates), ("on_timeout", rule.on_timeout)):
         for index, update in enumerate(updates):
 
-            def revalue(new: Expr, key: str = key, updates: tuple[UpdateSpec, ...] = updates, index: int = index) -> RuleSpec:
+            def revalue(
+                new: Expr, key: str = key, updates: tuple[UpdateSpec, ...] = updates, index: int = index
+            ) -> RuleSpec:
                 changed = (*updates[:index], replace(updates[index], value=new), *updates[index + 1 :])
                 return _with_updates(rule, key, changed)
 
@@ -361,8 +371,14 @@ def _of_call(call: Call, names: Names) -> Iterator[Change]:
         for index, argument in enumerate(arguments):
             others = (*arguments[:index], *arguments[index + 1 :])
             if not isinstance(argument, Literal):
-                yield f"without {text_of(argument, names)} in {text}", others[0] if len(others) == 1 else Call("join", others)
+                yield (
+                    f"without {text_of(argument, names)} in {text}",
+                    others[0] if len(others) == 1 else Call("join", others),
+                )
     if call.name in ("matches", "capture") and isinstance(arguments[1], Literal):
         yield f"a pattern of nothing in {text}", Call(call.name, (arguments[0], Literal(r"(\b\B)")))
         for alternative, pattern in without_alternatives(str(arguments[1].value)):
-            yield f"without the alternative {alternative!r} in {text}", Call(call.name, (arguments[0], Literal(pattern)))
+            yield (
+                f"without the alternative {alternative!r} in {text}",
+                Call(call.name, (arguments[0], Literal(pattern))),
+            )

@@ -546,6 +546,7 @@ SAMPLED = {
     "buckets that end too early": (WAITS, [*calls(30, w=0.5), *calls(30, w=9)], ["bucket-fit"]),
     "buckets that begin too late": (WAITS, [*calls(60, w=0.5), *calls(5, w=3)], ["bucket-fit"]),
     "all in one bucket": (WAITS, calls(60, w=1.5), ["bucket-fit"]),
+    "all in a narrow bucket": (WAITS.replace("[1, 2, 4]", "[1, 1.5, 4]"), calls(60, w=1.5), []),
     "few observations": (WAITS, calls(10, w=9), []),
     "values that are not there": (WAITS, [*calls(10, w=1.5), *calls(30)], ["skipped-updates"]),
     "a value that is not there": (WAITS, [*calls(10, w=1.5), *calls(1)], ["some-skipped-updates"]),

@@ -29,6 +29,7 @@ METRICS_MAX = 40
 _UNCROWDED = 10
 EVENT_COUNTERS_MAX = 8
 _EVENTS_NAMED_MAX = 3
+_KEYS_SHOWN_MAX = 4
 # Of more than a few records one alone tells too little of a field.
 _PRESENT_LEAST, _FEW_RECORDS = 2, 20
 
@@ -43,6 +44,8 @@ class Metric:
     labels: tuple[str, ...]
     buckets: str = ""
     evidence: list[str] = field(default_factory=list)
+    # Of what a field says, and not of how many records there are.
+    is_measured: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +87,7 @@ class Planner:
         told: Collection[Values],
         read: Collection[str],
         *,
+        apart: str,
         is_text: bool,
     ) -> None:
         self.events = events
@@ -93,6 +97,7 @@ class Planner:
         self.free = [values for values in events.kinds if values not in told]
         self.told = [values for values in events.kinds if values in told]
         self.read = read
+        self.apart = apart
         self.is_text = is_text
         # By how much more measures there are than one has series for.
         self.crowd = 1.0
@@ -112,12 +117,13 @@ class Planner:
         if len(self.events.by) and len(self.free) > 1:
             self._count_events()
         self._note_left_out()
+        self.plan.metrics = dict(sorted(self.plan.metrics.items(), key=lambda pair: _importance(pair[1])))
         return self.plan
 
     def _count_records(self, chosen: Sequence[Values], *, names_event: bool) -> None:
         labels = self._labels(chosen, "counter", self._varying(chosen, even_one=not names_event))
         plain = "events" if self.events.by else "lines" if self.is_text else "records"
-        name = self.names.take((names_event and self.events.name(chosen[0])) or plain, "", "counter")
+        name = self.names.take((names_event and self.events.name(chosen[0])) or plain, "", "counter", self.apart)
         records = self._records(chosen)
         what = f"Records by {_listed([label.name for label in labels])}" if labels else "Records"
         metric = Metric(name, "counter", what, tuple(label.name for label in labels))
@@ -126,7 +132,11 @@ class Planner:
         self._add(
             metric,
             Rule(
-                self.names.take_rule(rule_name), self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]
+                self.names.take_rule(rule_name, self.apart),
+                self.rule_format,
+                self._when(chosen),
+                _as_rows(labels),
+                [(name, "1")],
             ),
             labels,
         )
@@ -178,7 +188,7 @@ class Planner:
             self._used.add(measure.path)
             if rule is None:
                 rule = rules[key] = Rule(
-                    self.names.take_rule(self._rule_name(chosen, has)), self.rule_format, when, _as_rows(labels), []
+                    self._free_rule_name(measure, chosen, has), self.rule_format, when, _as_rows(labels), []
                 )
                 self.plan.rules.append(rule)
             rule.updates.append((metric.name, measure.expression))
@@ -191,7 +201,9 @@ class Planner:
         if is_ambiguous and len(measure.path) > 1:
             stem = f"{snake(measure.path[-2])}_{stem}".strip("_")
         event = self.events.name(chosen[0]) if len(chosen) == 1 and len(self.events.kinds) > 1 else ""
-        name = self.names.take("_".join(filter(None, (event, stem))), measure.unit, measure.type)
+        name = self.names.take(
+            "_".join(filter(None, (event, stem))), measure.unit, measure.type, *self._parents(measure), self.apart
+        )
         of = f" of {event} records" if event else ""
         in_unit = f", in {measure.unit}" if measure.unit else ""
         what = {"counter": "Sum of", "histogram": "Distribution of", "gauge": "Last value of"}[measure.type]
@@ -200,6 +212,7 @@ class Planner:
             measure.type,
             f"{what} {shown(measure_name(measure))}{of}{in_unit}",
             tuple(label.name for label in labels),
+            is_measured=True,
         )
         if measure.doubt:
             metric.evidence.append(f"doubt: {measure.doubt}")
@@ -209,6 +222,10 @@ class Planner:
                 [value * measure.scale for value in numbers], of_seconds=measure.unit == "seconds"
             ).yaml
         return metric
+
+    def _parents(self, measure: Measure) -> list[str]:
+        """What the objects are called that it is in: the nearest, the nearest two, ..."""
+        return [snake("_".join(measure.path[start:-1])) for start in range(len(measure.path) - 2, -1, -1)]
 
     def _numbers(self, path: Path, chosen: Sequence[Values]) -> list[float]:
         ordered: list[float] = []
@@ -228,7 +245,7 @@ class Planner:
             if not news or not self.events.name(values) or done >= EVENT_COUNTERS_MAX:
                 continue
             done += 1
-            name = self.names.take(self.events.name(values), "", "counter")
+            name = self.names.take(self.events.name(values), "", "counter", self.apart)
             told = " ".join(value for value in values if value)
             metric = Metric(name, "counter", f"Records of {shown(told, 40)}", tuple(label.name for label in labels))
             metric.evidence.append(f"{number_of('record', self._records([values]))}")
@@ -236,7 +253,7 @@ class Planner:
             self._add(
                 metric,
                 Rule(
-                    self.names.take_rule(rule_name),
+                    self.names.take_rule(rule_name, self.apart),
                     self.rule_format,
                     self._when([values]),
                     _as_rows(labels),
@@ -270,6 +287,9 @@ class Planner:
     def _when(self, chosen: Sequence[Values]) -> str:
         return _both(self.only, self.events.condition(chosen))
 
+    def _free_rule_name(self, measure: Measure, chosen: Sequence[Values], has: str) -> str:
+        return self.names.take_rule(self._rule_name(chosen, has), "_".join(measure.stem), self.apart)
+
     def _rule_name(self, chosen: Sequence[Values], has: str = "") -> str:
         """What a rule about the events *chosen* is called in self-metrics."""
         names = [name for name in map(self.events.name, chosen) if name]
@@ -278,7 +298,7 @@ class Planner:
         elif len(names) <= _EVENTS_NAMED_MAX:
             name = _listed(names) if names else "no event"
         else:
-            name = f"{len(chosen)} events"
+            name = "several events"
         return f"{name} with {has[4:-1]}" if has and has.isascii() and len(has) < 60 else name
 
     def _varying(self, chosen: Sequence[Values], *, even_one: bool = False) -> list[Label]:
@@ -300,7 +320,7 @@ class Planner:
 
     def _labels(self, chosen: Sequence[Values], metric_type: str, first: Sequence[Label]) -> list[Label]:
         """*first* and further safe labels of the events *chosen*, as many as the metric can bear."""
-        labels = list(first)
+        labels = [label for label in first if metric_type != "gauge" or label.suits_gauge]
         kinds = [self.events.kinds[values] for values in chosen]
         records = sum(kind.count for kind in kinds)
         taken = {discriminator.path for discriminator in self.events.by}
@@ -331,12 +351,27 @@ class Planner:
             for other in others
         )
 
+    def _list_told(self, path: Path) -> str:
+        """What a list holds, and for one of objects how a rule counts each."""
+        found = (at(record, path) for record in self.events.all.kept)
+        firsts = [value[0] for value in found if value.__class__ is list and value]
+        objects = [each for each in firsts if each.__class__ is dict]
+        if not objects:
+            return "a list" if firsts else "an empty list"
+        keys = [shown(key, 20) for key in list(objects[0])[:_KEYS_SHOWN_MAX] if key.isprintable()]
+        one = "element" if path[-1] != "element" else "one"
+        each = f"{one} in {field_expression(path)}"
+        of = f" with {_listed(keys)}" if keys else ""
+        return f"a list of objects{of}; for each of them, a rule: `each: {shown(each, 80)}`, and fields {one}.NAME"
+
     def _note_left_out(self) -> None:
         for path, stats in self.events.all.fields.items():
             if path in self._used or not self._events_with(path):
                 continue
             label = label_of(stats, self.events.all.count)
-            if clock := clock_time(stats):
+            if stats.is_mostly("list"):
+                why = self._list_told(path)
+            elif clock := clock_time(stats):
                 why = f"a time on the clock ({clock})"
             elif isinstance(label, Label):
                 why = self.no_measures.get(stats.name) or "few values: a label, if you want it"
@@ -344,6 +379,15 @@ class Planner:
                 is_plain_number = stats.is_mostly("number") and not label.why.startswith("by its name")
                 why = self.no_measures.get(stats.name, label.why) if is_plain_number else label.why
             self.plan.left_out[stats.name] = why
+
+
+def _importance(metric: Metric) -> int:
+    """What tells most of a program is less: how often, how long, at what cost, how much, how full."""
+    if metric.type == "counter" and not metric.is_measured:
+        return 0
+    if metric.type != "counter":
+        return 1 if metric.type == "histogram" else 4
+    return 2 if {"tokens", "cost", "usd", "eur", "cents", "amount"}.intersection(metric.name.split("_")) else 3
 
 
 def measure_name(measure: Measure) -> str:
@@ -354,7 +398,7 @@ def measure_name(measure: Measure) -> str:
 def _is_worth_it(label: Label, metric_type: str) -> bool:
     if label.values == 1 and label.name not in SINGLE_VALUE:
         return False
-    if metric_type != "counter" and label.name == "level":
+    if (metric_type != "counter" and label.name == "level") or (metric_type == "gauge" and not label.suits_gauge):
         return False
     return label.is_preferred or label.values <= 12
 
