@@ -587,6 +587,22 @@ def test_what_samples_say(tmp_path: Path, case: str) -> None:
     assert kinds(found_in(tmp_path, text, str(log))) == expected
 
 
+def test_a_directory_of_several_sources(tmp_path: Path) -> None:
+    """Each log in it is read as its source says, the first that names it."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("INFO done\n")
+    (tmp_path / "logs" / "b.log").write_text('{"a": 1}\n')
+    text = (
+        "packs: []\nsources:\n"
+        f"  - {{name: texts, paths: ['{tmp_path}/logs/a.log'], format: {{regex: '^(?P<level>[A-Z]+) '}}}}\n"
+        f"  - {{name: rest, paths: ['{tmp_path}/logs']}}\n"
+        "metrics: {x_total: {type: counter, help: How it is}}\nrules:\n"
+        "  - {name: text, when: source == 'texts' and level == 'INFO', update: {x_total: 1}}\n"
+        "  - {name: json, when: a == 1, update: {x_total: 1}}\n"
+    )
+    assert kinds(found_in(tmp_path, text, str(tmp_path / "logs"))) == []
+
+
 def test_a_whole_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a forecast: what grows is told apart from what does not."""
     monkeypatch.chdir(tmp_path)

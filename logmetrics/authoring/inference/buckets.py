@@ -73,7 +73,7 @@ def _round_bounds(ordered: list[float], *, of_seconds: bool) -> tuple[float, ...
     most = ordered[-1]
     least = next((value for value in ordered[len(ordered) // 100 :] if value > 0), most)
     least = max(least, most / _WIDE)
-    if len(ordered) >= _ENOUGH and most < least * _NARROW:
+    if len(ordered) >= _ENOUGH and least < most < least * _NARROW:
         return _even_bounds(least, most)
     if most < least * 10:
         least = most / 10
@@ -96,7 +96,7 @@ def _even_bounds(least: float, most: float) -> tuple[float, ...]:
         float(f"{mantissa}e{power}") for mantissa in (1, 2, 2.5, 5, 10) if float(f"{mantissa}e{power}") >= rough
     )
     first, last = floor(least / step), ceil(most / step)
-    bounds = [step * number for number in range(max(first, 1), last + 2)]
+    bounds = [step * number for number in range(max(first - 1, 1), last + 2)]
     return tuple(float(f"{bound:.6g}") for bound in (*bounds, _rounded(bounds[-1] * 1.5), _rounded(bounds[-1] * 3)))
 
 

@@ -62,6 +62,7 @@ _TOTAL_WORDS_TEXT = """
     total cumulative accumulated totals sum
 """
 _TOTAL_WORDS = frozenset(_TOTAL_WORDS_TEXT.split())
+MEANING_UNTOLD = "numbers of which the name does not tell what they measure"
 _RISES_LEAST = 4
 # What so many records cost is not always the same.
 _PRICE_RECORDS = 4
@@ -83,6 +84,11 @@ class Measure:
     evidence: str
     doubt: str = ""
 
+    @property
+    def name(self) -> str:
+        """The field as people call it."""
+        return ".".join(self.path)
+
 
 def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
     """What the numbers of *stats*, a field of records of *kind*, measure; or why nothing is made of it."""
@@ -102,7 +108,7 @@ def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
     for judge in (_tokens, _duration, _cost, _bytes, _level, _things):
         if found := judge(stats, kind):
             return found
-    return "numbers of which the name does not tell what they measure"
+    return MEANING_UNTOLD
 
 
 def _of_last(path: Path) -> Path:

@@ -12,10 +12,10 @@ from logmetrics.authoring.inference.decoding import Path, at
 from logmetrics.authoring.inference.events import Events, Values
 from logmetrics.authoring.inference.fields import merged
 from logmetrics.authoring.inference.labels import SINGLE_VALUE, Label, counts_shown, label_of
+from logmetrics.authoring.inference.leftovers import LIST_OF_OBJECTS, about_lists, reasons
 from logmetrics.authoring.inference.measures import Measure, measure_of, without_repeats
 from logmetrics.authoring.inference.naming import Names
 from logmetrics.authoring.inference.spelling import field_expression, shown, snake
-from logmetrics.authoring.inference.units import clock_time
 from logmetrics.present.amounts import number_of
 
 # Series that a metric may have by what the samples hold, and labels beside the event; a histogram's cost a dozen each.
@@ -29,7 +29,6 @@ METRICS_MAX = 40
 _UNCROWDED = 10
 EVENT_COUNTERS_MAX = 8
 _EVENTS_NAMED_MAX = 3
-_KEYS_SHOWN_MAX = 4
 # Of more than a few records one alone tells too little of a field.
 _PRESENT_LEAST, _FEW_RECORDS = 2, 20
 
@@ -68,7 +67,8 @@ class Plan:
     rules: list[Rule] = field(default_factory=list)
     # Field -> why nothing is made of it.
     left_out: dict[str, str] = field(default_factory=dict)
-    # What is to be said beside the rules.
+    # What is to be said beside the rules: of lists of objects, and of the rest.
+    lists: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -144,22 +144,22 @@ class Planner:
     def _measure(self) -> None:
         everything = self.events.all
         found: dict[Path, Measure] = {}
-        reasons = self.no_measures
+        not_measured = self.no_measures
         for path, stats in everything.fields.items():
             if not self._events_with(path):
                 continue
             if stats.present < _PRESENT_LEAST and everything.count > _FEW_RECORDS:
-                reasons[stats.name] = "in one record only"
+                not_measured[stats.name] = "in one record only"
                 continue
             measure = measure_of(stats, everything)
             if isinstance(measure, Measure):
                 found[path] = measure
             elif measure:
-                reasons[stats.name] = measure
+                not_measured[stats.name] = measure
         found, repeats = without_repeats(found, everything)
-        reasons.update({".".join(path): why for path, why in repeats.items()})
+        not_measured.update({".".join(path): why for path, why in repeats.items()})
         for path, measure in list(found.items())[METRICS_MAX:]:
-            reasons[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
+            not_measured[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
         self.crowd = max(len(found) / _UNCROWDED, 1.0)
         self._add_measures(list(found.values())[:METRICS_MAX])
 
@@ -181,14 +181,18 @@ class Planner:
             when = _both(self._when(chosen), has)
             metric.evidence.insert(
                 0,
-                f"{shown(measure_name(measure))}: in {present:,} of {number_of('record', records)}; {measure.evidence}",
+                f"{shown(measure.name)}: in {present:,} of {number_of('record', records)}; {measure.evidence}",
             )
             key = (beside or when, tuple(chosen), tuple(label.name for label in labels))
             rule = rules.get(key)
             self._used.add(measure.path)
             if rule is None:
                 rule = rules[key] = Rule(
-                    self._free_rule_name(measure, chosen, has), self.rule_format, when, _as_rows(labels), []
+                    self._free_rule_name(measure, chosen, is_seldom=bool(has)),
+                    self.rule_format,
+                    when,
+                    _as_rows(labels),
+                    [],
                 )
                 self.plan.rules.append(rule)
             rule.updates.append((metric.name, measure.expression))
@@ -197,7 +201,7 @@ class Planner:
     def _metric_of(
         self, measure: Measure, chosen: Sequence[Values], labels: Sequence[Label], *, is_ambiguous: bool
     ) -> Metric:
-        stem = "_".join(word for word in map(snake, measure.stem) if word)
+        stem = "_".join(word for word in measure.stem if word.isascii())
         if is_ambiguous and len(measure.path) > 1:
             stem = f"{snake(measure.path[-2])}_{stem}".strip("_")
         event = self.events.name(chosen[0]) if len(chosen) == 1 and len(self.events.kinds) > 1 else ""
@@ -210,7 +214,7 @@ class Planner:
         metric = Metric(
             name,
             measure.type,
-            f"{what} {shown(measure_name(measure))}{of}{in_unit}",
+            f"{what} {shown(measure.name)}{of}{in_unit}",
             tuple(label.name for label in labels),
             is_measured=True,
         )
@@ -287,19 +291,22 @@ class Planner:
     def _when(self, chosen: Sequence[Values]) -> str:
         return _both(self.only, self.events.condition(chosen))
 
-    def _free_rule_name(self, measure: Measure, chosen: Sequence[Values], has: str) -> str:
-        return self.names.take_rule(self._rule_name(chosen, has), "_".join(measure.stem), self.apart)
+    def _free_rule_name(self, measure: Measure, chosen: Sequence[Values], *, is_seldom: bool) -> str:
+        """What a rule about *measure* is called, which *is_seldom* in records of the events *chosen*."""
+        name = self._rule_name(chosen)
+        field_name = snake(measure.path[-1])
+        if is_seldom and field_name:
+            name = f"{name} with {field_name}"
+        return self.names.take_rule(name, "_".join(measure.stem), self.apart)
 
-    def _rule_name(self, chosen: Sequence[Values], has: str = "") -> str:
+    def _rule_name(self, chosen: Sequence[Values]) -> str:
         """What a rule about the events *chosen* is called in self-metrics."""
         names = [name for name in map(self.events.name, chosen) if name]
         if set(chosen) == set(self.events.kinds):
-            name = "every record"
-        elif len(names) <= _EVENTS_NAMED_MAX:
-            name = _listed(names) if names else "no event"
-        else:
-            name = "several events"
-        return f"{name} with {has[4:-1]}" if has and has.isascii() and len(has) < 60 else name
+            return "every record"
+        if len(names) <= _EVENTS_NAMED_MAX:
+            return _listed(names) if names else "no event"
+        return "several events"
 
     def _varying(self, chosen: Sequence[Values], *, even_one: bool = False) -> list[Label]:
         """The fields that tell the events apart, as labels."""
@@ -351,34 +358,12 @@ class Planner:
             for other in others
         )
 
-    def _list_told(self, path: Path) -> str:
-        """What a list holds, and for one of objects how a rule counts each."""
-        found = (at(record, path) for record in self.events.all.kept)
-        firsts = [value[0] for value in found if value.__class__ is list and value]
-        objects = [each for each in firsts if each.__class__ is dict]
-        if not objects:
-            return "a list" if firsts else "an empty list"
-        keys = [shown(key, 20) for key in list(objects[0])[:_KEYS_SHOWN_MAX] if key.isprintable()]
-        one = "element" if path[-1] != "element" else "one"
-        each = f"{one} in {field_expression(path)}"
-        of = f" with {_listed(keys)}" if keys else ""
-        return f"a list of objects{of}; for each of them, a rule: `each: {shown(each, 80)}`, and fields {one}.NAME"
-
     def _note_left_out(self) -> None:
-        for path, stats in self.events.all.fields.items():
-            if path in self._used or not self._events_with(path):
-                continue
-            label = label_of(stats, self.events.all.count)
-            if stats.is_mostly("list"):
-                why = self._list_told(path)
-            elif clock := clock_time(stats):
-                why = f"a time on the clock ({clock})"
-            elif isinstance(label, Label):
-                why = self.no_measures.get(stats.name) or "few values: a label, if you want it"
-            else:
-                is_plain_number = stats.is_mostly("number") and not label.why.startswith("by its name")
-                why = self.no_measures.get(stats.name, label.why) if is_plain_number else label.why
-            self.plan.left_out[stats.name] = why
+        everything = self.events.all
+        unused = [path for path in everything.fields if path not in self._used and self._events_with(path)]
+        self.plan.left_out = reasons(everything, unused, self.no_measures)
+        lists = [name for name, why in self.plan.left_out.items() if why == LIST_OF_OBJECTS]
+        self.plan.lists = about_lists(everything, lists)
 
 
 def _importance(metric: Metric) -> int:
@@ -388,11 +373,6 @@ def _importance(metric: Metric) -> int:
     if metric.type != "counter":
         return 1 if metric.type == "histogram" else 4
     return 2 if {"tokens", "cost", "usd", "eur", "cents", "amount"}.intersection(metric.name.split("_")) else 3
-
-
-def measure_name(measure: Measure) -> str:
-    """The field as people call it."""
-    return ".".join(measure.path)
 
 
 def _is_worth_it(label: Label, metric_type: str) -> bool:

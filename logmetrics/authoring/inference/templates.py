@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from logmetrics.authoring.inference.buckets import buckets_for
@@ -75,11 +75,19 @@ def _named(templates: Sequence[Template]) -> dict[str, Template]:
     """Each by a short name, with as many words more as tell it from others; what nothing tells apart is left out."""
     found: dict[str, Template] = {}
     for template in templates:
-        names = (telling(template.words, words_max) for words_max in range(TELLING_WORDS_MAX - 1, _WORDS_MAX))
-        name = next((name for name in names if name not in found), "")
+        name = next((name for name in _names(template) if name not in found), "")
         if name:
             found[name] = template
     return found
+
+
+def _names(template: Template) -> Iterator[str]:
+    """What *template* may be called, the best first: by what it begins with, if that is more than one word."""
+    for fragments in range(1, len(template.fragments) + 1):
+        name = telling(words_of(" ".join(template.fragments[:fragments])))
+        if "_" in name:
+            yield name
+    yield from (telling(template.words, words_max) for words_max in range(TELLING_WORDS_MAX, _WORDS_MAX))
 
 
 def add_templates(
