@@ -57,7 +57,7 @@ MEASURES = {
     "bytes as text": ("bytes", ["5", "7"], {}, "counter bytes number(bytes)"),
     "megabytes of memory": ("mem_mb", [5, 7], {}, "gauge bytes mem_mb * 1000000"),
     "cost": ("cost_usd", [0.1, 0.2], {}, "counter usd cost_usd"),
-    "cents": ("total_cents", [500, 700], {}, "counter  total_cents"),
+    "cents": ("total_cents", [500, 700], {}, "counter cents total_cents"),
     "cents beside the whole": (
         "cost_cents",
         [500, 700],

@@ -174,7 +174,7 @@ def _cost(stats: FieldStats, kind: Kind) -> Measure | str:
         return "the total of what another field tells for each record"
     if "cost" in parents and words != ("total",):
         return "a part of the whole cost"
-    if "micros" in words or ("cents" in words and _has_whole_money(kind)):
+    if "micros" in words or ("cents" in words and _has_whole_money(stats, kind)):
         return "money in parts; write its sum by hand if there is no other"
     unit = "_".join(word for word in words if word in _CURRENCIES)
     stem = tuple(word for word in words if word not in (*_CURRENCIES, "total")) or ("amount",)
@@ -183,10 +183,11 @@ def _cost(stats: FieldStats, kind: Kind) -> Measure | str:
     return _sum(stats, stem, unit.replace("dollars", "usd").replace("euros", "eur"), _money, doubt=doubt)
 
 
-def _has_whole_money(kind: Kind) -> bool:
-    """Whether the same records tell money in whole units, too."""
+def _has_whole_money(stats: FieldStats, kind: Kind) -> bool:
+    """Whether the same records tell the same in whole units, too."""
+    own = set(words_of(stats.path[-1])) - {"cents"}
     others = (set(words_of(path[-1])) for path, other in kind.fields.items() if other.numbers.count)
-    return any({"cost", *_CURRENCIES} & words and not {"cents", "micros"} & words for words in others)
+    return any(words - {*_CURRENCIES} == own and "cents" not in words for words in others)
 
 
 def _money(value: float) -> str:

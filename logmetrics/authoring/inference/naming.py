@@ -24,7 +24,7 @@ TELLING_WORDS_MAX = 4
 # What no name of a phrase needs: words that join others, and units, which a metric's name has at its end only.
 _JOINING_TEXT = """
     the an of to for in on at by with and or as is was are were be been has have had from into per it its this that
-    after before until while id ids no not via
+    after before until while id ids no not via now can could will would may do does did we you they
     tok hz hr days weeks bits tb kb mb gb kib mib gib byte bytes percent pct ratio
     celsius joules volts amperes meters metres grams
     total count sum bucket info created counter gauge histogram summary

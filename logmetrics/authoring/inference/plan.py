@@ -209,7 +209,7 @@ class Planner:
             "_".join(filter(None, (event, stem))), measure.unit, measure.type, *self._parents(measure), self.apart
         )
         of = f" of {event} records" if event else ""
-        in_unit = f", in {measure.unit}" if measure.unit else ""
+        in_unit = f", in {measure.unit.upper() if len(measure.unit) == 3 else measure.unit}" if measure.unit else ""
         what = {"counter": "Sum of", "histogram": "Distribution of", "gauge": "Last value of"}[measure.type]
         metric = Metric(
             name,
