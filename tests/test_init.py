@@ -260,6 +260,14 @@ MADE_OF: dict[str, tuple[list[dict[str, Any]], list[str], list[str]]] = {
         ["    help: Last value of pending", "    labels: [shard]"],
         [],
     ),
+    "messages that are events": (
+        [{"msg": msg, "room": "ab"[number % 2]} for number, msg in enumerate(["player joined", "match ended"] * 20)],
+        [
+            """      event: 'map(msg, {"match ended": "match_ended", "player joined": "player_joined"}, "other")'""",
+            "      # 2 values: match ended 20, player joined 20",
+        ],
+        [],
+    ),
     "money": (
         [{"event": "paid", "total_cents": 100 + number, "price_eur": number / 7} for number in range(40)],
         ["  logs_amount_cents_total:", "  logs_price_eur_total:"],
@@ -289,7 +297,9 @@ def test_what_is_made_of(what: str, tmp_path: Path) -> None:
     records, wanted, unwanted = MADE_OF[what]
     log = tmp_path / "x.log"
     log.write_text("".join(json.dumps(record) + "\n" for record in records))
-    text = inferred([log], prefix="logs", uses_packs=False).text
+    text, file = inferred([log], prefix="logs", uses_packs=False).text, tmp_path / "config.yaml"
+    file.write_text(text)
+    run("check", "--config", file, "--strict", log)
     assert [line for line in wanted if line not in text.splitlines()] == [], text
     assert [part for part in unwanted if part in text] == []
 

@@ -23,6 +23,7 @@ _FEW_RECORDS = 50
 _SHARE_LEAST, _SECOND_SHARE_LEAST = 0.5, 0.9
 VALUES_MAX = 60
 _WORDS_MAX = 5
+_PHRASES_MAX = 30
 
 Values = tuple[str | None, ...]
 
@@ -37,6 +38,17 @@ class Discriminator:
     @property
     def expression(self) -> str:
         return field_expression(self.path)
+
+    def as_label(self, values: Iterable[str | None]) -> str:
+        """The expression for its label: a message can be anything at any time, so those among *values* are listed."""
+        if snake(self.path[-1]) not in ("msg", "message"):
+            return self.expression
+        phrases = list(dict.fromkeys(value for value in values if value))[:_PHRASES_MAX]
+        names = [snake(phrase) for phrase in phrases]
+        if len({*names, ""}) <= len(names):
+            names = phrases
+        pairs = zip(map(text_literal, phrases), map(text_literal, names), strict=True)
+        return f'map({self.expression}, {{{", ".join(f"{phrase}: {name}" for phrase, name in pairs)}}}, "other")'
 
 
 def discriminators(kind: Kind) -> list[Discriminator]:

@@ -317,12 +317,9 @@ class Planner:
                 counts = Counter[str]()
                 for each in chosen:
                     counts[each[number] or "none"] += self.events.kinds[each].count
+                expression = discriminator.as_label(each[number] for each in chosen)
                 evidence = counts_shown(counts)
-                labels.append(
-                    Label(
-                        discriminator.path, discriminator.label, discriminator.expression, len(values), evidence, True
-                    )
-                )
+                labels.append(Label(discriminator.path, discriminator.label, expression, len(values), evidence, True))
         return labels
 
     def _labels(self, chosen: Sequence[Values], metric_type: str, first: Sequence[Label]) -> list[Label]:
