@@ -546,6 +546,7 @@ SAMPLED = {
     "buckets that end too early": (WAITS, [*calls(30, w=0.5), *calls(30, w=9)], ["bucket-fit"]),
     "buckets that begin too late": (WAITS, [*calls(60, w=0.5), *calls(5, w=3)], ["bucket-fit"]),
     "all in one bucket": (WAITS, calls(60, w=1.5), ["bucket-fit"]),
+    "all in a narrow bucket": (WAITS.replace("[1, 2, 4]", "[1, 1.5, 4]"), calls(60, w=1.5), []),
     "few observations": (WAITS, calls(10, w=9), []),
     "values that are not there": (WAITS, [*calls(10, w=1.5), *calls(30)], ["skipped-updates"]),
     "a value that is not there": (WAITS, [*calls(10, w=1.5), *calls(1)], ["some-skipped-updates"]),
@@ -584,6 +585,22 @@ def test_what_samples_say(tmp_path: Path, case: str) -> None:
     log = tmp_path / "a.log"
     log.write_text(lines(*records))
     assert kinds(found_in(tmp_path, text, str(log))) == expected
+
+
+def test_a_directory_of_several_sources(tmp_path: Path) -> None:
+    """Each log in it is read as its source says, the first that names it."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("INFO done\n")
+    (tmp_path / "logs" / "b.log").write_text('{"a": 1}\n')
+    text = (
+        "packs: []\nsources:\n"
+        f"  - {{name: texts, paths: ['{tmp_path}/logs/a.log'], format: {{regex: '^(?P<level>[A-Z]+) '}}}}\n"
+        f"  - {{name: rest, paths: ['{tmp_path}/logs']}}\n"
+        "metrics: {x_total: {type: counter, help: How it is}}\nrules:\n"
+        "  - {name: text, when: source == 'texts' and level == 'INFO', update: {x_total: 1}}\n"
+        "  - {name: json, when: a == 1, update: {x_total: 1}}\n"
+    )
+    assert kinds(found_in(tmp_path, text, str(tmp_path / "logs"))) == []
 
 
 def test_a_whole_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

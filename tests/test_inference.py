@@ -57,6 +57,16 @@ MEASURES = {
     "bytes as text": ("bytes", ["5", "7"], {}, "counter bytes number(bytes)"),
     "megabytes of memory": ("mem_mb", [5, 7], {}, "gauge bytes mem_mb * 1000000"),
     "cost": ("cost_usd", [0.1, 0.2], {}, "counter usd cost_usd"),
+    "cents": ("total_cents", [500, 700], {}, "counter cents total_cents"),
+    "cents beside the whole": (
+        "cost_cents",
+        [500, 700],
+        {"cost_usd": 5.0},
+        "money in parts; write its sum by hand if there is no other",
+    ),
+    "an amount": ("amount", [5, 7.5], {}, "counter  amount ?"),
+    "a price in euros": ("price_eur", [5, 7.5], {}, "counter eur price_eur"),
+    "a price of one": ("unit_price", [5, 7.5], {}, "a price, and no cost"),
     "a level": ("queue_depth", [5, 7], {}, "gauge  queue_depth"),
     "percent": ("cpu_percent", [5, 7], {}, "gauge ratio cpu_percent / 100"),
     "things": ("rows", [5, 7], {}, "counter  rows ?"),
@@ -118,7 +128,12 @@ def test_labels_that_prometheus_would_rename_have_other_names() -> None:
 BUCKETS = {
     "like tools": ([0.01 * 1.06**number for number in range(100)], "tool_latency"),
     "like tasks": ([5 * 1.07**number for number in range(100)], "task_duration"),
-    "close together": ([1 + number / 100 for number in range(100)], "[0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3]"),
+    "close together": ([1 + number / 100 for number in range(100)], "[0.8, 1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 3, 7]"),
+    "less than a second": (
+        [0.05 * 1.03**number for number in range(100)],
+        "[0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5]",
+    ),
+    "always one value": ([0.25] * 50, "[0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5]"),
     "one value": ([0.25], "[0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5]"),
     "nothing but zeros and one": ([0.0, 0.0, 4.0], "[0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5]"),
 }

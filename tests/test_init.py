@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from logmetrics.authoring.inference.draft import as_json, draft_of
 from logmetrics.authoring.inference.summary import summary_of
 from logmetrics.authoring.inference.trial import Outcome, tried
-from logmetrics.authoring.lint import lint
+from logmetrics.cli.app import app
 from logmetrics.cli.init import init
 from logmetrics.config.loading import parse_config
 from logmetrics.engine import Engine
@@ -31,7 +34,10 @@ SAMPLES = {
     if path.is_dir() and path.name != "__pycache__"
 }
 # What a person can look through; a histogram's series are of a dozen samples.
-SERIES_MAX, SAMPLES_MAX = 200, 2_500
+SAMPLES_MAX = 2_500
+NAME_CHARACTERS_MAX = 100
+# Names that are told apart by a number only.
+COUNTED_UP = re.compile(r"[a-z]_[2-9](_total|_seconds|_bytes)*$| [2-9]$")
 
 
 def inferred(paths: list[Path], **options: Any) -> Outcome:
@@ -56,43 +62,48 @@ def totals(text: str) -> dict[str, float]:
     return found
 
 
-def samples(text: str) -> int:
-    """Lines of the exposition, without comments."""
-    engine = Engine(parse_config(text, "config.yaml", builtin_packs()), say=lambda _: None, runtime_metrics=False)
-    engine.run_once()
-    own = [(spec, rows) for spec, rows in engine.view().families if not spec.name.startswith("logmetrics_")]
-    return sum(
-        1 if spec.type != "histogram" else len(spec.buckets) + 3 for spec, rows in own for _, value in rows if value
-    )
+def run(*arguments: str | Path) -> Result:
+    """A command as a user gives it; it must succeed."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, f"{' '.join(map(str, arguments))}: {done.output}"
+    return done
 
 
-def findings(text: str, directory: Path) -> list[str]:
-    """What `check` has against a config, notes excepted."""
-    file = directory / "written.yaml"
-    file.write_text(text, encoding="utf-8")
-    _, found = lint(str(file), builtin_packs())
-    return [str(each) for each in found if each.severity != "note"]
+def exposed(paths: list[Path], file: Path, *options: str) -> tuple[str, list[str]]:
+    """What `watch --once` gives of its own metrics after `init` and `check --strict`, and the config's names."""
+    run("init", *paths, "-o", file, *options)
+    run("check", "--config", file, "--strict", *paths)
+    page = run("watch", "--config", file, "--once").stdout
+    own = [line for line in page.splitlines() if line[:1].isalpha() and not line.startswith("logmetrics_")]
+    config = parse_config(file.read_text(), str(file), builtin_packs())
+    names = [
+        *(name for name in config.rule_set.metrics if name.startswith(Path(file).stem)),
+        *(rule.name for rule in config.rule_set.rules if not rule.pack),
+    ]
+    return "\n".join(own), names
+
+
+def values_of(page: str) -> list[float]:
+    return [float(line.rsplit(" ", 1)[1]) for line in page.splitlines()]
 
 
 @pytest.mark.parametrize("uses_packs", [True, False], ids=["packs", "no-packs"])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_samples_of_agents(name: str, uses_packs: bool, tmp_path: Path) -> None:
-    """For logs that packs know the config is sound, and counts."""
-    outcome = inferred(SAMPLES[name], uses_packs=uses_packs)
-    assert findings(outcome.text, tmp_path) == []
-    assert 0 < outcome.series < SERIES_MAX
-    assert outcome.overflowed == ()
-    assert uses_packs or outcome.counted >= 0.8 * outcome.records
+def test_commands_on_logs_of_agents(name: str, uses_packs: bool, tmp_path: Path) -> None:
+    """From logs to metrics: all three commands succeed, and what comes out is something, and not too much."""
+    options = [] if uses_packs else ["--no-packs", "--name", "own"]
+    page, names = exposed(SAMPLES[name], tmp_path / "own.yaml", *options)
+    assert any(values_of(page))
+    assert 0 < len(page.splitlines()) < SAMPLES_MAX
+    assert [each for each in names if len(each) > NAME_CHARACTERS_MAX or COUNTED_UP.search(each)] == []
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_logs_that_no_pack_knows(shape: str, tmp_path: Path) -> None:
-    """For all others, too, however odd; and what is read by the daemon is what was tried."""
-    directory = made(shape, tmp_path)
-    outcome = inferred([directory])
-    assert findings(outcome.text, tmp_path) == []
-    assert 0 < samples(outcome.text) < SAMPLES_MAX
-    assert outcome.overflowed == ()
+def test_commands_on_logs_that_no_pack_knows(shape: str, tmp_path: Path) -> None:
+    """For all others, too, however odd."""
+    page, _ = exposed([made(shape, tmp_path)], tmp_path / "config.yaml")
+    assert any(values_of(page))
+    assert 0 < len(page.splitlines()) < SAMPLES_MAX
 
 
 def test_the_same_logs_give_the_same_bytes(tmp_path: Path) -> None:
@@ -102,10 +113,15 @@ def test_the_same_logs_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_whole_config_of_a_shop(tmp_path: Path) -> None:
-    """Events, safe labels, units, buckets, and the evidence beside each."""
+    """Events, safe labels, units, buckets, and the evidence beside each. When what is written has changed on purpose:
+    GOLDEN=write python -m pytest tests/test_init.py -k whole_config, and look at the difference.
+    """
     directory = made("shop", tmp_path)
     text = inferred([directory]).text.replace(str(directory), "/var/log/shop")
-    assert text == (Path(__file__).parent / "init_shop.yaml").read_text()
+    golden = Path(__file__).parent / "init_shop.yaml"
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 # What fields of a log that tell each thing once add up to is what its pack counts.
@@ -212,6 +228,110 @@ def test_plain_sums_are_more_where_a_log_repeats_itself(why: str) -> None:
     assert own[metric] > of_pack[pack_metric] > 0
 
 
+# What a user's log may be like -> lines that the config must have, and such as it must not have.
+MADE_OF: dict[str, tuple[list[dict[str, Any]], list[str], list[str]]] = {
+    "few records with an event": (
+        [
+            {"level": "info", "evt": event, "worker": f"w{number % 2}", "queue": "emails", "took_ms": 100 + number}
+            for number, event in enumerate(["job_done", "job_done", "job_failed", "queue_polled"])
+        ],
+        [
+            "      event: evt   # 3 values: job_done 2, job_failed 1, queue_polled 1",
+            "    labels: [event, level, worker]",
+        ],
+        [],
+    ),
+    "as many events as records": (
+        [{"action": action, "took_ms": 5} for action in ("opened", "read", "written", "closed")],
+        ["      action: action   # 4 values: closed 1, opened 1, read 1, written 1"],
+        [],
+    ),
+    "a level beside what came of a call": (
+        [
+            {
+                "op": op,
+                "hit": number % 3 > 0,
+                "status_code": 200 + number % 2,
+                "shard": "ab"[number % 2],
+                "pending": number,
+            }
+            for number, op in enumerate(["get", "set"] * 20)
+        ],
+        ["    help: Last value of pending", "    labels: [shard]"],
+        [],
+    ),
+    "messages that are events": (
+        [{"msg": msg, "room": "ab"[number % 2]} for number, msg in enumerate(["player joined", "match ended"] * 20)],
+        [
+            """      event: 'map(msg, {"match ended": "match_ended", "player joined": "player_joined"}, "other")'""",
+            "      # 2 values: match ended 20, player joined 20",
+        ],
+        [],
+    ),
+    "money": (
+        [{"event": "paid", "total_cents": 100 + number, "price_eur": number / 7} for number in range(40)],
+        ["  logs_amount_cents_total:", "  logs_price_eur_total:"],
+        [],
+    ),
+    "lists of objects": (
+        [{"event": "paid", "items": [{"sku": "x", "qty": 2}]} for _ in range(40)],
+        ["# and reads fields such as element.sku:", "#   items: objects with sku, qty"],
+        ["lines of text"],
+    ),
+    "seconds and no more": (
+        [{"stage": stage, "secs": 1 + number % 3} for number, stage in enumerate(["load", "store"] * 9)],
+        ["  logs_duration_seconds:"],
+        [],
+    ),
+    "what is called like the directory": (
+        [{"event": "x", "logs_size_bytes": 10 + number} for number in range(30)],
+        ["  logs_size_bytes:"],
+        ["logs_logs"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MADE_OF)
+def test_what_is_made_of(what: str, tmp_path: Path) -> None:
+    """The right event, labels that suit, money in its unit, a word on lists."""
+    records, wanted, unwanted = MADE_OF[what]
+    log = tmp_path / "x.log"
+    log.write_text("".join(json.dumps(record) + "\n" for record in records))
+    text, file = inferred([log], prefix="logs", uses_packs=False).text, tmp_path / "config.yaml"
+    file.write_text(text)
+    run("check", "--config", file, "--strict", log)
+    assert [line for line in wanted if line not in text.splitlines()] == [], text
+    assert [part for part in unwanted if part in text] == []
+
+
+PHRASES = {
+    "units and numbers are left out": (
+        ["prompt eval time = 12.5 ms / 7 tokens ( 1.2 ms per token, 90.1 tokens per second)"] * 4,
+        ["logs_prompt_eval_time_seconds", "prompt_eval_time"],
+    ),
+    "what is joined to others is left out": (
+        ["Retrying the upload after an error: reset by peer"] * 4,
+        ["retrying_upload_error_reset"],
+    ),
+    "one word takes another": (["Copied 5 files to /srv/a in 3.1s"] * 4, ["logs_copied_files_duration_seconds"]),
+    "alike to begin with": (
+        ["Opened the door of room 5 for reading"] * 4 + ["Opened the door of room 5 for writing"] * 4,
+        ["opened_door_room", "opened_door_room_writing"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PHRASES)
+def test_names_of_phrases(what: str, tmp_path: Path) -> None:
+    """Short, without units, and each its own."""
+    messages, names = PHRASES[what]
+    log = tmp_path / "x.log"
+    log.write_text("".join(f"2026-03-01 08:00:{n:02},123 INFO shop.db: {text}\n" for n, text in enumerate(messages)))
+    text = inferred([log], prefix="logs", uses_packs=False).text
+    events = re.findall(r'\{event="(\w+)"\}', text)
+    assert set(names) - {*events, *re.findall(r"^  (logs_\w+):", text, re.MULTILINE)} == set(), text
+
+
 def test_nothing_of_what_is_private_is_written(tmp_path: Path) -> None:
     """Neither keys nor addresses nor free text, in no comment either."""
     text = inferred([made("hostile_values", tmp_path)], uses_packs=False).text
@@ -248,7 +368,7 @@ def test_summary_of_a_mixed_directory(tmp_path: Path) -> None:
         "no logs, and excluded: *.md",
         "rules of your own: 6, metrics: 6",
         "guessed, so look at its comment: shop_order_packed_items_total",
-        "tried on these records: 100 % counted, 6 metrics with 25 series",
+        "tried on these records: 100 % counted; 6 metrics with 25 series",
         "lines of text without a known form: the config says how to give them one",
         "next: logmetrics check --config config.yaml, then logmetrics watch --config config.yaml",
     ]

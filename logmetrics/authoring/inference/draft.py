@@ -22,6 +22,7 @@ from logmetrics.authoring.inference.sections import (
 )
 from logmetrics.authoring.inference.spelling import field_expression, shown
 from logmetrics.authoring.inference.templates import add_templates
+from logmetrics.authoring.inference.units import UNIT_NAMES
 from logmetrics.authoring.inference.values import epoch_unit, time_form
 from logmetrics.config.specs import PackSpec
 from logmetrics.packs import builtin_packs
@@ -91,7 +92,7 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     only = " and ".join(parts)
     read = draft.recognised.keys_read if has_agents else frozenset[str]()
     is_text = section.rule_format == "ollama" or any(text.name == section.source for text in draft.texts)
-    planner = Planner(events, names, section.rule_format, only, told, read, is_text=is_text)
+    planner = Planner(events, names, section.rule_format, only, told, read, apart=section.apart, is_text=is_text)
     is_apart = not section.others_count or bool(key)
     plan = planner.planned(
         counts_records=is_apart and (not has_agents or section.rule_format != "json"), is_apart=is_apart
@@ -99,7 +100,7 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     field_name = next((name for name in ("message", "msg") if (name,) in events.all.fields), "")
     if is_text and field_name and (is_apart or section.rule_format == "ollama"):
         messages = [str(record[field_name]) for _, record in section.records if record.get(field_name)]
-        add_templates(plan, messages, field_name, section.rule_format, only, names)
+        add_templates(plan, messages, field_name, section.rule_format, only, names, section.apart)
     if section.rule_format == "ollama" and {values[:1] for values in events.kinds} <= {(), ("text",)}:
         plan.notes += _HEADLESS
     return plan
@@ -131,7 +132,7 @@ def _note_times(draft: Draft, events: Events) -> None:
         form = next((form for value in stats.values if (form := time_form(value))), "")
         if not form and stats.numbers.count:
             unit = epoch_unit(stats.numbers.least, stats.numbers.most)
-            form = f"{unit} since 1970" if unit else ""
+            form = f"{UNIT_NAMES[unit]} since 1970" if unit else ""
         if form:
             draft.times.setdefault(shown(stats.name), form)
 

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 
 from logmetrics.authoring.inference.decoding import Path, Record, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
+from logmetrics.authoring.inference.naming import TELLING_WORDS_MAX, telling
 from logmetrics.authoring.inference.spelling import CONTAINERS, field_expression, snake, text_literal
 from logmetrics.authoring.inference.values import words_of
 
 # Names of such fields, the plainest first. A message is one when it is a constant phrase.
 NAMES = (
-    *("event_type", "eventtype", "event_name", "event", "type", "kind", "record_type", "action", "operation", "op"),
-    *("subtype", "call_type", "phase", "stage", "msg", "message"),
+    *("event_type", "eventtype", "event_name", "event", "evt", "evt_type", "type", "kind", "record_type", "action"),
+    *("operation", "op", "subtype", "call_type", "phase", "stage", "msg", "message"),
 )
+_EVENT_NAMES = ("msg", "message", "eventtype", "event_type", "event_name", "evt", "evt_type")
+# In so few records each may have an event of its own.
+_FEW_RECORDS = 50
 # Such a share of all records must have it; of a second one such a share of records of one value of the first.
 _SHARE_LEAST, _SECOND_SHARE_LEAST = 0.5, 0.9
 VALUES_MAX = 60
 _WORDS_MAX = 5
+_PHRASES_MAX = 30
 
 Values = tuple[str | None, ...]
 
@@ -33,6 +38,17 @@ class Discriminator:
     @property
     def expression(self) -> str:
         return field_expression(self.path)
+
+    def as_label(self, values: Iterable[str | None]) -> str:
+        """The expression for its label: a message can be anything at any time, so those among *values* are listed."""
+        if snake(self.path[-1]) not in ("msg", "message"):
+            return self.expression
+        phrases = list(dict.fromkeys(value for value in values if value))[:_PHRASES_MAX]
+        names = [snake(phrase) for phrase in phrases]
+        if len({*names, ""}) <= len(names):
+            names = phrases
+        pairs = zip(map(text_literal, phrases), map(text_literal, names), strict=True)
+        return f'map({self.expression}, {{{", ".join(f"{phrase}: {name}" for phrase, name in pairs)}}}, "other")'
 
 
 def discriminators(kind: Kind) -> list[Discriminator]:
@@ -82,14 +98,20 @@ def _is_candidate(stats: FieldStats) -> bool:
     is_own = all(key.lower() in CONTAINERS for key in stats.path[:-1])
     if snake(stats.path[-1]) not in NAMES or not is_own or not stats.is_mostly("text"):
         return False
-    if stats.distinct < 2 and "event" not in snake(stats.path[-1]):
+    if stats.distinct < 2 and not {"event", "evt", "eventtype"}.intersection(words_of(stats.path[-1])):
         return False
     if stats.has_more_values or stats.distinct > VALUES_MAX or not stats.looks_mostly("word"):
         return False
     is_message = snake(stats.path[-1]) in ("msg", "message") or any(" " in value for value in stats.values)
     if is_message and (stats.distinct > stats.present / 2 or max(map(len, map(words_of, stats.values))) > _WORDS_MAX):
         return False
-    return stats.distinct <= max(3, stats.present / 1.5)
+    return stats.distinct <= max(3, stats.present / 1.5) or _are_names(stats)
+
+
+def _are_names(stats: FieldStats) -> bool:
+    """Whether its values are names for sure, such as job_done, although nearly each of few records has its own."""
+    is_plain = all(value.isascii() and value.replace("_", "").replace(".", "").isalpha() for value in stats.values)
+    return stats.present <= _FEW_RECORDS and is_plain
 
 
 def _rank(stats: FieldStats) -> int:
@@ -100,7 +122,7 @@ def _rank(stats: FieldStats) -> int:
 
 def _label(path: Path, others: Sequence[Discriminator]) -> str:
     name = snake(path[-1])
-    if name in ("msg", "message", "eventtype", "event_type", "event_name"):
+    if name in _EVENT_NAMES:
         name = "event"
     if len(path) > 1 and any(name == other.label for other in others):
         name = snake("_".join(path[-2:]))
@@ -122,7 +144,11 @@ class Events:
     def name(self, values: Values) -> str:
         """An event's name as part of a metric's: what tells it best."""
         told = [value for value in values if value]
-        return snake(told[-1]) if told else ""
+        if not told:
+            return ""
+        name = snake(told[-1])
+        is_short = " " not in told[-1] and name.count("_") < TELLING_WORDS_MAX
+        return name if is_short else telling(words_of(told[-1])) or name
 
     def condition(self, chosen: Sequence[Values]) -> str:
         """The condition that the events *chosen* meet; empty when all do."""

@@ -19,9 +19,10 @@ _SHARE_LEAST = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A form of lines: whose it is, and the pattern with named groups."""
+    """A form of lines: whose it is, what a source of them is called, and the pattern with named groups."""
 
     name: str
+    source: str
     pattern: str
 
 
@@ -29,32 +30,47 @@ class Head:
 HEADS = (
     Head(
         "the access log of nginx or Apache",
+        "access_log",
         r'^(?P<client>\S+) \S+ \S+ \[(?P<time>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>[^" ]*)[^"]*" (?P<status>\d{3}) '
         r'(?P<bytes>\d+|-)(?: "[^"]*" "[^"]*")?(?: (?P<request_time_s>\d+\.\d+))?',
     ),
-    Head("nginx' error log", rf"^{_TIME} \[(?P<level>[a-z]+)\] \d+#\d+: {_MESSAGE}$"),
+    Head("nginx' error log", "nginx_errors", rf"^{_TIME} \[(?P<level>[a-z]+)\] \d+#\d+: {_MESSAGE}$"),
     Head(
         "Kubernetes' klog",
+        "klog",
         r"^(?P<level>[IWEF])(?P<time>\d{4} \d\d:\d\d:\d\d\.\d+)\s+\d+ (?P<logger>[^ :\]]+):\d+\] (?P<message>.*)$",
     ),
-    Head("Spring Boot", rf"^{_TIME}\s+{_LEVEL}\s+\d+ --- \[(?P<thread>[^\]]*)\] (?P<logger>\S+)\s*: {_MESSAGE}$"),
-    Head("loguru", rf"^{_TIME} \| {_LEVEL}\s*\| (?P<logger>[\w.<>]+):[\w<>.]+:\d+ - {_MESSAGE}$"),
-    Head("Python's logging", rf"^{_TIME} - (?P<logger>[\w.$-]+) - {_LEVEL} - {_MESSAGE}$"),
-    Head("log4j or logback", rf"^{_TIME} \[(?P<thread>[^\]]*)\] {_LEVEL}\s+(?P<logger>[\w.$]+)\s*(?:-|:) {_MESSAGE}$"),
-    Head("log4j", rf"^{_TIME} {_LEVEL}\s+\[(?P<thread>[^\]]*)\] (?P<logger>[\w.$]+)\s*(?:-|:) {_MESSAGE}$"),
-    Head("Python's logging", rf"^{_TIME} \[{_LEVEL}\] (?P<logger>[\w.$-]+): {_MESSAGE}$"),
-    Head("Python's logging", rf"^{_TIME} {_LEVEL}\s+(?P<logger>[\w.$-]+): {_MESSAGE}$"),
-    Head("Python's logging without a time", rf"^{_LEVEL}:(?P<logger>[\w.$-]+):{_MESSAGE}$"),
     Head(
+        "Spring Boot",
+        "spring",
+        rf"^{_TIME}\s+{_LEVEL}\s+\d+ --- \[(?P<thread>[^\]]*)\] (?P<logger>\S+)\s*: {_MESSAGE}$",
+    ),
+    Head("loguru", "loguru", rf"^{_TIME} \| {_LEVEL}\s*\| (?P<logger>[\w.<>]+):[\w<>.]+:\d+ - {_MESSAGE}$"),
+    Head("Python's logging", "python_dashes", rf"^{_TIME} - (?P<logger>[\w.$-]+) - {_LEVEL} - {_MESSAGE}$"),
+    Head(
+        "log4j or logback",
+        "logback",
+        rf"^{_TIME} \[(?P<thread>[^\]]*)\] {_LEVEL}\s+(?P<logger>[\w.$]+)\s*(?:-|:) {_MESSAGE}$",
+    ),
+    Head("log4j", "log4j", rf"^{_TIME} {_LEVEL}\s+\[(?P<thread>[^\]]*)\] (?P<logger>[\w.$]+)\s*(?:-|:) {_MESSAGE}$"),
+    Head("Python's logging", "python_brackets", rf"^{_TIME} \[{_LEVEL}\] (?P<logger>[\w.$-]+): {_MESSAGE}$"),
+    Head("Python's logging", "python", rf"^{_TIME} {_LEVEL}\s+(?P<logger>[\w.$-]+): {_MESSAGE}$"),
+    Head("Python's logging without a time", "python_basic", rf"^{_LEVEL}:(?P<logger>[\w.$-]+):{_MESSAGE}$"),
+    Head(
+        "syslog",
         "syslog",
         r"^(?:<\d+>)?(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<host>\S+) "
         r"(?P<program>[^\s:\[]+)(?:\[\d+\])?: (?P<message>.*)$",
     ),
-    Head("time, level and text", rf"^\[?{_TIME}\]?\s*[-|:]?\s*\[?{_LEVEL}\]?(?:\s+|:|\s*[-|])\s*{_MESSAGE}$"),
-    Head("level, time and text", rf"^\[?{_LEVEL}\]?:?\s+\[?{_TIME}\]?:?\s+{_MESSAGE}$"),
-    Head("level and text", rf"^\[?{_LEVEL}\]?:\s+{_MESSAGE}$"),
-    Head("level and text", rf"^\[{_LEVEL}\]\s*{_MESSAGE}$"),
-    Head("time and text", rf"^\[?{_TIME}\]?:?\s+{_MESSAGE}$"),
+    Head(
+        "time, level and text",
+        "text",
+        rf"^\[?{_TIME}\]?\s*[-|:]?\s*\[?{_LEVEL}\]?(?:\s+|:|\s*[-|])\s*{_MESSAGE}$",
+    ),
+    Head("level, time and text", "text_level_first", rf"^\[?{_LEVEL}\]?:?\s+\[?{_TIME}\]?:?\s+{_MESSAGE}$"),
+    Head("level and text", "text_undated", rf"^\[?{_LEVEL}\]?:\s+{_MESSAGE}$"),
+    Head("level and text", "text_bracketed", rf"^\[{_LEVEL}\]\s*{_MESSAGE}$"),
+    Head("time and text", "text_dated", rf"^\[?{_TIME}\]?:?\s+{_MESSAGE}$"),
 )
 
 

@@ -14,37 +14,19 @@ from logmetrics.present.amounts import number_of
 
 VALUES_MAX = 30
 # What is likely to be a small set, whoever wrote the log; those in front are better labels.
-PREFERRED = (
-    *("level", "levelname", "severity", "status", "outcome", "result", "success", "ok", "state", "code", "status_code"),
-    *("agent", "agent_name", "model", "tool", "tool_name", "method", "route", "operation", "op", "action", "queue"),
-    *(
-        "worker",
-        "component",
-        "service",
-        "logger",
-        "module",
-        "stage",
-        "phase",
-        "step",
-        "role",
-        "kind",
-        "type",
-        "category",
-    ),
-    *(
-        "reason",
-        "error_type",
-        "error_class",
-        "provider",
-        "region",
-        "zone",
-        "env",
-        "priority",
-        "channel",
-        "source",
-        "target",
-    ),
-)
+_PREFERRED_TEXT = """
+    level levelname severity lvl status outcome result success ok state code status_code
+    event evt event_type kind type action operation op
+    agent agent_name model tool tool_name method route queue worker component service logger module
+    stage phase step role category reason error_type error_class provider region zone env priority channel source target
+"""
+PREFERRED = tuple(_PREFERRED_TEXT.split())
+# What tells how something went, or what was done: nothing that a level is of.
+_TELLS_NO_LEVEL_TEXT = """
+    level levelname severity lvl log_level status outcome result success ok succeeded state code status_code error_type
+    error_class reason event action operation op method
+"""
+_TELLS_NO_LEVEL = frozenset(_TELLS_NO_LEVEL_TEXT.split())
 # Worth a label even while all records have the same value.
 SINGLE_VALUE = frozenset(("level", "status", "agent", "agent_name", "model", "tool", "tool_name"))
 _RANK = {name: rank for rank, name in enumerate(PREFERRED)}
@@ -82,6 +64,7 @@ _LEVEL_NAMES = frozenset(("level", "levelname", "severity", "lvl", "log_level"))
 _RESERVED = {
     name: f"{name}_name" for name in ("job", "instance", "le", "quantile", "exported_job", "exported_instance")
 }
+_BOOLEANS = {"true", "false", "True", "False", "yes", "no"}
 _NAMELIKE_LOOKS = ("word", "number")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/ +-]+", re.ASCII)
 
@@ -96,6 +79,13 @@ class Label:
     values: int
     evidence: str
     is_preferred: bool
+    # Words, and neither numbers nor true and false.
+    is_named: bool = True
+
+    @property
+    def suits_gauge(self) -> bool:
+        """Whether it can tell whose level it is."""
+        return self.is_named and self.name not in _TELLS_NO_LEVEL
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -128,7 +118,8 @@ def label_of(stats: FieldStats, records: int) -> Label | Refused:
         return Refused(_LOOKS_REFUSED.get(look, "values that are no names"))
     if bad := _refused_count(name, stats, records):
         return Refused(bad)
-    return Label(stats.path, *_as_label(stats, name), stats.distinct, values_shown(stats), name in _RANK)
+    is_named = stats.is_mostly("text") and not stats.looks_mostly("number") and not stats.values.keys() <= _BOOLEANS
+    return Label(stats.path, *_as_label(stats, name), stats.distinct, values_shown(stats), name in _RANK, is_named)
 
 
 def _refused_count(name: str, stats: FieldStats, records: int) -> str:

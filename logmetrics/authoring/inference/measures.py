@@ -26,8 +26,12 @@ _USAGE_PARTS_TEXT = """
 _USAGE_PARTS = frozenset(_USAGE_PARTS_TEXT.split())
 _OLLAMA_COUNTS = {"prompt_eval_count": "prompt_tokens", "eval_count": "completion_tokens"}
 _COST_WORDS_TEXT = """
-    cost usd dollars price spend spent eur
+    cost usd dollars price spend spent eur euros gbp cents amount revenue fee fees subtotal
 """
+# What it is counted in.
+_CURRENCIES = ("usd", "dollars", "eur", "euros", "gbp", "cents")
+# Names that are told as they are; others get a word that tells that it is money.
+_MONEY_STEMS = frozenset(("cost", "price", "spend", "amount", "revenue", "fee", "fees", "subtotal"))
 _COST_WORDS = frozenset(_COST_WORDS_TEXT.split())
 _BYTE_UNITS = {
     **dict.fromkeys(("bytes", "byte"), 1),
@@ -58,6 +62,7 @@ _TOTAL_WORDS_TEXT = """
     total cumulative accumulated totals sum
 """
 _TOTAL_WORDS = frozenset(_TOTAL_WORDS_TEXT.split())
+MEANING_UNTOLD = "numbers of which the name does not tell what they measure"
 _RISES_LEAST = 4
 # What so many records cost is not always the same.
 _PRICE_RECORDS = 4
@@ -79,6 +84,11 @@ class Measure:
     evidence: str
     doubt: str = ""
 
+    @property
+    def name(self) -> str:
+        """The field as people call it."""
+        return ".".join(self.path)
+
 
 def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
     """What the numbers of *stats*, a field of records of *kind*, measure; or why nothing is made of it."""
@@ -98,7 +108,7 @@ def measure_of(stats: FieldStats, kind: Kind) -> Measure | str:
     for judge in (_tokens, _duration, _cost, _bytes, _level, _things):
         if found := judge(stats, kind):
             return found
-    return "numbers of which the name does not tell what they measure"
+    return MEANING_UNTOLD
 
 
 def _of_last(path: Path) -> Path:
@@ -142,7 +152,7 @@ def _duration(stats: FieldStats, kind: Kind) -> Measure | str:
         "duration",
     )
     if stem == ("secs",) or stats.path[-1].lower() in ("ms", "seconds", "secs", "ns", "us"):
-        stem = words_of(stats.path[-2])
+        stem = words_of(stats.path[-2]) if len(stats.path) > 1 else ("duration",)
     return Measure(
         stats.path, "histogram", stem, "seconds", found.expression, found.scale,
         f"{_spread(stats, lambda value: seconds(value * found.scale))} ({found.why})", found.doubt,
@@ -155,20 +165,29 @@ def _cost(stats: FieldStats, kind: Kind) -> Measure | str:
     if not _COST_WORDS.intersection(words) and not ("cost" in parents and _USAGE_PARTS.intersection((*words, "total"))):
         return ""
     is_price = stats.numbers.count >= _PRICE_RECORDS and stats.numbers.least == stats.numbers.most
-    if "per" in words or is_price:
+    if {"per", "unit"} & set(words) or is_price:
         return "a price, and no cost"
     plain = tuple(word for word in words if word != "total")
     if plain != words and any(
         path[:-1] == stats.path[:-1] and words_of(path[-1]) == plain for path in kind.fields if path != stats.path
     ):
         return "the total of what another field tells for each record"
-    if {"micros", "cents"} & set(words):
-        return "money in parts; write its sum by hand if there is no other"
     if "cost" in parents and words != ("total",):
         return "a part of the whole cost"
-    unit = "usd" if "usd" in words or "dollars" in words else ""
-    stem = tuple(word for word in words if word not in ("usd", "dollars", "total")) or ("cost",)
-    return _sum(stats, stem if "cost" in stem or "price" in stem or "spend" in stem else (*stem, "cost"), unit, _money)
+    if "micros" in words or ("cents" in words and _has_whole_money(stats, kind)):
+        return "money in parts; write its sum by hand if there is no other"
+    unit = "_".join(word for word in words if word in _CURRENCIES)
+    stem = tuple(word for word in words if word not in (*_CURRENCIES, "total")) or ("amount",)
+    doubt = "" if unit or "cost" in stem else "taken for money, whose currency the name does not tell"
+    stem = stem if unit or _MONEY_STEMS.intersection(stem) else (*stem, "cost")
+    return _sum(stats, stem, unit.replace("dollars", "usd").replace("euros", "eur"), _money, doubt=doubt)
+
+
+def _has_whole_money(stats: FieldStats, kind: Kind) -> bool:
+    """Whether the same records tell the same in whole units, too."""
+    own = set(words_of(stats.path[-1])) - {"cents"}
+    others = (set(words_of(path[-1])) for path, other in kind.fields.items() if other.numbers.count)
+    return any(words - {*_CURRENCIES} == own and "cents" not in words for words in others)
 
 
 def _money(value: float) -> str:

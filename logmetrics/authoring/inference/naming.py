@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain, count
 
 from logmetrics.authoring.inference.spelling import snake
+from logmetrics.authoring.inference.units import UNIT_WORDS
 from logmetrics.config.exposed_names import OWN_PREFIX, names_in_exposition
 from logmetrics.config.specs import PackSpec
 
@@ -18,6 +20,16 @@ _VAGUE_TEXT = """
 _VAGUE = frozenset(_VAGUE_TEXT.split())
 DEFAULT_PREFIX = "app"
 _PREFIX_CHARACTERS_MAX, _NAME_CHARACTERS_MAX = 24, 90
+TELLING_WORDS_MAX = 4
+# What no name of a phrase needs: words that join others, and units, which a metric's name has at its end only.
+_JOINING_TEXT = """
+    the an of to for in on at by with and or as is was are were be been has have had from into per it its this that
+    after before until while id ids no not via now can could will would may do does did we you they
+    tok hz hr days weeks bits tb kb mb gb kib mib gib byte bytes percent pct ratio
+    celsius joules volts amperes meters metres grams
+    total count sum bucket info created counter gauge histogram summary
+"""
+_TELL_NOTHING = frozenset((*_JOINING_TEXT.split(), *UNIT_WORDS))
 PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,39}")
 
 
@@ -50,18 +62,32 @@ class Names:
             for each in names_in_exposition(spec.name, spec.type)
         }
 
-    def take_rule(self, name: str) -> str:
-        """*name*, or with a number behind it if there is a rule called so."""
-        number = 1
-        while (chosen := name if number == 1 else f"{name} {number}") in self._rules:
-            number += 1
+    def take_rule(self, name: str, *apart: str) -> str:
+        """*name*, if there is a rule called so with what tells it *apart*, and a number only when nothing does."""
+        further = [f"{name}, {other}" for other in apart if other]
+        numbered = (f"{(further or [name])[-1]} {number}" for number in count(2))
+        chosen = next(each for each in chain([name], further, numbered) if each not in self._rules)
         self._rules.add(chosen)
         return chosen
 
-    def take(self, stem: str, unit: str, metric_type: str) -> str:
-        """The name of a metric about *stem* in *unit*, such as seconds."""
+    def take(self, stem: str, unit: str, metric_type: str, *apart: str) -> str:
+        """The name of a metric about *stem* in *unit*, such as seconds; of *apart* it gets what tells it from others
+        that are about the same.
+        """
+        further = [f"{other}_{stem}".strip("_") for other in apart if other]
+        numbered = (f"{(further or [stem])[-1]}_{number}" for number in count(2))
+        for each in chain([stem], further, numbered):
+            name = self._spelt(each, unit, metric_type)
+            exposed = names_in_exposition(name, metric_type)
+            if not self._taken.intersection(exposed):
+                self._taken.update(exposed)
+                return name
+        raise AssertionError("numbers do not end")
+
+    def _spelt(self, stem: str, unit: str, metric_type: str) -> str:
         # A letter alone reads like an abbreviated unit.
         told = "_".join(word for word in stem.split("_") if len(word) > 1 or word.isdigit())
+        told = told.removeprefix(f"{self.prefix}_")
         base = "_".join(filter(None, (self.prefix, told[: _NAME_CHARACTERS_MAX - len(self.prefix)].strip("_"))))
         endings = [unit] if unit and not told.endswith(unit) else []
         if metric_type == "counter":
@@ -69,14 +95,13 @@ class Names:
             endings.append("total")
         elif not endings:
             base = _without_reserved_ending(base)
-        number = 1
-        while True:
-            name = "_".join([base, *([str(number)] if number > 1 else []), *endings])
-            exposed = names_in_exposition(name, metric_type)
-            if not self._taken.intersection(exposed):
-                self._taken.update(exposed)
-                return name
-            number += 1
+        return "_".join([base, *endings])
+
+
+def telling(words: Iterable[str], words_max: int = TELLING_WORDS_MAX) -> str:
+    """The first of *words* that tell something, joined by _: no articles, units, numbers, letters, nothing twice."""
+    good = [word for word in words if len(word) > 1 and word.isascii() and word.isalpha() and word not in _TELL_NOTHING]
+    return "_".join(list(dict.fromkeys(good))[:words_max])
 
 
 def _without_reserved_ending(name: str) -> str:

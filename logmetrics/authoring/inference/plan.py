@@ -12,10 +12,10 @@ from logmetrics.authoring.inference.decoding import Path, at
 from logmetrics.authoring.inference.events import Events, Values
 from logmetrics.authoring.inference.fields import merged
 from logmetrics.authoring.inference.labels import SINGLE_VALUE, Label, counts_shown, label_of
+from logmetrics.authoring.inference.leftovers import LIST_OF_OBJECTS, about_lists, reasons
 from logmetrics.authoring.inference.measures import Measure, measure_of, without_repeats
 from logmetrics.authoring.inference.naming import Names
 from logmetrics.authoring.inference.spelling import field_expression, shown, snake
-from logmetrics.authoring.inference.units import clock_time
 from logmetrics.present.amounts import number_of
 
 # Series that a metric may have by what the samples hold, and labels beside the event; a histogram's cost a dozen each.
@@ -43,6 +43,8 @@ class Metric:
     labels: tuple[str, ...]
     buckets: str = ""
     evidence: list[str] = field(default_factory=list)
+    # Of what a field says, and not of how many records there are.
+    is_measured: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +67,8 @@ class Plan:
     rules: list[Rule] = field(default_factory=list)
     # Field -> why nothing is made of it.
     left_out: dict[str, str] = field(default_factory=dict)
-    # What is to be said beside the rules.
+    # What is to be said beside the rules: of lists of objects, and of the rest.
+    lists: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -84,6 +87,7 @@ class Planner:
         told: Collection[Values],
         read: Collection[str],
         *,
+        apart: str,
         is_text: bool,
     ) -> None:
         self.events = events
@@ -93,6 +97,7 @@ class Planner:
         self.free = [values for values in events.kinds if values not in told]
         self.told = [values for values in events.kinds if values in told]
         self.read = read
+        self.apart = apart
         self.is_text = is_text
         # By how much more measures there are than one has series for.
         self.crowd = 1.0
@@ -112,12 +117,13 @@ class Planner:
         if len(self.events.by) and len(self.free) > 1:
             self._count_events()
         self._note_left_out()
+        self.plan.metrics = dict(sorted(self.plan.metrics.items(), key=lambda pair: _importance(pair[1])))
         return self.plan
 
     def _count_records(self, chosen: Sequence[Values], *, names_event: bool) -> None:
         labels = self._labels(chosen, "counter", self._varying(chosen, even_one=not names_event))
         plain = "events" if self.events.by else "lines" if self.is_text else "records"
-        name = self.names.take((names_event and self.events.name(chosen[0])) or plain, "", "counter")
+        name = self.names.take((names_event and self.events.name(chosen[0])) or plain, "", "counter", self.apart)
         records = self._records(chosen)
         what = f"Records by {_listed([label.name for label in labels])}" if labels else "Records"
         metric = Metric(name, "counter", what, tuple(label.name for label in labels))
@@ -126,7 +132,11 @@ class Planner:
         self._add(
             metric,
             Rule(
-                self.names.take_rule(rule_name), self.rule_format, self._when(chosen), _as_rows(labels), [(name, "1")]
+                self.names.take_rule(rule_name, self.apart),
+                self.rule_format,
+                self._when(chosen),
+                _as_rows(labels),
+                [(name, "1")],
             ),
             labels,
         )
@@ -134,22 +144,22 @@ class Planner:
     def _measure(self) -> None:
         everything = self.events.all
         found: dict[Path, Measure] = {}
-        reasons = self.no_measures
+        not_measured = self.no_measures
         for path, stats in everything.fields.items():
             if not self._events_with(path):
                 continue
             if stats.present < _PRESENT_LEAST and everything.count > _FEW_RECORDS:
-                reasons[stats.name] = "in one record only"
+                not_measured[stats.name] = "in one record only"
                 continue
             measure = measure_of(stats, everything)
             if isinstance(measure, Measure):
                 found[path] = measure
             elif measure:
-                reasons[stats.name] = measure
+                not_measured[stats.name] = measure
         found, repeats = without_repeats(found, everything)
-        reasons.update({".".join(path): why for path, why in repeats.items()})
+        not_measured.update({".".join(path): why for path, why in repeats.items()})
         for path, measure in list(found.items())[METRICS_MAX:]:
-            reasons[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
+            not_measured[".".join(path)] = f"there are {METRICS_MAX} metrics already; {measure.type}"
         self.crowd = max(len(found) / _UNCROWDED, 1.0)
         self._add_measures(list(found.values())[:METRICS_MAX])
 
@@ -171,14 +181,18 @@ class Planner:
             when = _both(self._when(chosen), has)
             metric.evidence.insert(
                 0,
-                f"{shown(measure_name(measure))}: in {present:,} of {number_of('record', records)}; {measure.evidence}",
+                f"{shown(measure.name)}: in {present:,} of {number_of('record', records)}; {measure.evidence}",
             )
             key = (beside or when, tuple(chosen), tuple(label.name for label in labels))
             rule = rules.get(key)
             self._used.add(measure.path)
             if rule is None:
                 rule = rules[key] = Rule(
-                    self.names.take_rule(self._rule_name(chosen, has)), self.rule_format, when, _as_rows(labels), []
+                    self._free_rule_name(measure, chosen, is_seldom=bool(has)),
+                    self.rule_format,
+                    when,
+                    _as_rows(labels),
+                    [],
                 )
                 self.plan.rules.append(rule)
             rule.updates.append((metric.name, measure.expression))
@@ -187,19 +201,22 @@ class Planner:
     def _metric_of(
         self, measure: Measure, chosen: Sequence[Values], labels: Sequence[Label], *, is_ambiguous: bool
     ) -> Metric:
-        stem = "_".join(word for word in map(snake, measure.stem) if word)
+        stem = "_".join(word for word in measure.stem if word.isascii())
         if is_ambiguous and len(measure.path) > 1:
             stem = f"{snake(measure.path[-2])}_{stem}".strip("_")
         event = self.events.name(chosen[0]) if len(chosen) == 1 and len(self.events.kinds) > 1 else ""
-        name = self.names.take("_".join(filter(None, (event, stem))), measure.unit, measure.type)
+        name = self.names.take(
+            "_".join(filter(None, (event, stem))), measure.unit, measure.type, *self._parents(measure), self.apart
+        )
         of = f" of {event} records" if event else ""
-        in_unit = f", in {measure.unit}" if measure.unit else ""
+        in_unit = f", in {measure.unit.upper() if len(measure.unit) == 3 else measure.unit}" if measure.unit else ""
         what = {"counter": "Sum of", "histogram": "Distribution of", "gauge": "Last value of"}[measure.type]
         metric = Metric(
             name,
             measure.type,
-            f"{what} {shown(measure_name(measure))}{of}{in_unit}",
+            f"{what} {shown(measure.name)}{of}{in_unit}",
             tuple(label.name for label in labels),
+            is_measured=True,
         )
         if measure.doubt:
             metric.evidence.append(f"doubt: {measure.doubt}")
@@ -209,6 +226,10 @@ class Planner:
                 [value * measure.scale for value in numbers], of_seconds=measure.unit == "seconds"
             ).yaml
         return metric
+
+    def _parents(self, measure: Measure) -> list[str]:
+        """What the objects are called that it is in: the nearest, the nearest two, ..."""
+        return [snake("_".join(measure.path[start:-1])) for start in range(len(measure.path) - 2, -1, -1)]
 
     def _numbers(self, path: Path, chosen: Sequence[Values]) -> list[float]:
         ordered: list[float] = []
@@ -228,7 +249,7 @@ class Planner:
             if not news or not self.events.name(values) or done >= EVENT_COUNTERS_MAX:
                 continue
             done += 1
-            name = self.names.take(self.events.name(values), "", "counter")
+            name = self.names.take(self.events.name(values), "", "counter", self.apart)
             told = " ".join(value for value in values if value)
             metric = Metric(name, "counter", f"Records of {shown(told, 40)}", tuple(label.name for label in labels))
             metric.evidence.append(f"{number_of('record', self._records([values]))}")
@@ -236,7 +257,7 @@ class Planner:
             self._add(
                 metric,
                 Rule(
-                    self.names.take_rule(rule_name),
+                    self.names.take_rule(rule_name, self.apart),
                     self.rule_format,
                     self._when([values]),
                     _as_rows(labels),
@@ -270,16 +291,22 @@ class Planner:
     def _when(self, chosen: Sequence[Values]) -> str:
         return _both(self.only, self.events.condition(chosen))
 
-    def _rule_name(self, chosen: Sequence[Values], has: str = "") -> str:
+    def _free_rule_name(self, measure: Measure, chosen: Sequence[Values], *, is_seldom: bool) -> str:
+        """What a rule about *measure* is called, which *is_seldom* in records of the events *chosen*."""
+        name = self._rule_name(chosen)
+        field_name = snake(measure.path[-1])
+        if is_seldom and field_name:
+            name = f"{name} with {field_name}"
+        return self.names.take_rule(name, "_".join(measure.stem), self.apart)
+
+    def _rule_name(self, chosen: Sequence[Values]) -> str:
         """What a rule about the events *chosen* is called in self-metrics."""
         names = [name for name in map(self.events.name, chosen) if name]
         if set(chosen) == set(self.events.kinds):
-            name = "every record"
-        elif len(names) <= _EVENTS_NAMED_MAX:
-            name = _listed(names) if names else "no event"
-        else:
-            name = f"{len(chosen)} events"
-        return f"{name} with {has[4:-1]}" if has and has.isascii() and len(has) < 60 else name
+            return "every record"
+        if len(names) <= _EVENTS_NAMED_MAX:
+            return _listed(names) if names else "no event"
+        return "several events"
 
     def _varying(self, chosen: Sequence[Values], *, even_one: bool = False) -> list[Label]:
         """The fields that tell the events apart, as labels."""
@@ -290,17 +317,14 @@ class Planner:
                 counts = Counter[str]()
                 for each in chosen:
                     counts[each[number] or "none"] += self.events.kinds[each].count
+                expression = discriminator.as_label(each[number] for each in chosen)
                 evidence = counts_shown(counts)
-                labels.append(
-                    Label(
-                        discriminator.path, discriminator.label, discriminator.expression, len(values), evidence, True
-                    )
-                )
+                labels.append(Label(discriminator.path, discriminator.label, expression, len(values), evidence, True))
         return labels
 
     def _labels(self, chosen: Sequence[Values], metric_type: str, first: Sequence[Label]) -> list[Label]:
         """*first* and further safe labels of the events *chosen*, as many as the metric can bear."""
-        labels = list(first)
+        labels = [label for label in first if metric_type != "gauge" or label.suits_gauge]
         kinds = [self.events.kinds[values] for values in chosen]
         records = sum(kind.count for kind in kinds)
         taken = {discriminator.path for discriminator in self.events.by}
@@ -332,29 +356,26 @@ class Planner:
         )
 
     def _note_left_out(self) -> None:
-        for path, stats in self.events.all.fields.items():
-            if path in self._used or not self._events_with(path):
-                continue
-            label = label_of(stats, self.events.all.count)
-            if clock := clock_time(stats):
-                why = f"a time on the clock ({clock})"
-            elif isinstance(label, Label):
-                why = self.no_measures.get(stats.name) or "few values: a label, if you want it"
-            else:
-                is_plain_number = stats.is_mostly("number") and not label.why.startswith("by its name")
-                why = self.no_measures.get(stats.name, label.why) if is_plain_number else label.why
-            self.plan.left_out[stats.name] = why
+        everything = self.events.all
+        unused = [path for path in everything.fields if path not in self._used and self._events_with(path)]
+        self.plan.left_out = reasons(everything, unused, self.no_measures)
+        lists = [name for name, why in self.plan.left_out.items() if why == LIST_OF_OBJECTS]
+        self.plan.lists = about_lists(everything, lists)
 
 
-def measure_name(measure: Measure) -> str:
-    """The field as people call it."""
-    return ".".join(measure.path)
+def _importance(metric: Metric) -> int:
+    """What tells most of a program is less: how often, how long, at what cost, how much, how full."""
+    if metric.type == "counter" and not metric.is_measured:
+        return 0
+    if metric.type != "counter":
+        return 1 if metric.type == "histogram" else 4
+    return 2 if {"tokens", "cost", "usd", "eur", "cents", "amount"}.intersection(metric.name.split("_")) else 3
 
 
 def _is_worth_it(label: Label, metric_type: str) -> bool:
     if label.values == 1 and label.name not in SINGLE_VALUE:
         return False
-    if metric_type != "counter" and label.name == "level":
+    if (metric_type != "counter" and label.name == "level") or (metric_type == "gauge" and not label.suits_gauge):
         return False
     return label.is_preferred or label.values <= 12
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from logmetrics.authoring.inference.reading import ReadLog
 from logmetrics.config.loading import merge
 from logmetrics.config.specs import LimitsSpec, PackSpec
+from logmetrics.packs import builtin_packs
 from logmetrics.rules.compile import compile_rules
 from logmetrics.rules.log import Log
 from logmetrics.store.store import Store
@@ -48,6 +49,12 @@ class Recognised:
     rules: dict[str, Counter[str]] = field(default_factory=dict)
     # The top-level keys that the pack for any agent reads.
     keys_read: frozenset[str] = frozenset()
+
+    def metrics_of(self, pack: str) -> list[str]:
+        """The metrics that the rules of *pack* which counted something feed."""
+        counted = self.rules.get(pack, Counter())
+        rules = [rule for rule in builtin_packs()[pack].rule_set.rules if rule.name.split("/", 1)[-1] in counted]
+        return sorted({update.metric for rule in rules for update in rule.updates})
 
     @property
     def packs(self) -> list[str]:

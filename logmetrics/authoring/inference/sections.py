@@ -35,6 +35,11 @@ class Section:
     others: Counter[str] = field(default_factory=Counter)
     others_count: int = 0
 
+    @property
+    def apart(self) -> str:
+        """What tells its metrics from those of other sections that are called the same."""
+        return self.source if self.source != "logs" else "text" if self.rule_format == "ollama" else "fields"
+
     def is_worth_rules(self, total: int) -> bool:
         """Whether it is more than what is left over of others, such as a traceback in between; *total* are all."""
         count = len(self.records)
@@ -82,7 +87,7 @@ def sorted_samples(
         if head is not None:
             source = texts.get(head.pattern)
             if source is None:
-                source = texts[head.pattern] = TextSource(f"text{len(texts) + 1}", head)
+                source = texts[head.pattern] = TextSource(head.source, head)
                 sections.append(Section(source.name, "json"))
             source.logs.append(log)
             section = next(section for section in sections if section.source == source.name)

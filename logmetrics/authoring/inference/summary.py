@@ -31,22 +31,30 @@ def summary_of(draft: Draft, outcome: Outcome, output: str | None) -> Iterator[s
         yield f"not read: {_some([harmless(path) for path in paths])}: {why}"
     if reading.exclude:
         yield f"no logs, and excluded: {', '.join(reading.exclude)}"
+    yield from _about_rules(draft, outcome)
+    file = output or "FILE"
+    yield f"next: logmetrics check --config {file}, then logmetrics watch --config {file}"
+
+
+def _about_rules(draft: Draft, outcome: Outcome) -> Iterator[str]:
     metrics = draft.metrics
     doubts = [name for name, metric in metrics.items() if any(text.startswith("doubt:") for text in metric.evidence)]
-    yield f"rules of your own: {len(draft.rules):,}, metrics: {len(metrics):,}"
+    if metrics:
+        yield f"rules of your own: {len(draft.rules):,}, metrics: {len(metrics):,}"
+    elif draft.packs:
+        yield "no rules of your own: packs know all that there is"
     if doubts:
         yield f"guessed, so look at its comment: {_some(doubts)}"
     ratio = outcome.counted / max(outcome.records, 1)
     series = f"{number_of('metric', outcome.metrics)} with {outcome.series:,} series"
-    yield f"tried on these records: {percent(ratio)} counted, {series}"
+    rest = ", and packs pass over the others on purpose" if draft.packs and not metrics and ratio < 1 else ""
+    yield f"tried on these records: {percent(ratio)} counted{rest}; {series}"
     if any(plan.notes for _, plan in draft.plans):
         yield "lines of text without a known form: the config says how to give them one"
     if outcome.overflowed:
         yield f"over their limits: {_some(list(outcome.overflowed))}"
     if not draft.metrics and not draft.packs:
         yield "nothing here can be counted; docs/rules.md tells how to write a rule by hand"
-    file = output or "FILE"
-    yield f"next: logmetrics check --config {file}, then logmetrics watch --config {file}"
 
 
 def _some(names: Sequence[str]) -> str:

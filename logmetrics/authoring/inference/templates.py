@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from logmetrics.authoring.inference.buckets import buckets_for
-from logmetrics.authoring.inference.naming import Names
+from logmetrics.authoring.inference.naming import TELLING_WORDS_MAX, Names, telling
 from logmetrics.authoring.inference.plan import Metric, Plan, Rule
-from logmetrics.authoring.inference.spelling import snake, text_literal
-from logmetrics.authoring.inference.values import look_of
+from logmetrics.authoring.inference.spelling import text_literal
+from logmetrics.authoring.inference.values import look_of, words_of
 from logmetrics.present.amounts import number_of, seconds
 from logmetrics.rules.functions import duration
 
@@ -25,6 +25,7 @@ _DURATION = re.compile(
     r"(?P<before>[A-Za-z_]+[ =:(]{1,2})?(?<![\w.])(?P<number>\d+(?:\.\d+)?)(?P<blank> ?)"
     r"(?P<unit>ms|msecs?|milliseconds?|us|µs|ns|s|secs?|seconds?)(?![\w/])"
 )
+_DURATION_ENDINGS = ("time", "duration", "latency", "took", "elapsed")
 _UNITS = {"ms": "ms", "us": "us", "µs": "us", "ns": "ns", "s": "s"}
 
 
@@ -37,9 +38,9 @@ class Template:
     messages: list[str] = field(default_factory=list)
 
     @property
-    def event(self) -> str:
-        """A name for it."""
-        return snake(" ".join(self.fragments))
+    def words(self) -> tuple[str, ...]:
+        """The words that do not change."""
+        return words_of(" ".join(self.fragments))
 
     def condition(self, field_name: str) -> str:
         """That a message is one."""
@@ -67,34 +68,53 @@ def templates_of(messages: Sequence[str]) -> list[Template]:
 def _is_phrase(template: Template) -> bool:
     letters = sum(character.isalpha() for fragment in template.fragments for character in fragment)
     safe = all(look_of(word) in ("word", "odd", "number") for part in template.fragments for word in part.split())
-    return letters >= 4 and safe and bool(template.event)
+    return letters >= 4 and safe and bool(telling(template.words))
+
+
+def _named(templates: Sequence[Template]) -> dict[str, Template]:
+    """Each by a short name, with as many words more as tell it from others; what nothing tells apart is left out."""
+    found: dict[str, Template] = {}
+    for template in templates:
+        name = next((name for name in _names(template) if name not in found), "")
+        if name:
+            found[name] = template
+    return found
+
+
+def _names(template: Template) -> Iterator[str]:
+    """What *template* may be called, the best first: by what it begins with, if that is more than one word."""
+    for fragments in range(1, len(template.fragments) + 1):
+        name = telling(words_of(" ".join(template.fragments[:fragments])))
+        if "_" in name:
+            yield name
+    yield from (telling(template.words, words_max) for words_max in range(TELLING_WORDS_MAX, _WORDS_MAX))
 
 
 def add_templates(
-    plan: Plan, messages: Sequence[str], field_name: str, rule_format: str, only: str, names: Names
+    plan: Plan, messages: Sequence[str], field_name: str, rule_format: str, only: str, names: Names, apart: str
 ) -> None:
-    """Add to *plan* a counter of the phrases among *messages*, and histograms of the durations in them."""
+    """Add to *plan* a counter of the phrases among *messages*, and histograms of the durations in them. *apart* tells
+    these messages from others.
+    """
     templates = templates_of(messages)
     if not templates:
         return
-    name = names.take("messages", "", "counter")
+    named = _named(templates)
+    name = names.take("messages", "", "counter", apart)
     metric = Metric(name, "counter", "Messages that are one of some frequent phrases", ("event",))
-    metric.evidence.append(f"{number_of('phrase', len(templates))}, told apart by the words that do not change")
+    metric.evidence.append(f"{number_of('phrase', len(named))}, told apart by the words that do not change")
     plan.metrics[name] = metric
-    seen: set[str] = set()
-    for template in templates:
-        event = template.event
-        if event in seen:
-            continue
-        seen.add(event)
+    for event, template in named.items():
         when = f"{only} and {template.condition(field_name)}" if only else template.condition(field_name)
-        rule = Rule(names.take_rule(f"message {event}"), rule_format, when, [], [(f'{name}{{event="{event}"}}', "1")])
+        rule = Rule(
+            names.take_rule(f"message {event}", apart), rule_format, when, [], [(f'{name}{{event="{event}"}}', "1")]
+        )
         rule.evidence.append(f"{len(template.messages):,} of {number_of('message', len(messages))}")
         plan.rules.append(rule)
-        _add_duration(plan, rule, template, field_name, names)
+        _add_duration(plan, rule, event, template, field_name, names)
 
 
-def _add_duration(plan: Plan, rule: Rule, template: Template, field_name: str, names: Names) -> None:
+def _add_duration(plan: Plan, rule: Rule, event: str, template: Template, field_name: str, names: Names) -> None:
     found = [_DURATION.search(message) for message in template.messages]
     matches = [match for match in found if match is not None]
     if len(matches) < 0.95 * len(found):
@@ -112,8 +132,8 @@ def _add_duration(plan: Plan, rule: Rule, template: Template, field_name: str, n
         function, captured = "duration", "([0-9.]+(?:m|u|µ|n)?s)"
     else:
         return
-    name = names.take(f"{template.event}_duration", "seconds", "histogram")
-    metric = Metric(name, "histogram", f"Durations in messages {template.event}, in seconds", ())
+    name = names.take(event if event.endswith(_DURATION_ENDINGS) else f"{event}_duration", "seconds", "histogram")
+    metric = Metric(name, "histogram", f"Durations in messages {event}, in seconds", ())
     middle, most = values[len(values) // 2], values[-1]
     metric.evidence.append(f"in {len(matches):,} messages; p50 {seconds(middle)}, max {seconds(most)}")
     metric.buckets = buckets_for(values, of_seconds=True).yaml

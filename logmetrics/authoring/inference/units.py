@@ -24,7 +24,7 @@ UNIT_WORDS = {
     **dict.fromkeys(("min", "mins", "minutes"), "min"),
     **dict.fromkeys(("hours", "hrs"), "h"),
 }
-_UNIT_NAMES = {
+UNIT_NAMES = {
     "s": "seconds",
     "ms": "milliseconds",
     "us": "microseconds",
@@ -78,7 +78,7 @@ def clock_time(stats: FieldStats) -> str:
     named = bool(_CLOCK_WORDS.intersection(words_of(stats.path[-1])))
     # Sizes in bytes can be as large as seconds since 1970, but nothing stays so near to one value as a clock.
     is_clock = unit and (named or (unit != "s" and numbers.most < 1.2 * numbers.least))
-    return f"{_UNIT_NAMES[unit]} since 1970" if is_clock else ""
+    return f"{UNIT_NAMES[unit]} since 1970" if is_clock else ""
 
 
 def is_setting(stats: FieldStats) -> bool:
@@ -116,7 +116,7 @@ def seconds_of(stats: FieldStats, kind: Kind) -> Seconds | None:
         if found := judge(stats, kind):
             return _read_in(found[0], field, found[1])
     unit, why = _by_size(stats)
-    doubt = f"the name tells no unit: {_UNIT_NAMES[unit]} is a guess, {why}; if it is wrong, change {unit}() below"
+    doubt = f"the name tells no unit: {UNIT_NAMES[unit]} is a guess, {why}; if it is wrong, change {unit}() below"
     return _read_in(unit, field, why, doubt)
 
 

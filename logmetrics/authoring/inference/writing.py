@@ -6,15 +6,20 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from logmetrics.authoring.inference.draft import Draft
+from logmetrics.authoring.inference.leftovers import A_LABEL, LIST_OF_OBJECTS
+from logmetrics.authoring.inference.measures import MEANING_UNTOLD
 from logmetrics.authoring.inference.plan import Metric, Plan, Rule
+from logmetrics.authoring.inference.reading import Reading
 from logmetrics.authoring.inference.recognition import ANY_AGENT
 from logmetrics.authoring.inference.sections import Section
 from logmetrics.authoring.inference.spelling import shown, yaml_text
 from logmetrics.present.amounts import harmless, number_of, size
 
 _WIDTH = 118
-_LEFT_OUT_MAX = 30
-_NAMES_SHOWN_MAX = 10
+_LEFT_OUT_MAX = 20
+# What a person might make something of stands first.
+_WORTH_A_LOOK = (A_LABEL, MEANING_UNTOLD)
+_NAMES_SHOWN_MAX, _METRICS_SHOWN_MAX = 10, 12
 
 
 def written(draft: Draft) -> str:
@@ -22,9 +27,10 @@ def written(draft: Draft) -> str:
     parts = [_head(draft), _packs(draft), _sources(draft)]
     if draft.metrics:
         parts += [_metrics(draft.metrics.values()), _rules(draft)]
-    notes = [f"# {note}" for _, plan in draft.plans for note in plan.notes]
-    parts.append(notes)
-    left_out = [line for section, plan in draft.plans for line in _left_out(section, plan)]
+    parts += [[f"# {line}" for line in lines] for _, plan in draft.plans for lines in (plan.notes, plan.lists)]
+    # Where packs are all there is, what they pass over is nobody's.
+    worth = [(section, plan) for section, plan in draft.plans if plan.rules or not draft.packs]
+    left_out = [line for section, plan in worth for line in _left_out(section, plan)]
     if left_out:
         parts.append(["# Fields that no rule above uses, and why:", *left_out])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -32,17 +38,15 @@ def written(draft: Draft) -> str:
 
 def _head(draft: Draft) -> list[str]:
     reading = draft.reading
-    whole = (
-        "" if reading.logs_found == len(reading.logs) and not any(log.is_cut for log in reading.logs) else " of them"
-    )
     formats = ", ".join(
         f"{count:,} of {name}" for name, count in sorted(draft.formats.items(), key=lambda pair: (-pair[1], pair[0]))
     )
-    unparsable = f", {draft.unparsable:,} that cannot be parsed" if draft.unparsable else ""
+    rest = reading.records - draft.formats.total() - draft.unparsable
+    others = f", {draft.unparsable:,} that cannot be parsed" if draft.unparsable else ""
+    others += f", {rest:,} that go on with the one before" if rest > 0 else ""
     lines = [
-        f"Written by `logmetrics init` from {number_of('log', reading.logs_found)}: "
-        f"{number_of('record', reading.records)} ({size(reading.bytes_read)}){whole} were read; "
-        f"{formats or 'none that has a format'}{unparsable}.",
+        f"Written by `logmetrics init` from {number_of('record', reading.records)} ({size(reading.bytes_read)}) of "
+        f"{number_of('log', len(reading.logs))}{_unread(reading)}: {formats or 'none that has a format'}{others}.",
         "Beside each line stands what it is taken from. Change what you know better, then:",
     ]
     lines = [part for line in lines for part in wrap(line, _WIDTH - 2)]
@@ -55,6 +59,15 @@ def _head(draft: Draft) -> list[str]:
     return [f"# {line}" for line in lines]
 
 
+def _unread(reading: Reading) -> str:
+    """What else there is, of which nothing was read."""
+    is_cut = any(log.is_cut for log in reading.logs)
+    more = reading.logs_found - len(reading.logs)
+    parts = ["long ones only from their beginning"] if is_cut else []
+    parts += [f"{more:,} more passed over"] if more > 0 else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
 def _packs(draft: Draft) -> list[str]:
     recognised = draft.recognised
     lines = []
@@ -64,6 +77,10 @@ def _packs(draft: Draft) -> list[str]:
         else:
             known = number_of("record", recognised.known[name])
             lines.append(f"# {name}: knows {known} as its own and counts {counted:,}; the others tell it nothing")
+        metrics = draft.recognised.metrics_of(name)
+        more = f" and {len(metrics) - _METRICS_SHOWN_MAX} more" if len(metrics) > _METRICS_SHOWN_MAX else ""
+        told = ", ".join(metrics[:_METRICS_SHOWN_MAX]) + more
+        lines += [f"#   {line}" for line in wrap(f"feeds {told}", _WIDTH - 4, subsequent_indent="  ")]
     if ANY_AGENT not in draft.packs and recognised.counted[ANY_AGENT]:
         by_level = number_of("record", recognised.counted[ANY_AGENT])
         lines.append(f"# {ANY_AGENT}: would count {by_level} by level only; the rules below tell more")
@@ -158,7 +175,8 @@ def _left_out(section: Section, plan: Plan) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for name, why in plan.left_out.items():
         reasons.setdefault(why, []).append(shown(name))
-    rows = list(reasons.items())
+    reasons.pop(LIST_OF_OBJECTS, None)
+    rows = sorted(reasons.items(), key=lambda row: row[0] not in _WORTH_A_LOOK)
     for why, names in rows[:_LEFT_OUT_MAX]:
         more = f", and {len(names) - _NAMES_SHOWN_MAX:,} more" if len(names) > _NAMES_SHOWN_MAX else ""
         line = f"{', '.join(names[:_NAMES_SHOWN_MAX])}{more}: {why}"

@@ -23,6 +23,8 @@ ALWAYS_MIN = 5
 NEW_SHARE = 0.5
 # More than so many observations outside the bounds are a poor fit, and so is a bucket with so many.
 OUTSIDE, ALL_IN_ONE = 0.2, 0.98
+# Of all that lies between bounds like 3 and 5 a quantile is near enough to the truth.
+CLOSE_BOUNDS = 1.7
 # More skipped updates than this are a mistake in the rule, fewer are how logs are.
 SKIPPED_SHARE = 0.5
 
@@ -119,10 +121,15 @@ def _buckets(subject: Subject, notes: Notes) -> Iterator[Finding]:
         share = percent(counts[0] / total)
         what = f"{share} of {total:,} observations are below the first bound, {bounds[0]:g}, and look alike"
         yield subject.finding("bucket-fit", path, what, "add bounds below it")
-    elif counts[fullest] > ALL_IN_ONE * total:
+    elif counts[fullest] > ALL_IN_ONE * total and not _are_close(bounds[fullest - 1], bounds[fullest]):
         below, above = bounds[fullest - 1], bounds[fullest]
         what = f"all but a few of {total:,} observations are between {below:g} and {above:g}"
         yield subject.finding("bucket-fit", path, what, "add bounds between these two")
+
+
+def _are_close(below: float, above: float) -> bool:
+    """Whether no quantile between the two bounds can be far from the truth."""
+    return below > 0 and above <= CLOSE_BOUNDS * below
 
 
 def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:

@@ -291,7 +291,7 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
     the only source. What is of none is read as `watch PATH` would.
     """
     by_source: dict[str, list[str]] = {}
-    for sample in samples:
+    for sample in samples if len(config.sources) == 1 else _singly(samples):
         found = [source for source in config.sources if _is_of(sample, source)]
         only = config.sources if len(config.sources) == 1 else ()
         [name, *_] = [*(source.name for source in (*found, *only)), ""]
@@ -301,6 +301,12 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
         replace(specs[name], paths=tuple(paths), journals=()) if name else SourceSpec(SAMPLES, tuple(paths))
         for name, paths in by_source.items()
     ]
+
+
+def _singly(samples: Sequence[str]) -> Iterator[str]:
+    """*samples* with their logs in place of directories and globs, for each of these can be of another source."""
+    for sample in samples:
+        yield from sample_paths(SourceSpec(SAMPLES, (sample,)))[0] or [sample]
 
 
 def _is_of(sample: str, source: SourceSpec) -> bool:
