@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from logmetrics.config.document import Document, KeyPath
 from logmetrics.config.expression import did_you_mean
+from logmetrics.config.model import METRIC_NAME
 from logmetrics.errors import Problem
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -34,11 +35,17 @@ def _shape_problem(model: type[BaseModel], document: Document, details: ErrorDet
     if kind == "missing":
         return document.problem(path[:-1], f"the key {path[-1]!r} is missing")
     if details["loc"] and details["loc"][-1] == "[key]":
+        if details.get("ctx", {}).get("pattern") == METRIC_NAME:
+            message = f"{path[-1]!r}; write letters, digits and _, a digit not first"
         return document.problem(path, f"not a valid name: {message}", of_key=True)
     if kind == "string_pattern_mismatch":
         message = f"not a valid name: {details['input']!r}"
     if kind == "list_type" and path[-1:] in (("listen",), ("paths",), ("exclude",)):
         message = "expected a text, or a list of texts"
+    elif kind == "list_type":
+        given = details["input"]
+        is_of_texts = path[-1:] in (("packs",), ("labels",), ("raw",), ("exclude_lines",))
+        message = f"expected a list, such as [{given}]" if is_of_texts and isinstance(given, str) else "expected a list"
     if kind == "model_type" and not path:
         message = "a config is a mapping of keys such as sources and rules"
     elif kind in ("model_type", "dict_type"):

@@ -291,7 +291,7 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
     the only source. What is of none is read as `watch PATH` would.
     """
     by_source: dict[str, list[str]] = {}
-    for sample in samples:
+    for sample in _told_apart(config, samples):
         found = [source for source in config.sources if _is_of(sample, source)]
         only = config.sources if len(config.sources) == 1 else ()
         [name, *_] = [*(source.name for source in (*found, *only)), ""]
@@ -301,6 +301,14 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
         replace(specs[name], paths=tuple(paths), journals=()) if name else SourceSpec(SAMPLES, tuple(paths))
         for name, paths in by_source.items()
     ]
+
+
+def _told_apart(config: Config, samples: Sequence[str]) -> Iterator[str]:
+    """*samples*, but in place of a directory or glob with logs of several sources the logs themselves."""
+    for sample in samples:
+        logs = sample_paths(SourceSpec(SAMPLES, (sample,)))[0] if len(config.sources) > 1 else []
+        firsts = {next((source.name for source in config.sources if _is_of(log, source)), "") for log in logs}
+        yield from logs if len(firsts) > 1 else (sample,)
 
 
 def _is_of(sample: str, source: SourceSpec) -> bool:
