@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def explain(
     if isinstance(told, list):
         _print(told, everything=everything, as_json=as_json)
     else:
-        _print_overview(told, as_json=as_json)
+        _print_overview(told, _options(config_file, pack, source), as_json=as_json)
 
 
 def _text(config_file: str | None) -> str:
@@ -107,7 +108,13 @@ def _print(told: list[Explanation], *, everything: bool, as_json: bool) -> None:
     show(told, Console(highlight=False), everything=everything)
 
 
-def _print_overview(told: Overview, *, as_json: bool) -> None:
+def _options(config_file: str | None, packs: list[str] | None, source: str | None) -> str:
+    """The same options again, for a command to copy."""
+    named = [("--config", config_file), *(("--pack", pack) for pack in packs or ()), ("--source", source)]
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in named if value is not None)
+
+
+def _print_overview(told: Overview, options: str, *, as_json: bool) -> None:
     if as_json:
         _write_json(told)
         return
@@ -115,7 +122,7 @@ def _print_overview(told: Overview, *, as_json: bool) -> None:
 
     from logmetrics.authoring.explain.overview_text import show
 
-    show(told, Console(highlight=False))
+    show(told, Console(highlight=False), options)
 
 
 def _write_json(told: object) -> None:

@@ -147,6 +147,7 @@ class Observed:
 
     metrics: Mapping[str, Notes]
     files: int = 0
+    first_log: str = ""
     records: int = 0
     # The record that is looked at: its time, and its place if it is looked at alone.
     time_s: float = 0.0
@@ -218,6 +219,7 @@ def observe(config: Config, samples: Sequence[str], now_s: float) -> Observed:
         for path in paths:
             log = Log(os.path.abspath(path), source.name)
             observed.files += 1
+            observed.first_log = observed.first_log or path
             time_s: float | None = None
             try:
                 for block, place in _blocks(path, source):
