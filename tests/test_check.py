@@ -433,6 +433,15 @@ def test_a_config_may_stand_among_the_samples(tmp_path: Path) -> None:
     assert "1 RECORD OF 1 FILE" in check(str(path), str(log))[1]
 
 
+def test_paths_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are meant to be found from here are told; it may be another machine's config all the same."""
+    monkeypatch.chdir(tmp_path)
+    Path("there.log").touch()
+    Path("c.yaml").write_text("sources: [{name: s, paths: [there.log, their.log, /nowhere/x.log, '*.txt']}]\n")
+    code, _, message = check("c.yaml")
+    assert (code, message.partition("; ")[0]) == (0, "logmetrics: note: nothing is there now: their.log")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

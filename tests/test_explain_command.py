@@ -239,6 +239,17 @@ rules:
     )
 
 
+def test_a_log_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do then is said, but not to those who have a config."""
+    monkeypatch.chdir(tmp_path)
+    Path("a b.log").write_text('{"foo": 1}\n{"foo": 2}\n')
+    Path("c.yaml").write_text("packs: []\n")
+    advice = "logmetrics init 'a b.log' writes rules for such records"
+    assert advice in run("a b.log")
+    assert "logmetrics explain 'a b.log:1'" in run("a b.log")
+    assert advice not in run("-c", "c.yaml", "a b.log")
+
+
 def test_a_file_of_one_record_is_explained(config: Path, tmp_path: Path) -> None:
     """Its line need not be named."""
     log = tmp_path / "logs" / "a.log"
@@ -273,6 +284,7 @@ def test_texts_of_logs_cannot_move_the_cursor(config: Path) -> None:
         (["--last", "3", "README.md"], "README.md is no address"),
         (["--user", "me", "-"], "go with --last N"),
         (["-"], "there is no record on standard input"),
+        (["config.yaml"], "A config goes behind -c: logmetrics explain -c config.yaml LOG:LINE"),
     ],
 )
 def test_mistakes(arguments: list[str], what: str) -> None:

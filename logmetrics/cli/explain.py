@@ -11,7 +11,7 @@ import typer
 
 from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
 from logmetrics.cli.messages import say
-from logmetrics.cli.options import STDIN, ConfigFile, PackNames, config_of
+from logmetrics.cli.options import STDIN, ConfigFile, PackNames, config_of, require_no_config
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def explain(
     ca_file: CaFile = None,
     insecure: Insecure = False,
 ) -> None:
-    """Tell what becomes of a record: which rules match it, what they count, or why none does."""
+    """Tell what becomes of a record, and why. Which rules match it, what they count, or why none does."""
     from logmetrics.authoring.explain.asked_for import of_file, of_stdin
 
     if last is not None:
@@ -62,6 +62,7 @@ def explain(
         data = sys.stdin.buffer.read(STDIN_BYTES_MAX)
         _print(of_stdin(config, text, data, source), everything=everything, as_json=as_json)
         return
+    require_no_config([where], "explain", " LOG:LINE")
     told = of_file(config, text, where, source)
     if isinstance(told, list):
         _print(told, everything=everything, as_json=as_json)

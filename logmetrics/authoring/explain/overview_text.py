@@ -16,11 +16,12 @@ def show(told: Overview, console: Console, options: str = "") -> None:
     are those that the same command needs for one of them.
     """
     page = Page(console)
-    _tell(told, page, f"logmetrics explain{options}")
+    _tell(told, page, options)
     page.flush()
 
 
-def _tell(told: Overview, page: Page, command: str) -> None:
+def _tell(told: Overview, page: Page, options: str) -> None:
+    command = f"logmetrics explain{options}"
     lost = told.unmatched + told.unparsable
     tone = "yellow" if told.unmatched else "red" if told.unparsable else "green"
     page.line(f"{told.path}: {_sentence(told)}", f"bold {tone}", hang=2)
@@ -50,6 +51,8 @@ def _tell(told: Overview, page: Page, command: str) -> None:
         page.line(f"{command} {quote(shape.place)}", "dim", 6)
     if told.other_shapes:
         page.line(f"and {number_of('record', told.other_shapes)} of other shapes", "dim", 2)
+    if not (told.counted or options):
+        page.line(f"logmetrics init {quote(told.path)} writes rules for such records", "", 2)
 
 
 def _sentence(told: Overview) -> str:
