@@ -433,6 +433,15 @@ def test_a_config_may_stand_among_the_samples(tmp_path: Path) -> None:
     assert "1 RECORD OF 1 FILE" in check(str(path), str(log))[1]
 
 
+def test_paths_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are meant to be found from here are told; it may be another machine's config all the same."""
+    monkeypatch.chdir(tmp_path)
+    Path("there.log").touch()
+    Path("c.yaml").write_text("sources: [{name: s, paths: [there.log, their.log, /nowhere/x.log, '*.txt']}]\n")
+    code, _, message = check("c.yaml")
+    assert (code, message.partition("; ")[0]) == (0, "logmetrics: note: nothing is there now: their.log")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -647,6 +656,23 @@ def test_samples_are_read_as_their_source_is(tmp_path: Path) -> None:
     observed = report_on(str(path), [str(tmp_path / "a.log")]).observed
     assert observed is not None
     assert (observed.unmatched, observed.unmatched_place) == (2, f"{tmp_path}/a.log:1")
+
+
+def test_logs_of_one_directory_go_to_their_sources(tmp_path: Path) -> None:
+    """A directory, or a glob, that has logs of several sources."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.log").write_text("INFO one\nWARN two\n")
+    (logs / "b.log").write_text('{"lvl": "x"}\n')
+    path = tmp_path / "config.yaml"
+    first = f"{{name: a, paths: ['{logs}/a.log'], format: {{regex: '^(?P<lvl>[A-Z]+) '}}}}"
+    text = config(more=", labels: [l]", rule="when: has(lvl)\n    labels: {l: lvl}")
+    path.write_text(f"sources: [{first}, {{name: rest, paths: ['{logs}']}}]\n" + text)
+    for sample in (str(logs), f"{logs}/*.log"):
+        report = report_on(str(path), [sample])
+        assert report.observed is not None
+        assert (report.observed.files, report.observed.unmatched) == (2, 0)
+        assert report.forecasts[0].labels[0].values == 3
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:

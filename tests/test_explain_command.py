@@ -187,8 +187,9 @@ def test_a_whole_file(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     log = Path("a.log")
     bad = '{"event": "retries", "attempt": %d}\n'
     log.write_text(RETRY + "\n" + bad % 2 + bad % 3 + '{"event": "x"\n' + '{"url": "healthz"}\n')
+    Path("c.yaml").write_text(config.read_text())
     assert (
-        run("-c", config, log)
+        run("-c", "c.yaml", log)
         == """\
 a.log: 1 of 5 records counted, 2 match no rule, 1 are no records of their format
 source agents; 1 passed over by exclude_lines
@@ -200,12 +201,53 @@ NOT COUNTED
   1 x {"event": ... broken
       unparsable, so no rule sees it: the line ends here, in the middle of the object, 1 closing
         brace short: it was cut off
-      logmetrics explain a.log:4
+      logmetrics explain --config c.yaml a.log:4
   2 x {event: retries, attempt}
       no rule counts it; "retry" is nearest: event is "retries", the rule asks for "retry"
-      logmetrics explain a.log:2
+      logmetrics explain --config c.yaml a.log:2
 """
     )
+
+
+def test_rules_that_match_nothing_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a wider rule counts each record: why not the nearest one. Rules for other sources are left out."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(
+        """\
+packs: []
+sources: [{name: shop, paths: [a.log]}]
+metrics: {x_total: {type: counter, help: X}}
+rules:
+  - {name: all, update: {x_total: 1}}
+  - {name: misspelt, when: event == "solld", update: {x_total: 1}}
+  - {name: no field, when: evnt == "sold", update: {x_total: 1}}
+  - {name: of others, when: source == "other" and event == "solld", update: {x_total: 1}}
+"""
+    )
+    Path("a.log").write_text('{"event": "bought"}\n{"event": "sold", "n": 1}\n')
+    told = run("-c", "c.yaml", "a.log")
+    assert (
+        told.partition("NEVER MATCHED\n")[2]
+        == """\
+  misspelt
+      event is "sold", the rule asks for "solld"
+      logmetrics explain --config c.yaml a.log:2
+  no field
+      no field evnt; there is event, "bought"
+      logmetrics explain --config c.yaml a.log:1
+"""
+    )
+
+
+def test_a_log_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do then is said, but not to those who have a config."""
+    monkeypatch.chdir(tmp_path)
+    Path("a b.log").write_text('{"foo": 1}\n{"foo": 2}\n')
+    Path("c.yaml").write_text("packs: []\n")
+    advice = "logmetrics init 'a b.log' writes rules for such records"
+    assert advice in run("a b.log")
+    assert "logmetrics explain 'a b.log:1'" in run("a b.log")
+    assert advice not in run("-c", "c.yaml", "a b.log")
 
 
 def test_a_file_of_one_record_is_explained(config: Path, tmp_path: Path) -> None:
@@ -242,6 +284,7 @@ def test_texts_of_logs_cannot_move_the_cursor(config: Path) -> None:
         (["--last", "3", "README.md"], "README.md is no address"),
         (["--user", "me", "-"], "go with --last N"),
         (["-"], "there is no record on standard input"),
+        (["config.yaml"], "A config goes behind -c: logmetrics explain -c config.yaml LOG:LINE"),
     ],
 )
 def test_mistakes(arguments: list[str], what: str) -> None:

@@ -13,6 +13,7 @@ from logmetrics.authoring.inference.heads import head_of
 from logmetrics.authoring.inference.labels import Label, label_of
 from logmetrics.authoring.inference.measures import Measure, measure_of
 from logmetrics.authoring.inference.spelling import field_expression, yaml_text
+from logmetrics.authoring.inference.templates import templates_of
 from logmetrics.authoring.inference.values import look_of
 
 
@@ -36,6 +37,7 @@ MEASURES = {
     "its name tells milliseconds": ("duration_ms", [5, 7], {}, "histogram seconds ms(duration_ms)"),
     "so does this one": ("durationMs", [5, 7], {}, "histogram seconds ms(durationMs)"),
     "seconds": ("latency_s", [0.5, 7], {}, "histogram seconds s(latency_s)"),
+    "tokens in short": ("tok_in", [900, 40], {}, "counter  tok_in"),
     "minutes": ("wait_minutes", [1, 3], {}, "histogram seconds s(wait_minutes) * 60"),
     "Go's text": ("elapsed", ["1.2s", "30ms"], {}, "histogram seconds duration(elapsed)"),
     "ISO 8601": ("took", ["PT1.5S", "PT3S"], {}, 'histogram seconds s(capture(took, "^PT([0-9.]+)S$"))'),
@@ -222,3 +224,34 @@ def test_yaml_gives_the_text_back(text: str) -> None:
     import yaml
 
     assert yaml.safe_load(f"key: {yaml_text(text)}") == {"key": text}
+
+
+PHRASES = {
+    "one that goes on where another ends": (
+        ["retry 1 for a/1: 429", "retry 2 for a/2: read timeout", "retry 3 for a/3: 503"],
+        {
+            "retry_for": 'starts(message, "retry") and "for" in message and not "read timeout" in message',
+            "retry_for_read_timeout": 'starts(message, "retry") and "for" in message and "read timeout" in message',
+        },
+    ),
+    "one that only differs where nothing is asked": (
+        ["took 1 from 2 into 3 at 4 gone", "took 1 from 2 into 3 at 4"],
+        {"took_from_into": 'starts(message, "took") and "from" in message and "into" in message'},
+    ),
+    "a longer beginning": (
+        ["cache miss 1", "cache miss again 2"],
+        {
+            "cache_miss": 'starts(message, "cache miss") and not "cache miss again" in message',
+            "cache_miss_again": 'starts(message, "cache miss again")',
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("which", PHRASES)
+def test_no_message_counts_as_two_phrases(which: str) -> None:
+    messages, conditions = PHRASES[which]
+    templates = templates_of(messages * 5)
+    assert {template.event: template.condition("message") for template in templates} == conditions
+    assert [sum(template.takes(message) for template in templates) for message in messages] == [1] * len(messages)
+    assert sum(len(template.messages) for template in templates) == 5 * len(messages)

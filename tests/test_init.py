@@ -414,6 +414,12 @@ def test_refusals(what: str, tmp_path: Path) -> None:
     assert file.read_text() == "mine"
 
 
+def test_no_config_is_learnt_from(tmp_path: Path) -> None:
+    """Nobody means that."""
+    with pytest.raises(UsageError, match=r"config\.yaml is no log by its name\. A config goes behind -c"):
+        init([str(tmp_path / "config.yaml")])
+
+
 def test_force_and_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--force writes over a file, --name is what metrics begin with; nothing goes to stdout then."""
     directory, file = made("one_record", tmp_path), tmp_path / "config.yaml"

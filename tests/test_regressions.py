@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import lzma
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from logmetrics.cli import main
 from logmetrics.config.specs import SourceSpec
 from logmetrics.rules.pairs import OpenPairs
 from logmetrics.sources import files
@@ -501,3 +505,17 @@ def test_only_whole_lines_tell_logs_apart(lasting: World) -> None:
     lasting.poll()
     assert {text for text, count in lasting.counted().items() if count == 1} >= {"1", "2"}
     assert set(lasting.counted().values()) == {1}
+
+
+def test_ctrl_c_while_a_command_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a moment until all is imported, and that is when people notice that they meant another one."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "logmetrics.cli.app", Interrupted("app"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    gc.enable()
+    assert ended.value.code == 130

@@ -463,6 +463,10 @@ tests:
 :17:11: tests[1].name: a second test called 'a'
 :19:13: tests[1].expect: expects nothing""",  # noqa: E501
     ),
+    "a config": (
+        "metrics: {}\nrules: []\n",
+        ":1:1: this is a config; its tests stand in another file, with config: t.yaml and tests",
+    ),
     "expectations": (
         """config: config.yaml
 tests:

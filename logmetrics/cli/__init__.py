@@ -18,9 +18,9 @@ def collect_garbage_from_now_on() -> None:
 def main() -> None:
     """The ``logmetrics`` command."""
     gc.disable()  # what is made until there is work to do stays, and looking through it takes a sixth of that time
-    from logmetrics.cli.app import app
-
     try:
+        from logmetrics.cli.app import app
+
         app()
     except LogmetricsError as error:
         print(f"logmetrics: {error}", file=sys.stderr)  # noqa: T201

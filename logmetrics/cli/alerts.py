@@ -22,7 +22,7 @@ def alerts(
     about_itself: Self = False,
     output: Output = None,
 ) -> None:
-    """Write recording and alerting rules of Prometheus for what a config and its packs count."""
+    """Write alerts and recording rules for Prometheus. They are about what a config and its packs count."""
     from logmetrics.authoring.observation.in_use import InUse
     from logmetrics.authoring.observation.rule_file import rule_file
     from logmetrics.authoring.observation.rule_tests import rule_tests
@@ -42,4 +42,6 @@ def alerts(
     if with_tests and output is not None:
         stem, suffix = os.path.splitext(output)
         tests = rule_tests(groups, settings, in_use, os.path.basename(output), comment_of("tests"))
-        write_output(tests, f"{stem}.test{suffix or '.yaml'}")
+        beside = f"{stem}.test{suffix or '.yaml'}"
+        write_output(tests, beside)
+        say(f"next: promtool test rules {beside}, and name {output} under rule_files of Prometheus")

@@ -25,7 +25,7 @@ def cardinality(
     ca_file: CaFile = None,
     insecure: Insecure = False,
 ) -> None:
-    """Show each metric's series against its limit, the label that drives them, and what to do about it."""
+    """Show each metric's series against its limit. With the label that drives them, and what to do about it."""
     import orjson
 
     if is_address(where):

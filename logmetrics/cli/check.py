@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from glob import glob, has_magic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from logmetrics.cli.messages import say
+from logmetrics.cli.options import is_config_name
 from logmetrics.errors import ConfigError, LogmetricsError, UsageError
 
 if TYPE_CHECKING:
     from logmetrics.authoring.lint.report import Report
-
-YAML = (".yaml", ".yml")
 
 
 def check(
@@ -28,7 +28,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Have warnings fail too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Find what is wrong with a config, or will be regretted; with samples, foretell its series."""
+    """Find what is wrong with a config, or will be regretted. With samples, foretell its series."""
     import orjson
 
     from logmetrics.authoring.lint.report import report_on, unloaded
@@ -58,7 +58,7 @@ def check(
 
 def _config_and_samples(config_file: str | None, samples: list[str]) -> tuple[str | None, list[str]]:
     """People write `check config.yaml`; nobody has logs of that name."""
-    configs = [sample for sample in samples if sample.endswith(YAML)]
+    configs = [sample for sample in samples if is_config_name(sample)]
     if config_file is None and configs:
         config_file, *others = configs
         samples = [sample for sample in samples if sample not in configs]
@@ -70,8 +70,6 @@ def _config_and_samples(config_file: str | None, samples: list[str]) -> tuple[st
 
 
 def _require(samples: list[str]) -> None:
-    from glob import glob, has_magic
-
     for sample in samples:
         path = os.path.expanduser(sample)
         if not os.path.exists(path) and not (has_magic(path) and glob(path, recursive=True)):
@@ -83,6 +81,12 @@ def _check_web(report: Report) -> None:
 
     if report.config.web_config is not None:
         Web(report.config.web_config, say)
+
+
+def _missing(report: Report) -> list[str]:
+    """Relative paths of the config's sources that lead nowhere from here; others may be those of another machine."""
+    paths = [path for source in report.config.sources for path in source.paths]
+    return [path for path in paths if not (path.startswith(("/", "~")) or os.path.exists(path) or has_magic(path))]
 
 
 def _json(document: dict[str, Any], orjson: Any) -> str:
@@ -104,5 +108,7 @@ def _tell(report: Report) -> None:
     for section in report.sections():
         writer.section(section)
     sys.stdout.write(("\n" if report.observed is not None else "") + harmless(report.verdict, encoding) + "\n")
+    if missing := _missing(report):
+        say(f"note: nothing is there now: {', '.join(missing)}; such paths are taken from where logmetrics is started")
     if report.file is not None and not report.config.sources and report.observed is None:
         say("note: it names nothing to read; watch needs paths or --journal UNIT beside it, or sources in it")

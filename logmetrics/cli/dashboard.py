@@ -21,7 +21,7 @@ def dashboard(
     about_itself: Self = False,
     output: Output = None,
 ) -> None:
-    """Write a Grafana dashboard for what a config and its packs count."""
+    """Write a Grafana dashboard for what a config counts. And for what its packs do."""
     from logmetrics.authoring.observation.dashboard import GRAFANA_DEFAULT, GRAFANAS
     from logmetrics.authoring.observation.in_use import InUse
     from logmetrics.authoring.observation.overview import TITLE, overview

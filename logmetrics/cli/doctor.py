@@ -45,7 +45,7 @@ def doctor(
     prometheus: PrometheusUrl = "http://127.0.0.1:9090",
     as_json: AsJson = False,
 ) -> None:
-    """Look at this machine and say what stands in the way, and what to do. Changes nothing."""
+    """Say what stands in the way on this machine. And what to do about it; it changes nothing."""
     from rich.console import Console
 
     from logmetrics.doctor.examination import examine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
 from logmetrics.cli.messages import say
-from logmetrics.cli.options import STDIN, ConfigFile, PackNames, config_of
+from logmetrics.cli.options import STDIN, ConfigFile, PackNames, config_of, require_no_config
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def explain(
     ca_file: CaFile = None,
     insecure: Insecure = False,
 ) -> None:
-    """Tell what becomes of a record: which rules match it, what they count, or why none does."""
+    """Tell what becomes of a record, and why. Which rules match it, what they count, or why none does."""
     from logmetrics.authoring.explain.asked_for import of_file, of_stdin
 
     if last is not None:
@@ -61,11 +62,12 @@ def explain(
         data = sys.stdin.buffer.read(STDIN_BYTES_MAX)
         _print(of_stdin(config, text, data, source), everything=everything, as_json=as_json)
         return
+    require_no_config([where], "explain", " LOG:LINE")
     told = of_file(config, text, where, source)
     if isinstance(told, list):
         _print(told, everything=everything, as_json=as_json)
     else:
-        _print_overview(told, as_json=as_json)
+        _print_overview(told, _options(config_file, pack, source), as_json=as_json)
 
 
 def _text(config_file: str | None) -> str:
@@ -107,7 +109,13 @@ def _print(told: list[Explanation], *, everything: bool, as_json: bool) -> None:
     show(told, Console(highlight=False), everything=everything)
 
 
-def _print_overview(told: Overview, *, as_json: bool) -> None:
+def _options(config_file: str | None, packs: list[str] | None, source: str | None) -> str:
+    """The same options again, for a command to copy."""
+    named = [("--config", config_file), *(("--pack", pack) for pack in packs or ()), ("--source", source)]
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in named if value is not None)
+
+
+def _print_overview(told: Overview, options: str, *, as_json: bool) -> None:
     if as_json:
         _write_json(told)
         return
@@ -115,7 +123,7 @@ def _print_overview(told: Overview, *, as_json: bool) -> None:
 
     from logmetrics.authoring.explain.overview_text import show
 
-    show(told, Console(highlight=False))
+    show(told, Console(highlight=False), options)
 
 
 def _write_json(told: object) -> None:

@@ -30,19 +30,20 @@ def init(
     no_packs: Annotated[bool, typer.Option("--no-packs", help="Infer everything, as if there were no packs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON, and no config.")] = False,
 ) -> None:
-    """Write a commented config from samples of logs: formats, events, units, safe labels, buckets."""
+    """Write a config from samples of logs. With formats, events, units, safe labels and buckets, and why."""
     from logmetrics.authoring.inference.draft import as_json as data_of
     from logmetrics.authoring.inference.draft import draft_of
     from logmetrics.authoring.inference.naming import PREFIX
     from logmetrics.authoring.inference.summary import summary_of
     from logmetrics.authoring.inference.trial import tried
-    from logmetrics.cli.options import require_paths
+    from logmetrics.cli.options import require_no_config, require_paths
     from logmetrics.config.specs import Config, RuleSet, SourceSpec
 
     if name is not None and not PREFIX.fullmatch(name):
         raise UsageError(f"--name {name}: expected letters, digits and _, a letter first, at most 40 of them")
     if output is not None and not force and os.path.lexists(output):
         raise UsageError(f"{output} is there already: --force writes over it, --output OTHER keeps it")
+    require_no_config(paths, "check")
     require_paths(Config((SourceSpec("logs", tuple(paths)),), RuleSet({}, ()), ()))
     draft = draft_of(paths, uses_packs=not no_packs, prefix=name)
     if as_json:

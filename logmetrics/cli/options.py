@@ -52,6 +52,17 @@ Self = Annotated[bool, typer.Option("--self", help="About logmetrics itself only
 STDIN = "-"
 
 
+def is_config_name(path: str) -> bool:
+    """Whether it is a config by its name: nobody has logs of such names."""
+    return path.endswith((".yaml", ".yml"))
+
+
+def require_no_config(paths: Sequence[str], command: str, rest: str = "") -> None:
+    """Raise UsageError when a config stands where logs are expected; *command* is what people may have wanted."""
+    for path in filter(is_config_name, paths):
+        raise UsageError(f"{path} is no log by its name. A config goes behind -c: logmetrics {command} -c {path}{rest}")
+
+
 def resolve_config(
     paths: list[str] | None,
     config_file: str | None,
@@ -60,6 +71,8 @@ def resolve_config(
     journal_directory: str | None = None,
 ) -> Config:
     """The config file's settings with the command line's in their place. Raises ConfigError and UsageError."""
+    if config_file is None:
+        require_no_config(paths or (), "watch")
     config = config_of(config_file, pack_names)
     if sources := _sources(paths or (), units, journal_directory):
         config = replace(config, sources=sources)

@@ -45,7 +45,7 @@ def replay(
     skip_unreadable: opt.SkipUnreadable = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Read logs of the past: print what they amount to, or hand their history to Prometheus."""
+    """Read logs of the past, and print what they amount to. Or hand their history to Prometheus."""
     options = opt.ReplayOptions(**locals())
     options.check()
     from logmetrics.cli.backfill import carry_out

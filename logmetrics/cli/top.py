@@ -39,7 +39,7 @@ def top(
     ca_file: CaFile = None,
     insecure: Insecure = False,
 ) -> None:
-    """Show sources, rates, rules, metrics and what went wrong, again and again until Ctrl-C."""
+    """Show how it is going, in the terminal. Sources, rates, rules, metrics and what went wrong, until Ctrl-C."""
     from rich.console import Console
 
     if not is_address(where):

@@ -49,7 +49,7 @@ def watch(
     push_job: options.PushJob = PUSH_JOB,
     push_label: options.PushLabels = None,
 ) -> None:
-    """Read logs as they grow and serve their metrics for Prometheus."""
+    """Read logs as they grow, and serve their metrics."""
     from logmetrics.serve.activation import handed_over
 
     if from_ not in (None, "start", "end"):

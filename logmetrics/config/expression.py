@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,7 +98,7 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None) -> Expr
     try:
         tree = _parsed(text.replace("\n", " ").lstrip())
     except SyntaxError as error:
-        what = "a single = compares nothing; write ==" if _looks_like_assignment(text) else error.msg
+        what = _foreign(text) or error.msg
         raise ExpressionError(f"not an expression: {what}", max((error.offset or 1) - 1, 0)) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"not an expression: {error}") from None
@@ -110,8 +111,21 @@ def _parsed(text: str) -> ast.Expression:
     return ast.parse(text, mode="eval")
 
 
-def _looks_like_assignment(text: str) -> bool:
-    return "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", "")
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+# What other languages write, and what is written here.
+_FOREIGN = (
+    (r"&&", "write and in place of &&"),
+    (r"\|\|", "write or in place of ||"),
+    (r"=~", "write matches(field, regex) in place of =~"),
+    (r"!(?!=)", "write not in place of !"),
+    (r"(?<![=!<>])=(?!=)", "a single = compares nothing; write =="),
+)
+
+
+def _foreign(text: str) -> str:
+    """How to write what is no expression here, but is one in other languages."""
+    bare = _QUOTED.sub("", text)
+    return next((instead for pattern, instead in _FOREIGN if re.search(pattern, bare)), "")
 
 
 class _Checker:

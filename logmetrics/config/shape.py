@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from logmetrics.config.document import Document, KeyPath
 from logmetrics.config.expression import did_you_mean
+from logmetrics.config.model import METRIC_NAME
 from logmetrics.errors import Problem
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -34,21 +35,31 @@ def _shape_problem(model: type[BaseModel], document: Document, details: ErrorDet
     if kind == "missing":
         return document.problem(path[:-1], f"the key {path[-1]!r} is missing")
     if details["loc"] and details["loc"][-1] == "[key]":
+        if details.get("ctx", {}).get("pattern") == METRIC_NAME:
+            message = f"{path[-1]!r}; write letters, digits and _, a digit not first"
         return document.problem(path, f"not a valid name: {message}", of_key=True)
-    if kind == "string_pattern_mismatch":
-        message = f"not a valid name: {details['input']!r}"
-    if kind == "list_type" and path[-1:] in (("listen",), ("paths",), ("exclude",)):
-        message = "expected a text, or a list of texts"
-    if kind == "model_type" and not path:
-        message = "a config is a mapping of keys such as sources and rules"
-    elif kind in ("model_type", "dict_type"):
-        message = "expected a mapping of keys to values"
-    if kind == "too_short" and details["ctx"]["actual_length"] == 0:
-        message = "at least one is needed"
+    message = _in_plain_words(path, details) or message
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     while path and _lookup(document.values, path) is None and kind.endswith("_type"):
         path = path[:-1]  # pydantic appends the member of a union that it tried
     return document.problem(path, message)
+
+
+def _in_plain_words(path: KeyPath, details: ErrorDetails) -> str:
+    """What is wrong with a value, where pydantic's own words are not plain; else nothing."""
+    kind, given = details["type"], details["input"]
+    if kind == "string_pattern_mismatch":
+        return f"not a valid name: {given!r}"
+    if kind == "list_type":
+        if path[-1:] in (("listen",), ("paths",), ("exclude",)):
+            return "expected a text, or a list of texts"
+        is_of_texts = path[-1:] in (("packs",), ("labels",), ("raw",), ("exclude_lines",))
+        return f"expected a list, such as [{given}]" if is_of_texts and isinstance(given, str) else "expected a list"
+    if kind == "model_type" and not path:
+        return "a config is a mapping of keys such as sources and rules"
+    if kind in ("model_type", "dict_type"):
+        return "expected a mapping of keys to values"
+    return "at least one is needed" if kind == "too_short" and details["ctx"]["actual_length"] == 0 else ""
 
 
 def _lookup(values: Any, path: KeyPath) -> Any:

@@ -20,7 +20,7 @@ LOGS_TOLD_MAX = 12
 KEYS_TOLD_MAX = 8
 # Of logs that come later people are told this often.
 TELL_INTERVAL_S = 10.0
-_NOTHING = "no pack knows these lines; docs/rules.md tells how to write rules of your own"
+_NOTHING = "no pack knows these lines; logmetrics init writes rules for them"
 # Nobody makes metrics of these.
 _OF_EVERY_RECORD = frozenset("message msg text time timestamp ts asctime pid hostname v".split())  # noqa: SIM905
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from logmetrics.authoring.explain import places
 from logmetrics.authoring.explain.explainer import Explainer
 from logmetrics.authoring.explain.facts import Explanation, Place, Verdict
-from logmetrics.authoring.explain.overview import Overview, overview_of
+from logmetrics.authoring.explain.overview import NeverFact, Overview, overview_of
+from logmetrics.authoring.explain.reasons import Reason
 from logmetrics.config.specs import Config, SourceSpec
 from logmetrics.errors import UsageError
 from logmetrics.rules.log import Log
 from logmetrics.serve.status.data import UncountedRecord
+from logmetrics.sources.samples import Sample
 
 # So many records on standard input are told one by one.
 STDIN_RECORDS_MAX = 100
@@ -98,7 +100,23 @@ def _overview(config: Config, config_text: str, path: str, source: SourceSpec) -
         told = explainer.explain(sample.record, Log(real, source.name), place)
         why = next((one.summary for one in told if one.verdict == fact.kind), told[0].summary)
         shapes.append(replace(fact, place=f"{path}:{sample.first_line}", why=why))
-    return replace(found.overview, path=path, shapes=tuple(shapes))
+    matched = {rule.rule for rule in found.overview.rules}
+    never = tuple(_never(explainer, Log(real, source.name), path, [*found.firsts, *found.counted_firsts], matched))
+    return replace(found.overview, path=path, shapes=tuple(shapes), never=never)
+
+
+def _never(
+    explainer: Explainer, log: Log, path: str, samples: Sequence[Sample], matched: set[str]
+) -> Iterator[NeverFact]:
+    """Rules of the user's own that are for such records, and yet matched none of the log at *path*."""
+    nearest: dict[str, tuple[Reason, Sample]] = {}
+    for sample in samples:
+        for rule, reason in explainer.against(sample.record, log):
+            if rule not in nearest or reason.rank < nearest[rule][0].rank:
+                nearest[rule] = (reason, sample)
+    for rule, (reason, sample) in nearest.items():
+        if rule not in matched and not reason.condition.startswith("source "):
+            yield NeverFact(rule, reason.why, f"{path}:{sample.first_line}")
 
 
 def of_uncounted(config: Config, config_text: str, records: Sequence[UncountedRecord]) -> list[Explanation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from logmetrics.authoring.explain.folding import Folding
 from logmetrics.authoring.explain.near import NEARLY
 from logmetrics.authoring.explain.nearest import Candidate, Prober
 from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of, odd_ollama_line
-from logmetrics.authoring.explain.reasons import Reasons
+from logmetrics.authoring.explain.reasons import Reason, Reasons
 from logmetrics.authoring.explain.summary import summary_of
 from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
@@ -89,6 +89,16 @@ class Explainer:
         if len(told) == 1:
             return told
         return [replace(one, part=f"object {number} of {len(told)}") for number, one in enumerate(told, 1)]
+
+    def against(self, record: bytes, log: Log) -> Iterator[tuple[str, Reason]]:
+        """Why rules of the user's own that are asked about *record* do not match."""
+        for told_format, lines in self.rules.program.functions.split([record]):
+            for line in lines:
+                self.rules.trace.take()
+                self.rules.program.apply([line], log, self.now_s)
+                asked = asked_of(self.rules.trace, self.rules.trace.take())
+                _, candidates = self._rules(asked, fields_of(line, told_format, self.source))
+                yield from ((one.rule.name, one.reason) for one in candidates if not one.rule.pack)
 
     def passed_over(
         self, verdict: Verdict, why: str, record: bytes, place: Place, envelope: Envelope | None = None

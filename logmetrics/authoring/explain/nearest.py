@@ -65,7 +65,7 @@ class Prober:
     ) -> tuple[Nearest, ...]:
         """Those of *candidates* that are nearest; *memory* is what the rules remembered when the record came."""
         near = [one for one in candidates if one.reason.distance < NEVER]
-        near.sort(key=lambda one: (not one.reason.is_slip, one.reason.distance))
+        near.sort(key=lambda one: one.reason.rank)
         # A rule of the user's own is what they are working on.
         near = [*sorted(near[:TRIED_MAX], key=lambda one: bool(one.rule.pack))]
         tried = [self._tried(one, fields, format_name, memory, path) for one in near]

@@ -14,6 +14,8 @@ from logmetrics.sources.examples import Nowhere, broken_shape, excerpt, shape_of
 from logmetrics.sources.samples import Sample
 
 SHAPES_MAX = 50
+# Among so many records the nearest to rules that matched none is looked for: the first of each shape.
+COUNTED_LOOKED_AT = 2_000
 RULES_SHOWN = 20
 
 
@@ -38,6 +40,15 @@ class RuleMatches:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverFact:
+    """A rule of the user's own that matched no record, and why not the one at ``place``, which was nearest."""
+
+    rule: str
+    why: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All records of a log together."""
 
@@ -54,6 +65,7 @@ class Overview:
     shapes: Sequence[ShapeFact]
     # Shapes beyond those that are told.
     other_shapes: int
+    never: Sequence[NeverFact] = ()
 
 
 @dataclass(slots=True)
@@ -65,10 +77,11 @@ class _Shape:
 
 @dataclass(slots=True)
 class Overlook:
-    """What ``overview_of`` found: the figures, and for each shape its first record."""
+    """What ``overview_of`` found: the figures, and for each shape its first record; of counted ones some, too."""
 
     overview: Overview
     firsts: list[Sample]
+    counted_firsts: list[Sample]
 
 
 def overview_of(
@@ -78,6 +91,7 @@ def overview_of(
     program = compiled(config, source, Nowhere())
     log = Log(path, source.name)
     shapes: dict[tuple[str, str], _Shape] = {}
+    counted: dict[str, Sample] = {}
     records = others = 0
     for sample in samples:
         records += 1
@@ -88,6 +102,8 @@ def overview_of(
         elif program.unmatched > unmatched:
             key = ("unmatched", shape_of(sample.record))
         else:
+            if records <= COUNTED_LOOKED_AT and len(counted) < SHAPES_MAX:
+                counted.setdefault(shape_of(sample.record), sample)
             continue
         if key in shapes:
             shapes[key].seen += 1
@@ -117,4 +133,4 @@ def overview_of(
         shapes=facts,
         other_shapes=others,
     )
-    return Overlook(overview, [shape.first for _, shape in ranked])
+    return Overlook(overview, [shape.first for _, shape in ranked], list(counted.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from rich.console import Console
 
 from logmetrics.authoring.explain.overview import RULES_SHOWN, Overview
@@ -9,14 +11,17 @@ from logmetrics.authoring.explain.text import Page
 from logmetrics.present.amounts import number_of
 
 
-def show(told: Overview, console: Console) -> None:
-    """Print how many records were counted, by which rules, and of each shape that was not one to explain."""
+def show(told: Overview, console: Console, options: str = "") -> None:
+    """Print how many records were counted, by which rules, and of each shape that was not one to explain. *options*
+    are those that the same command needs for one of them.
+    """
     page = Page(console)
-    _tell(told, page)
+    _tell(told, page, options)
     page.flush()
 
 
-def _tell(told: Overview, page: Page) -> None:
+def _tell(told: Overview, page: Page, options: str) -> None:
+    command = f"logmetrics explain{options}"
     lost = told.unmatched + told.unparsable
     tone = "yellow" if told.unmatched else "red" if told.unparsable else "green"
     page.line(f"{told.path}: {_sentence(told)}", f"bold {tone}", hang=2)
@@ -31,15 +36,23 @@ def _tell(told: Overview, page: Page) -> None:
             page.line(f"{rule.matches:{width},}  {rule.rule}", "", 2)
         if len(told.rules) > RULES_SHOWN:
             page.line(f"and {number_of('rule', len(told.rules) - RULES_SHOWN)} more", "dim", 2)
+    if told.never:
+        page.heading("NEVER MATCHED")
+    for never in told.never:
+        page.line(never.rule, "bold", 2, 4)
+        page.line(never.why, "", 6, 2)
+        page.line(f"{command} {quote(never.place)}", "dim", 6)
     if not lost:
         return
     page.heading("NOT COUNTED")
     for shape in told.shapes:
         page.line(f"{shape.seen:,} x {shape.shape}", "bold", 2, 4)
         page.line(shape.why, "", 6, 2)
-        page.line(f"logmetrics explain {shape.place}", "dim", 6)
+        page.line(f"{command} {quote(shape.place)}", "dim", 6)
     if told.other_shapes:
         page.line(f"and {number_of('record', told.other_shapes)} of other shapes", "dim", 2)
+    if not (told.counted or options):
+        page.line(f"logmetrics init {quote(told.path)} writes rules for such records", "", 2)
 
 
 def _sentence(told: Overview) -> str:

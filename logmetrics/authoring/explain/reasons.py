@@ -72,6 +72,11 @@ class Reason:
         """Whether only a spelling, a type or a place stands in the way."""
         return self.itself <= 2 * NEARLY
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Of several, the least is that of the record, or the rule, that is nearest."""
+        return not self.is_slip, self.distance
+
 
 class Reasons(Sight):
     """Looks into conditions about one record."""

@@ -46,7 +46,7 @@ class Draft:
     formats: Counter[str] = field(default_factory=Counter)
     unparsable: int = 0
     # Field that tells the time -> its form.
-    times: dict[str, str] = field(default_factory=dict)
+    times: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -75,7 +75,7 @@ def draft_of(paths: Sequence[str], *, uses_packs: bool = True, prefix: str | Non
     names = Names(draft.prefix, builtin_packs())
     for section in found.sections:
         events = events_of(section.records)
-        _note_times(draft, events)
+        _note_times(draft.times.setdefault(section.source, {}), events)
         draft.events.append((section, events))
         draft.plans.append((section, _plan(section, events, names, draft)))
     return draft
@@ -124,7 +124,7 @@ _HEADLESS = (
 _TIME_NAMES = ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime")
 
 
-def _note_times(draft: Draft, events: Events) -> None:
+def _note_times(times: dict[str, str], events: Events) -> None:
     """Which field tells when a record was, and in which form."""
     for path, stats in events.all.fields.items():
         if path[-1] not in _TIME_NAMES or len(path) > 2 or stats.present < 0.5 * events.all.count:
@@ -134,7 +134,7 @@ def _note_times(draft: Draft, events: Events) -> None:
             unit = epoch_unit(stats.numbers.least, stats.numbers.most)
             form = f"{UNIT_NAMES[unit]} since 1970" if unit else ""
         if form:
-            draft.times.setdefault(shown(stats.name), form)
+            times.setdefault(shown(stats.name), form)
 
 
 def as_json(draft: Draft) -> dict[str, object]:
@@ -152,7 +152,7 @@ def as_json(draft: Draft) -> dict[str, object]:
             name: {"known": draft.recognised.known[name], "counted": draft.recognised.counted[name]}
             for name in sorted({*draft.recognised.known, *draft.recognised.counted})
         },
-        "times": draft.times,
+        "times": {name: form for times in reversed(draft.times.values()) for name, form in times.items()},
         "sections": [
             {
                 "source": section.source,

@@ -123,7 +123,8 @@ def _of_last(path: Path) -> Path:
 def _tokens(stats: FieldStats, kind: Kind) -> Measure | str:
     words = words_of(stats.path[-1])
     parents = {parent for key in stats.path[:-1] for parent in (key.lower(), *words_of(key))}
-    is_named = "tokens" in words or words[-2:] == ("token", "count") or stats.path[-1] in _OLLAMA_COUNTS
+    is_named = bool({"tokens", "toks", "tok"} & set(words)) or words[-2:] == ("token", "count")
+    is_named = is_named or stats.path[-1] in _OLLAMA_COUNTS
     is_part = bool(parents & _USAGE_OBJECTS) and bool(_USAGE_PARTS.intersection(words)) and "cost" not in parents
     if not (is_named or is_part) or not stats.numbers.are_whole:
         return ""
@@ -134,7 +135,7 @@ def _tokens(stats: FieldStats, kind: Kind) -> Measure | str:
     if stats.path[-1] in _OLLAMA_COUNTS:
         stem = tuple(_OLLAMA_COUNTS[stats.path[-1]].split("_"))
     else:
-        stem = (*(word for word in words if word not in ("token", "tokens", "count")), "tokens")
+        stem = (*(word for word in words if word not in ("token", "tokens", "tok", "toks", "count")), "tokens")
     return _sum(stats, stem, "", short)
 
 

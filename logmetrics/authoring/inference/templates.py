@@ -36,6 +36,8 @@ class Template:
     fragments: tuple[str, ...]
     is_at_start: bool
     messages: list[str] = field(default_factory=list)
+    # What messages of narrower phrases have that these have not: they would be counted here, too.
+    narrower: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -44,10 +46,24 @@ class Template:
 
     def condition(self, field_name: str) -> str:
         """That a message is one."""
-        tests = [f"{text_literal(fragment)} in {field_name}" for fragment in self.fragments[:_FRAGMENTS_MAX]]
+        tests = [f"{text_literal(fragment)} in {field_name}" for fragment in self.asked]
         if self.is_at_start:
             tests[0] = f"starts({field_name}, {text_literal(self.fragments[0])})"
+        for others in self.narrower:
+            rest = " and ".join(f"{text_literal(fragment)} in {field_name}" for fragment in others)
+            tests.append(f"not ({rest})" if len(others) > 1 else f"not {rest}")
         return " and ".join(tests)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fragments that the condition asks for."""
+        return self.fragments[:_FRAGMENTS_MAX]
+
+    def takes(self, message: str) -> bool:
+        """Whether *message* would be counted as one."""
+        holds = all(fragment in message for fragment in self.asked)
+        holds = holds and (not self.is_at_start or message.startswith(self.fragments[0]))
+        return holds and not any(all(fragment in message for fragment in others) for others in self.narrower)
 
 
 def templates_of(messages: Sequence[str]) -> list[Template]:
@@ -62,7 +78,26 @@ def templates_of(messages: Sequence[str]) -> list[Template]:
         template.messages.append(message)
     least = max(_COUNT_LEAST, _SHARE_LEAST * len(messages))
     good = [each for each in found.values() if len(each.messages) >= least and _is_phrase(each)]
-    return sorted(good, key=lambda each: (-len(each.messages), each.fragments))[:TEMPLATES_MAX]
+    return _told_apart(sorted(good, key=lambda each: (-len(each.messages), each.fragments))[:TEMPLATES_MAX])
+
+
+def _told_apart(templates: list[Template]) -> list[Template]:
+    """*templates* such that no message counts as two; one that cannot be told from a wider one is left to it."""
+    kept: list[Template] = []
+    for template in sorted(templates, key=lambda each: (sum(map(len, each.asked)), each.is_at_start)):
+        wider = {
+            index: tuple(part for part in template.asked if part not in wide.asked)
+            for index, wide in enumerate(kept)
+            if any(map(wide.takes, template.messages))
+        }
+        same = next((kept[index] for index, others in wider.items() if not others), None)
+        if same is not None:
+            same.messages += template.messages
+            continue
+        for index, others in wider.items():
+            kept[index].narrower.append(others)
+        kept.append(template)
+    return [template for template in templates if any(template is one for one in kept)]
 
 
 def _is_phrase(template: Template) -> bool:

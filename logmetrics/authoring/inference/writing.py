@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 
 from logmetrics.authoring.inference.draft import Draft
@@ -99,16 +99,22 @@ def _sources(draft: Draft) -> list[str]:
             *(_given_paths(draft) if text.has_all else _paths([log.path for log in text.logs])),
             "    format:",
             f"      regex: {yaml_text(text.head.pattern)}",
+            *_times(draft.times.get(text.name, {})),
         ]
     if not (draft.texts and draft.texts[0].has_all):
         if draft.texts:
             lines.append("  # all other logs there; a file that two sources name is read once, by the first")
         lines += ["  - name: logs", *_given_paths(draft)]
-    for name, form in list(draft.times.items())[:3]:
-        lines.append(f"    # {name} tells the time: {form}")
-    if any("without" in form for form in draft.times.values()):
-        lines.append("    # timezone: Europe/Berlin   # of times without a zone, for replay; without this key UTC")
+        lines += _times(draft.times.get("logs", {}))
     return lines
+
+
+def _times(times: Mapping[str, str]) -> Iterator[str]:
+    """What fields of a source tell the time, and where to say of which zone they are."""
+    for name, form in list(times.items())[:3]:
+        yield f"    # {name} tells the time: {form}"
+    if any("without" in form for form in times.values()):
+        yield "    # timezone: Europe/Berlin   # of times without a zone, for replay; without this key UTC"
 
 
 def _given_paths(draft: Draft) -> list[str]:

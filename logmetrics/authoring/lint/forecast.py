@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log2, prod
+from shlex import quote
 
 from logmetrics.authoring.lint.labels import values_of
 from logmetrics.authoring.lint.samples import Notes, Observed
@@ -143,10 +144,15 @@ def _label(label: LabelForecast) -> str:
     return f"{label.name} {label.values:,}{of}" + (f" ({label.new:,} new)" if label.new else "")
 
 
-def summary(observed: Observed) -> Section:
+def explain_command(config_file: str | None) -> str:
+    """How to ask about a record, up to its place."""
+    return f"logmetrics explain --config {quote(config_file)}" if config_file else "logmetrics explain"
+
+
+def summary(observed: Observed, config_file: str | None) -> Section:
     """What the rules made of the samples."""
     matched = observed.records - observed.unmatched - observed.unparsable
-    facts = list(_facts(observed, matched))
+    facts = list(_facts(observed, matched, explain_command(config_file)))
     return Section(
         "samples",
         f"{number_of('record', observed.records)} of {number_of('file', observed.files)}",
@@ -154,7 +160,7 @@ def summary(observed: Observed) -> Section:
     )
 
 
-def _facts(observed: Observed, matched: int) -> Iterator[Fact]:
+def _facts(observed: Observed, matched: int, command: str) -> Iterator[Fact]:
     records = max(observed.records, 1)
     yield Fact(percent(matched / records), "counted by a rule")
     for number, name, place in (
@@ -162,4 +168,4 @@ def _facts(observed: Observed, matched: int) -> Iterator[Fact]:
         (observed.unparsable, "unparsable", observed.unparsable_place),
     ):
         if number:
-            yield Fact(percent(number / records), name, f"logmetrics explain {place}")
+            yield Fact(percent(number / records), name, f"{command} {quote(place)}")

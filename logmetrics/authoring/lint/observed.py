@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.forecast import NEAR, Forecast
+from logmetrics.authoring.lint.forecast import NEAR, Forecast, explain_command
 from logmetrics.authoring.lint.labels import UNBOUNDED_LABELS, values_of
 from logmetrics.authoring.lint.samples import Notes, Observed, RuleSeen
 from logmetrics.authoring.lint.subject import Subject
@@ -41,6 +42,11 @@ def findings(subject: Subject, observed: Observed, forecasts: list[Forecast]) ->
             yield from _buckets(subject, notes)
     yield from _rules(subject, observed)
     yield from _counted_twice(subject, observed)
+
+
+def _explain(subject: Subject, place: str) -> str:
+    """The command that explains the record or log at *place*, which may be empty."""
+    return f"{explain_command(subject.document.file)} {quote(place) if place else 'LOG'}"
 
 
 def _limit(subject: Subject, forecast: Forecast, notes: Notes) -> Iterator[Finding]:
@@ -140,12 +146,13 @@ def _rules(subject: Subject, observed: Observed) -> Iterator[Finding]:
     if observed.records and silent and len(silent) == len(asked):
         place = observed.unmatched_place
         what = f"none of the config's own rules matches any of the {observed.records:,} records of the samples"
-        remedy = f"logmetrics explain {place} tells why" if place else "give samples of the logs that they are for"
+        remedy = f"{_explain(subject, place)} tells why" if place else "give samples of the logs that they are for"
         yield subject.finding("silent-rules", ("rules",), what, remedy, of_key=True)
     elif observed.records:
         for path, rule in silent:
             what = f"the rule {rule.name!r} matches no record of the samples"
-            remedy = "give samples that it is for, or mend its condition"
+            log = observed.first_log if observed.files == 1 else ""
+            remedy = f"{_explain(subject, log)} tells what stands in its way; or give samples that it is for"
             yield subject.finding("silent-rule", (*path, "name"), what, remedy)
     for path, rule in asked:
         yield from _skipped(subject, path, rule, seen[rule.name])
@@ -159,7 +166,7 @@ def _skipped(subject: Subject, path: KeyPath, rule: RuleSpec, seen: RuleSeen) ->
         kind = "skipped-updates" if share >= SKIPPED_SHARE else "some-skipped-updates"
         what = f"{percent(share)} of the updates of {rule.name!r} have no value: {_REASONS[reason]}"
         place = seen.places.get(reason)
-        remedy = f"logmetrics explain {place} shows one" if place else "only what is kept is known of a start"
+        remedy = f"{_explain(subject, place)} shows one" if place else "only what is kept is known of a start"
         yield subject.finding(kind, (*path, "update"), what, remedy, of_key=True)
 
 

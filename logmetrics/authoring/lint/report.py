@@ -49,7 +49,7 @@ class Report:
         """What the samples showed."""
         if self.observed is None:
             return []
-        return [summary(self.observed), *([section(list(self.forecasts))] if self.forecasts else [])]
+        return [summary(self.observed, self.file), *([section(list(self.forecasts))] if self.forecasts else [])]
 
     @property
     def verdict(self) -> str:

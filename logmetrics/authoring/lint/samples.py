@@ -147,6 +147,7 @@ class Observed:
 
     metrics: Mapping[str, Notes]
     files: int = 0
+    first_log: str = ""
     records: int = 0
     # The record that is looked at: its time, and its place if it is looked at alone.
     time_s: float = 0.0
@@ -218,6 +219,7 @@ def observe(config: Config, samples: Sequence[str], now_s: float) -> Observed:
         for path in paths:
             log = Log(os.path.abspath(path), source.name)
             observed.files += 1
+            observed.first_log = observed.first_log or path
             time_s: float | None = None
             try:
                 for block, place in _blocks(path, source):
@@ -291,7 +293,7 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
     the only source. What is of none is read as `watch PATH` would.
     """
     by_source: dict[str, list[str]] = {}
-    for sample in samples if len(config.sources) == 1 else _singly(samples):
+    for sample in _told_apart(config, samples):
         found = [source for source in config.sources if _is_of(sample, source)]
         only = config.sources if len(config.sources) == 1 else ()
         [name, *_] = [*(source.name for source in (*found, *only)), ""]
@@ -303,10 +305,12 @@ def sources_of(config: Config, samples: Sequence[str]) -> list[SourceSpec]:
     ]
 
 
-def _singly(samples: Sequence[str]) -> Iterator[str]:
-    """*samples* with their logs in place of directories and globs, for each of these can be of another source."""
+def _told_apart(config: Config, samples: Sequence[str]) -> Iterator[str]:
+    """*samples*, but in place of a directory or glob with logs of several sources the logs themselves."""
     for sample in samples:
-        yield from sample_paths(SourceSpec(SAMPLES, (sample,)))[0] or [sample]
+        logs = sample_paths(SourceSpec(SAMPLES, (sample,)))[0] if len(config.sources) > 1 else []
+        firsts = {next((source.name for source in config.sources if _is_of(log, source)), "") for log in logs}
+        yield from logs if len(firsts) > 1 else (sample,)
 
 
 def _is_of(sample: str, source: SourceSpec) -> bool:

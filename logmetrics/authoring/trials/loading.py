@@ -46,6 +46,9 @@ def load_tests(path: str, packs: Mapping[str, PackSpec] | None = None) -> TestFi
     problems: list[Problem] = []
     if not isinstance(document.values, dict):
         raise ConfigError([Problem(path, 1, 1, "", "a test file is a mapping with the keys config, packs and tests")])
+    if "tests" not in document.values and {"rules", "metrics", "sources"} & document.values.keys():
+        what = f"this is a config; its tests stand in another file, with config: {os.path.basename(path)} and tests"
+        raise ConfigError([Problem(path, 1, 1, "", what)])
     model = validate(TestFileModel, document, problems)
     if model is None:
         raise ConfigError(problems)
