@@ -252,6 +252,6 @@ PHRASES = {
 def test_no_message_counts_as_two_phrases(which: str) -> None:
     messages, conditions = PHRASES[which]
     templates = templates_of(messages * 5)
-    assert {template.event: template.condition("message") for template in templates} == conditions
+    assert {"_".join(template.words): template.condition("message") for template in templates} == conditions
     assert [sum(template.takes(message) for template in templates) for message in messages] == [1] * len(messages)
     assert sum(len(template.messages) for template in templates) == 5 * len(messages)
