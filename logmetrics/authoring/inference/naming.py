@@ -74,8 +74,10 @@ class Names:
         """The name of a metric about *stem* in *unit*, such as seconds; of *apart* it gets what tells it from others
         that are about the same.
         """
-        further = [f"{other}_{stem}".strip("_") for other in apart if other]
-        numbered = (f"{(further or [stem])[-1]}_{number}" for number in count(2))
+        new = [other for other in apart if other and not stem.startswith(f"{other}_")]
+        first = stem.split("_")[0]
+        further = [f"{other.removesuffix(f'_{first}')}_{stem}".strip("_") for other in new]
+        numbered = (f"{stem}_{number}" for number in count(2))
         for each in chain([stem], further, numbered):
             name = self._spelt(each, unit, metric_type)
             exposed = names_in_exposition(name, metric_type)
