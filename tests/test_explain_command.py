@@ -221,6 +221,7 @@ rules:
   - {name: all, update: {x_total: 1}}
   - {name: misspelt, when: event == "solld", update: {x_total: 1}}
   - {name: no field, when: evnt == "sold", update: {x_total: 1}}
+  - {name: no quotes, when: "sold", update: {x_total: 1}}
   - {name: of others, when: source == "other" and event == "solld", update: {x_total: 1}}
 """
     )
@@ -234,6 +235,9 @@ rules:
       logmetrics explain --config c.yaml a.log:2
   no field
       no field evnt; there is event, "bought"
+      logmetrics explain --config c.yaml a.log:1
+  no quotes
+      no field sold
       logmetrics explain --config c.yaml a.log:1
 """
     )

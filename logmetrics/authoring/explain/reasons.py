@@ -25,6 +25,7 @@ from logmetrics.config.tree import (
     Call,
     Compare,
     Expr,
+    Field,
     IfElse,
     Let,
     ListLiteral,
@@ -104,6 +105,8 @@ class Reasons(Sight):
         if isinstance(expr, Literal):
             return Reason(text, "this is never so", NEVER)
         seen, saw = self.seen(children[0] if children and isinstance(expr, Let) else node)
+        if isinstance(expr, Field) and dig(dict(self.fields), *expr.path) is None:  # it was asked whether it is true
+            seen, saw = None, self.absence(node)
         if seen is None:
             return self._missing(node, text, saw, None)
         what = saw if isinstance(value, bool) else f"{saw}, which is {'there' if value else 'empty'}"
