@@ -12,7 +12,7 @@ from logmetrics.authoring.inference.fields import Kind
 from logmetrics.authoring.inference.heads import head_of
 from logmetrics.authoring.inference.labels import Label, label_of
 from logmetrics.authoring.inference.measures import Measure, measure_of
-from logmetrics.authoring.inference.spelling import field_expression, yaml_text
+from logmetrics.authoring.inference.spelling import yaml_text
 from logmetrics.authoring.inference.values import look_of
 
 
@@ -181,22 +181,6 @@ LOOKS = {
 def test_what_values_look_like(text: str) -> None:
     """Only words and numbers can be labels."""
     assert look_of(text) == LOOKS[text]
-
-
-SPELLINGS = {
-    ("a", "b"): "a.b",
-    ("path",): 'root["path"]',
-    ("root", "x"): 'root["root"].x',
-    ("a.b", "class"): 'root["a.b"]["class"]',
-    ("a", 'q"\n'): 'a["q\\"\\x0a"]',
-    ("ünï",): 'root["ünï"]',
-}
-
-
-@pytest.mark.parametrize("path", SPELLINGS, ids=str)
-def test_spelling_of_fields(path: tuple[str, ...]) -> None:
-    """As the language of rules writes them."""
-    assert field_expression(path) == SPELLINGS[path]
 
 
 @pytest.mark.parametrize(

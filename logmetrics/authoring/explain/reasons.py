@@ -18,8 +18,9 @@ from logmetrics.authoring.explain.near import (
     nearest_of,
 )
 from logmetrics.authoring.explain.sight import Sight
-from logmetrics.authoring.explain.wording import kind_text, path_text, value_text
+from logmetrics.authoring.explain.wording import kind_text, value_text
 from logmetrics.config.expression import is_condition
+from logmetrics.config.expression_text import path_text
 from logmetrics.config.tree import (
     And,
     Call,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from logmetrics.authoring.inference.decoding import Path
 from logmetrics.authoring.inference.fields import FieldStats, distinct_words
-from logmetrics.authoring.inference.spelling import field_expression, name_of, shown
+from logmetrics.authoring.inference.spelling import name_of, shown
 from logmetrics.authoring.inference.values import words_of
+from logmetrics.config.expression_text import path_text
 from logmetrics.present.amounts import number_of
 
 VALUES_MAX = 30
@@ -177,7 +178,7 @@ def _is_code(stats: FieldStats, name: str) -> bool:
 
 def _as_label(stats: FieldStats, name: str) -> tuple[str, str]:
     """The label's name and expression; what obviously tells a level or a success is told in the usual words."""
-    field = field_expression(stats.path)
+    field = path_text(stats.path)
     values = set(stats.values)
     if name in _LEVEL_NAMES:
         for table in (_PINO_LEVELS, _KLOG_LEVELS):

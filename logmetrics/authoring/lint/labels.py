@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.subject import Subject
+from logmetrics.authoring.lint.subject import Subject, told
 from logmetrics.config.document import KeyPath
 from logmetrics.config.specs import MetricSpec, RuleSpec
 from logmetrics.config.tree import (
@@ -140,7 +140,7 @@ def _unbounded_part(expr: Expr) -> str:
         if isinstance(part, (Arithmetic, Call)):
             return "a measured number, which is another one each time"
         if isinstance(part, (Field, Part)) and str(part.path[-1]).lower() in _UNBOUNDED_FIELDS:
-            return f"the field {'.'.join(map(str, part.path))}, which has something new in each event"
+            return f"the field {told(part)}, which has something new in each event"
     return ""
 
 
