@@ -10,10 +10,11 @@ import pytest
 from logmetrics.authoring.inference.buckets import buckets_for
 from logmetrics.authoring.inference.fields import Kind
 from logmetrics.authoring.inference.heads import head_of
-from logmetrics.authoring.inference.labels import Label, label_of
+from logmetrics.authoring.inference.labels import Label, Refused, label_of
 from logmetrics.authoring.inference.measures import Measure, measure_of
 from logmetrics.authoring.inference.spelling import yaml_text
 from logmetrics.authoring.inference.values import look_of
+from logmetrics.authoring.unbounded import UNBOUNDED
 
 
 def kind_of(records: Sequence[dict[str, Any]]) -> Kind:
@@ -105,6 +106,14 @@ def test_which_fields_can_be_labels(what: str) -> None:
     kind = kind_of([{name: value} for value in values])
     found = label_of(kind.fields[(name,)], kind.count)
     assert (found.expression if isinstance(found, Label) else found.why) == expected
+
+
+@pytest.mark.parametrize("name", sorted(UNBOUNDED))
+def test_what_check_refuses_is_never_chosen(name: str) -> None:
+    """However few values it has, and however its words are joined."""
+    for spelling in (name, name.replace("_", "")):
+        kind = kind_of([{spelling: value} for value in ("alpha", "beta") * 20])
+        assert isinstance(label_of(kind.fields[(spelling,)], kind.count), Refused), spelling
 
 
 def test_labels_that_prometheus_would_rename_have_other_names() -> None:
