@@ -109,8 +109,7 @@ class Reasons(Sight):
         return self.wording.text(expr if wanted else Not(expr))
 
     def _holds(self, node: Node) -> str:
-        text = self._asked(node.expr, wanted=bool(self.attempt.values[node.number])) if node.expr is not None else ""
-        return f"{text}"
+        return self._asked(node.expr, wanted=bool(self.attempt.values[node.number])) if node.expr is not None else ""
 
     def _logical(self, expr: And | Or, children: list[Node], text: str, *, wanted: bool) -> Reason:
         """Of an ``and``, the part that failed; of an ``or`` none held, and the nearest is told."""
