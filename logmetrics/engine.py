@@ -87,7 +87,8 @@ class Engine:
         # Bytes of logs whose values were not folded since.
         self._unfolded_bytes = 0
         self._commits = CommitTally(self.self_metrics)
-        self._dirty = self._resumes = False
+        self._dirty = False
+        self._resumes = False
         self._resumed_s = float("-inf")
         self._committed_s = monotonic()
         if state is not None:
@@ -168,7 +169,7 @@ class Engine:
             more = self._pass(scrape_waits=bool(requests))
             if not more:
                 self._reached_the_end()
-            if requests or self._commit_due():
+            if requests or self._commit_is_due():
                 self.commit()
             for request in requests:
                 answer(request)
@@ -213,11 +214,11 @@ class Engine:
         self.streams.follow_nothing()
         while not self.stopping:
             more = self._pass(scrape_waits=False)
-            if self._commit_due():
+            if self._commit_is_due():
                 self.commit()
-            if not more and self.streams.ended:
-                break
             if not more:
+                if self.streams.ended:
+                    break
                 self.waker.sleep(self._sleep_s(), self.streams.descriptors)
         self._became_caught_up()
         self.close()
@@ -278,25 +279,21 @@ class Engine:
         self._tell_progress()
         self._recognised.tell()
 
-    def _commit_due(self) -> bool:
-        if not self._has_changes:
-            return False
-        interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
-        return self.monotonic() - self._committed_s >= interval_s
+    def _commit_is_due(self) -> bool:
+        return self.monotonic() >= self._next_commit_s
 
     @property
-    def _has_changes(self) -> bool:
-        """Whether a commit would make anything durable, or show it."""
-        return self._dirty or self.files.known.has_changes or self.streams.has_changes
+    def _next_commit_s(self) -> float:
+        """When the next commit is due; infinite while it would neither make anything durable nor show it."""
+        if not (self._dirty or self.files.known.has_changes or self.streams.has_changes):
+            return float("inf")
+        return self._committed_s + (COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s)
 
     def _sleep_s(self) -> float:
         now_s = self.monotonic()
-        wake_s = min(self.pace.wake_s, self.streams.wake_s)
+        wake_s = min(self.pace.wake_s, self.streams.wake_s, self._next_commit_s)
         if self.files.known.busy:
             wake_s = min(wake_s, now_s + self.config.poll_interval_s)
-        if self._has_changes:
-            interval_s = COMMIT_RETRY_S if self.commit_problem else self.config.commit_interval_s
-            wake_s = min(wake_s, self._committed_s + interval_s)
         return 0.0 if self._inbox or self.pace.look_at_all else min(max(wake_s - now_s, 0.0), self.sleep_s_max)
 
     def _pass(self, *, scrape_waits: bool) -> bool:
@@ -305,7 +302,8 @@ class Engine:
         if self.files.known.look_again or self.pace.discovery_is_due(started_s, scrape_waits=scrape_waits):
             self.discover()
         all_of_them = self.pace.take_look_at_all(started_s, scrape_waits=scrape_waits)
-        more, turns_s, looking_s = False, 0.0, self.monotonic()
+        more = False
+        turns_s, looking_s = 0.0, self.monotonic()
         files = self.files.round(started_s, all_of_them=all_of_them, hurry=scrape_waits)
         logs: Iterator[Tail | Stream] = chain(self.streams.round(), files)
         for log in logs:
@@ -360,12 +358,11 @@ class Engine:
         pace.discovered(started_s, took_s, news=told or news)
 
     def _found(self, reader: SourceReader) -> Discovery:
-        """What is there, our own files left out: reading them would make them grow."""
         self.beat()
-        found = discover(reader.spec)
-        owners = (self.config,) if self.state is None else (self.config, self.state)
-        found.files = {key: file for key, file in found.files.items() if not any(o.owns(file.path) for o in owners)}
-        return found
+        return discover(reader.spec, is_ours=self._is_ours)
+
+    def _is_ours(self, path: str) -> bool:
+        return self.config.owns(path) or (self.state is not None and self.state.owns(path))
 
     def _restore(self, state: StateFile) -> None:
         for message in self.store.restore(state, self.self_metrics.kept):

@@ -168,6 +168,7 @@ LABELS = {
     "a field": ("agent.name", []),
     "free text": ("message", ["unbounded-label"]),
     "an id below": ("payload.session_id", ["unbounded-label"]),
+    "an id in camelCase": ("toolCallId", ["unbounded-label"]),
     "one of several": ("tool or message", ["unbounded-label"]),
     "joined": ("'join(tool, \":\", request_id)'", ["unbounded-label"]),
     "a mapped text": ('\'map(message, {"a": "b"}, "other")\'', []),

@@ -260,3 +260,17 @@ def test_every_module_has_its_place_in_the_architecture() -> None:
     wanted = {module for module in modules if not module.endswith("__init__") and not module.startswith("packs/")}
     told = modules_told()
     assert {module for module in wanted if module not in told and str(Path(module).parent) not in told} == set()
+
+
+def test_every_module_in_the_architecture_is_there() -> None:
+    """What the first column of a table names."""
+    package = ROOT / "logmetrics"
+    rooms = re.findall(r"^\| module of `([\w/]+)/` \| holds \|\n((?:\|.*\n)+)", DOCS["architecture.md"], re.MULTILINE)
+    told = [f"{room}/{name}" for room, rows in rooms for row in rows.splitlines() for name in _first_column(row)]
+
+    assert {name for name in told if not (package / f"{name}.py").exists() and not (package / name).is_dir()} == set()
+    assert {name for name in told if told.count(name) > 1} == set()
+
+
+def _first_column(row: str) -> list[str]:
+    return re.findall(r"`([\w/]+?)/?`", row.split("|")[1])

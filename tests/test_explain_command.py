@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -295,6 +296,14 @@ def test_mistakes(arguments: list[str], what: str) -> None:
     """Each is told with what is right."""
     with pytest.raises(UsageError, match=re.escape(what)):
         run("--pack", "agent", *arguments)
+
+
+def test_json_of_a_file_whose_name_is_no_text(config: Path, tmp_path: Path) -> None:
+    """JSON has escapes for what is not UTF-8."""
+    log = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.log"))
+    log.write_text('{"event": "x", "url": "é"}\n')
+    [told] = json.loads(run("-c", config, "--json", log))
+    assert (told["place"]["path"], told["fields"]["url"]) == (str(log), "é")
 
 
 def fields(of: Any) -> Iterator[str]:

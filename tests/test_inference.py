@@ -10,11 +10,12 @@ import pytest
 from logmetrics.authoring.inference.buckets import buckets_for
 from logmetrics.authoring.inference.fields import Kind
 from logmetrics.authoring.inference.heads import head_of
-from logmetrics.authoring.inference.labels import Label, label_of
+from logmetrics.authoring.inference.labels import Label, Refused, label_of
 from logmetrics.authoring.inference.measures import Measure, measure_of
-from logmetrics.authoring.inference.spelling import field_expression, yaml_text
+from logmetrics.authoring.inference.spelling import yaml_text
 from logmetrics.authoring.inference.templates import templates_of
 from logmetrics.authoring.inference.values import look_of
+from logmetrics.authoring.unbounded import UNBOUNDED
 
 
 def kind_of(records: Sequence[dict[str, Any]]) -> Kind:
@@ -119,6 +120,14 @@ def test_which_fields_can_be_labels(what: str) -> None:
     assert (found.expression if isinstance(found, Label) else found.why) == expected
 
 
+@pytest.mark.parametrize("name", sorted(UNBOUNDED))
+def test_what_check_refuses_is_never_chosen(name: str) -> None:
+    """However few values it has, and however its words are joined."""
+    for spelling in (name, name.replace("_", "")):
+        kind = kind_of([{spelling: value} for value in ("alpha", "beta") * 20])
+        assert isinstance(label_of(kind.fields[(spelling,)], kind.count), Refused), spelling
+
+
 def test_labels_that_prometheus_would_rename_have_other_names() -> None:
     """job becomes job_name."""
     kind = kind_of([{"job": "mail"}, {"job": "report"}] * 10)
@@ -198,22 +207,6 @@ LOOKS = {
 def test_what_values_look_like(text: str) -> None:
     """Only words and numbers can be labels."""
     assert look_of(text) == LOOKS[text]
-
-
-SPELLINGS = {
-    ("a", "b"): "a.b",
-    ("path",): 'root["path"]',
-    ("root", "x"): 'root["root"].x',
-    ("a.b", "class"): 'root["a.b"]["class"]',
-    ("a", 'q"\n'): 'a["q\\"\\x0a"]',
-    ("ünï",): 'root["ünï"]',
-}
-
-
-@pytest.mark.parametrize("path", SPELLINGS, ids=str)
-def test_spelling_of_fields(path: tuple[str, ...]) -> None:
-    """As the language of rules writes them."""
-    assert field_expression(path) == SPELLINGS[path]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from logmetrics.cli.messages import say
-from logmetrics.cli.options import ConfigFile, Output, PackNames, Self, config_of, write_output
+from logmetrics.cli.options import ConfigFile, Output, PackNames, Self, config_of
+from logmetrics.cli.results import write_output
 from logmetrics.errors import UsageError
 
 

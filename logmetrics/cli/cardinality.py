@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
+from logmetrics.cli.results import write_json
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ def cardinality(
     insecure: Insecure = False,
 ) -> None:
     """Show each metric's series against its limit. With the label that drives them, and what to do about it."""
-    import orjson
-
     if is_address(where):
         reports = _from_server(Server.of(where, user, password_file, ca_file, insecure=insecure))
     elif os.path.isdir(where):
@@ -35,7 +34,7 @@ def cardinality(
     else:
         raise UsageError(f"{where} is neither an http:// address nor a state directory")
     if as_json:
-        sys.stdout.write(orjson.dumps(reports, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(reports)
         return
     for report in reports:
         if report.series or report.parked or report.overflow_series:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from glob import glob, has_magic
-from typing import TYPE_CHECKING, Annotated, Any
+from glob import has_magic
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from logmetrics.cli.messages import say
-from logmetrics.cli.options import is_config_name
+from logmetrics.cli.options import ConfigFile, is_config_name, require_paths
+from logmetrics.cli.results import write_json
 from logmetrics.errors import ConfigError, LogmetricsError, UsageError
 
 if TYPE_CHECKING:
@@ -24,27 +25,25 @@ def check(
             metavar="[SAMPLE...]", help="Logs to try it on: files, directories or globs.", show_default=False
         ),
     ] = None,
-    config_file: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The config.")] = None,
+    config_file: ConfigFile = None,
     strict: Annotated[bool, typer.Option("--strict", help="Have warnings fail too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Find what is wrong with a config, or will be regretted. With samples, foretell its series."""
-    import orjson
-
     from logmetrics.authoring.lint.report import report_on, unloaded
 
     file, logs = _config_and_samples(config_file, samples or [])
-    _require(logs)
+    require_paths(logs)
     try:
         report = report_on(file, logs)
         _check_web(report)
     except ConfigError as error:
         if not as_json:
             raise
-        sys.stdout.write(_json(unloaded(file, error), orjson))
+        write_json(unloaded(file, error))
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        sys.stdout.write(_json(report.as_json(), orjson))
+        write_json(report.as_json())
     else:
         _tell(report)
     if report.observed is not None and report.observed.problems:
@@ -69,13 +68,6 @@ def _config_and_samples(config_file: str | None, samples: list[str]) -> tuple[st
     return config_file, samples
 
 
-def _require(samples: list[str]) -> None:
-    for sample in samples:
-        path = os.path.expanduser(sample)
-        if not os.path.exists(path) and not (has_magic(path) and glob(path, recursive=True)):
-            raise UsageError(f"no such file or directory: {sample}")
-
-
 def _check_web(report: Report) -> None:
     from logmetrics.serve.web import Web
 
@@ -87,11 +79,6 @@ def _missing(report: Report) -> list[str]:
     """Relative paths of the config's sources that lead nowhere from here; others may be those of another machine."""
     paths = [path for source in report.config.sources for path in source.paths]
     return [path for path in paths if not (path.startswith(("/", "~")) or os.path.exists(path) or has_magic(path))]
-
-
-def _json(document: dict[str, Any], orjson: Any) -> str:
-    text: bytes = orjson.dumps(document, option=orjson.OPT_INDENT_2)
-    return text.decode() + "\n"
 
 
 def _tell(report: Report) -> None:

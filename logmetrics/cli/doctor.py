@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from logmetrics.cli.options import ConfigFile, JournalDir, Paths, resolve_config, state_directory
+from logmetrics.cli.results import write_json
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config
@@ -75,10 +75,7 @@ def doctor(
         if not as_json:
             write_group(group, console)
     if as_json:
-        import orjson
-
-        document = {"healthy": is_healthy(groups), "groups": groups}
-        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+        write_json({"healthy": is_healthy(groups), "groups": groups})
     else:
         write_summary(groups, console)
     if not is_healthy(groups):

@@ -12,6 +12,7 @@ import typer
 from logmetrics.cli.asking import DEFAULT_URL, CaFile, Insecure, PasswordFile, Server, User, is_address
 from logmetrics.cli.messages import say
 from logmetrics.cli.options import STDIN, ConfigFile, PackNames, config_of, require_no_config
+from logmetrics.cli.results import write_json
 from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _of_daemon(
 
 def _print(told: list[Explanation], *, everything: bool, as_json: bool) -> None:
     if as_json:
-        _write_json(told)
+        write_json(told)
         return
     from rich.console import Console
 
@@ -117,19 +118,10 @@ def _options(config_file: str | None, packs: list[str] | None, source: str | Non
 
 def _print_overview(told: Overview, options: str, *, as_json: bool) -> None:
     if as_json:
-        _write_json(told)
+        write_json(told)
         return
     from rich.console import Console
 
     from logmetrics.authoring.explain.overview_text import show
 
     show(told, Console(highlight=False), options)
-
-
-def _write_json(told: object) -> None:
-    import orjson
-
-    def plain(value: object) -> object:
-        return str(value) if isinstance(value, int) else repr(value)
-
-    sys.stdout.write(orjson.dumps(told, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n")

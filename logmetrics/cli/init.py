@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logmetrics.cli.messages import say
-from logmetrics.errors import LogmetricsError, UsageError
-
-if TYPE_CHECKING:
-    pass
+from logmetrics.cli.options import Output, require_paths
+from logmetrics.cli.results import write_json, write_output
+from logmetrics.errors import UsageError
 
 
 def init(
@@ -20,9 +18,7 @@ def init(
         list[str],
         typer.Argument(metavar="PATH...", help="Files, directories or globs to learn from.", show_default=False),
     ],
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the config to FILE, not to stdout.")
-    ] = None,
+    output: Output = None,
     force: Annotated[bool, typer.Option("--force", help="Write over FILE if it is there.")] = False,
     name: Annotated[
         str | None, typer.Option("--name", metavar="PREFIX", help="What names of metrics begin with.")
@@ -36,33 +32,19 @@ def init(
     from logmetrics.authoring.inference.naming import PREFIX
     from logmetrics.authoring.inference.summary import summary_of
     from logmetrics.authoring.inference.trial import tried
-    from logmetrics.cli.options import require_no_config, require_paths
-    from logmetrics.config.specs import Config, RuleSet, SourceSpec
+    from logmetrics.cli.options import require_no_config
 
     if name is not None and not PREFIX.fullmatch(name):
         raise UsageError(f"--name {name}: expected letters, digits and _, a letter first, at most 40 of them")
     if output is not None and not force and os.path.lexists(output):
         raise UsageError(f"{output} is there already: --force writes over it, --output OTHER keeps it")
     require_no_config(paths, "check")
-    require_paths(Config((SourceSpec("logs", tuple(paths)),), RuleSet({}, ()), ()))
+    require_paths(paths)
     draft = draft_of(paths, uses_packs=not no_packs, prefix=name)
     if as_json:
-        import json
-
-        sys.stdout.write(json.dumps(data_of(draft), indent=2) + "\n")
+        write_json(data_of(draft))
         return
     outcome = tried(draft)
-    _write(outcome.text, output)
+    write_output(outcome.text, output)
     for line in summary_of(draft, outcome, output):
         say(line)
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        with open(output, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise LogmetricsError(f"{output} cannot be written: {error.strerror}") from error

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logmetrics.errors import LogmetricsError, UsageError
+from logmetrics.errors import UsageError
 
 if TYPE_CHECKING:
     from logmetrics.config.specs import Config, SourceSpec
@@ -122,16 +120,15 @@ def _sources(paths: Sequence[str], units: Sequence[str], journal_directory: str 
     return tuple(sources)
 
 
-def require_paths(config: Config, is_local: Callable[[str], bool] = lambda _: True) -> None:
-    """Raise UsageError unless every path that is local exists: a run over what is there has nothing to wait for."""
+def require_paths(paths: Iterable[str], is_local: Callable[[str], bool] = lambda _: True) -> None:
+    """Raise UsageError unless all of *paths* that are local exist: a run over what is there has nothing to wait for."""
     from glob import glob, has_magic
 
-    for source in config.sources:
-        for path in filter(is_local, source.paths):
-            plain = os.path.expanduser(path)
-            if not os.path.exists(plain) and not (has_magic(plain) and glob(plain, recursive=True)):
-                what = "no file matches" if has_magic(plain) else "no such file or directory:"
-                raise UsageError(f"{what} {path}")
+    for path in filter(is_local, paths):
+        plain = os.path.expanduser(path)
+        if not os.path.exists(plain) and not (has_magic(plain) and glob(plain, recursive=True)):
+            what = "no file matches" if has_magic(plain) else "no such file or directory:"
+            raise UsageError(f"{what} {path}")
 
 
 def state_directory(
@@ -162,14 +159,3 @@ def state_directory(
     own = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     kept = own if home is None else os.path.join(home, ".local/state")
     return os.path.join(kept, "logmetrics", f"{name}-{digest}")
-
-
-def write_output(text: str, file: str | None) -> None:
-    """What a command made, to *file* or to stdout. Raises LogmetricsError when the file cannot be written."""
-    if file is None:
-        sys.stdout.write(text)
-        return
-    try:
-        Path(file).write_text(text, "utf-8")
-    except OSError as error:
-        raise LogmetricsError(f"--output: {file} cannot be written: {error.strerror}") from error

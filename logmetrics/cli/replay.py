@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from logmetrics.cli import replay_options as opt
 from logmetrics.cli.options import ConfigFile, JournalDir, Journals, PackNames, Paths
+from logmetrics.cli.results import write_json
 
 if TYPE_CHECKING:
     from logmetrics.replay.report.data import Report
@@ -87,8 +88,6 @@ def _print_report(report: Report) -> None:
 
 
 def _print_json(families: list[FamilyView]) -> None:
-    import orjson
-
     document = []
     for spec, rows in families:
         series = []
@@ -102,4 +101,4 @@ def _print_json(families: list[FamilyView]) -> None:
                 entry["value"] = frozen
             series.append(entry)
         document.append({"name": spec.name, "type": spec.type, "help": spec.help, "series": series})
-    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    write_json(document)

@@ -38,7 +38,7 @@ class Order:
 
 def order_of(options: ReplayOptions, config: Config) -> Order:
     """What *options* ask for with *config*. Raises UsageError and StateError."""
-    require_paths(config, lambda path: not is_remote(path))
+    require_paths((path for source in config.sources for path in source.paths), lambda path: not is_remote(path))
     now_s = time.time()
     since_s, until_s = _time(options.since, "--since", now_s), _time(options.until, "--until", now_s)
     if since_s is not None and until_s is not None and since_s >= until_s:

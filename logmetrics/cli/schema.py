@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
+
+from logmetrics.cli.results import write_json
 
 
 def schema(
     tests: Annotated[bool, typer.Option("--tests", help="That of files for `logmetrics test`.")] = False,
 ) -> None:
     """Print the JSON Schema of the config file."""
-    import orjson
-
     if tests:
         from logmetrics.authoring.trials.model import json_schema
     else:
         from logmetrics.config.model import json_schema
-    sys.stdout.write(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    write_json(json_schema())

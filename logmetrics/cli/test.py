@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from logmetrics.cli.results import write_json
 from logmetrics.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test(
     if as_json:
         from logmetrics.authoring.trials.document import document_of
 
-        sys.stdout.write(document_of(ran, touched))
+        write_json(document_of(ran, touched))
     else:
         write_coverage(touched or (), show)
     if not all(result.passed for _, results in ran for result in results):

@@ -29,7 +29,7 @@ def read_all(
     from logmetrics.engine import Engine
     from logmetrics.store.shown import Rows
 
-    require_paths(config)
+    require_paths(path for source in config.sources for path in source.paths)
     with progress_line() as progress:
         engine = Engine(config, state=state, say=say, show_progress=progress, runtime_metrics=False)
         collect_garbage_from_now_on()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch, fnmatchcase
 from glob import has_magic, iglob
@@ -62,8 +62,11 @@ class Discovery:
         return [path for path in by_log.get(log, ()) if path != log]
 
 
-def discover(source: SourceSpec) -> Discovery:
-    """The files of *source*, in the order of its paths and then by name. Never raises for what is on the disk."""
+def discover(source: SourceSpec, is_ours: Callable[[str], bool] = lambda _: False) -> Discovery:
+    """The files of *source*, in the order of its paths and then by name. Never raises for what is on the disk.
+
+    Files that *is_ours* knows are left out: to read what logmetrics writes would make it grow.
+    """
     found = Discovery()
     for root in source.paths:
         path = os.path.expanduser(root)
@@ -79,6 +82,7 @@ def discover(source: SourceSpec) -> Discovery:
             _search_generations_of(path, root, source, found)
     for path, role, root in found._generations:
         _add(path, role, root, found)
+    found.files = {file_id: file for file_id, file in found.files.items() if not is_ours(file.path)}
     return found
 
 

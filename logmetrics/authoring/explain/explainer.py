@@ -25,7 +25,7 @@ from logmetrics.authoring.explain.nearest import Candidate, Prober
 from logmetrics.authoring.explain.reading import broken_of, envelope_of, fields_of, odd_ollama_line
 from logmetrics.authoring.explain.reasons import Reason, Reasons
 from logmetrics.authoring.explain.summary import summary_of
-from logmetrics.authoring.explain.wording import Wording, definitions
+from logmetrics.config.expression_text import Wording, definitions
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
 from logmetrics.config.tree import Not, Or
 from logmetrics.formats.framing import Framing

@@ -11,7 +11,8 @@ from logmetrics.authoring.explain.attempts import Attempt, Family, Measured
 from logmetrics.authoring.explain.facts import LabelFact, MatchFact, Outcome, RuleFact, UpdateFact
 from logmetrics.authoring.explain.near import HELD, HELD_MAX, NEVER
 from logmetrics.authoring.explain.reasons import Reason, Reasons
-from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
+from logmetrics.authoring.explain.wording import kind_text, value_text
+from logmetrics.config.expression_text import Wording, path_text
 from logmetrics.config.specs import MetricSpec, RuleSpec
 from logmetrics.config.tree import And, Compare, Expr, Field, Literal
 from logmetrics.formats.ollama_lines import KINDS

@@ -18,7 +18,8 @@ from logmetrics.authoring.explain.facts import Change, Nearest
 from logmetrics.authoring.explain.folding import Folding
 from logmetrics.authoring.explain.near import HELD, NEVER, OTHER, Path
 from logmetrics.authoring.explain.reasons import Reason
-from logmetrics.authoring.explain.wording import Wording, path_text, value_text
+from logmetrics.authoring.explain.wording import value_text
+from logmetrics.config.expression_text import Wording, path_text
 from logmetrics.config.specs import Config, RuleSpec, SourceSpec
 from logmetrics.rules.log import Log
 from logmetrics.rules.trace import Traced, traced

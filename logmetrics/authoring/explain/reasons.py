@@ -18,8 +18,9 @@ from logmetrics.authoring.explain.near import (
     nearest_of,
 )
 from logmetrics.authoring.explain.sight import Sight
-from logmetrics.authoring.explain.wording import kind_text, path_text, value_text
+from logmetrics.authoring.explain.wording import kind_text, value_text
 from logmetrics.config.expression import is_condition
+from logmetrics.config.expression_text import path_text
 from logmetrics.config.tree import (
     And,
     Call,
@@ -116,8 +117,7 @@ class Reasons(Sight):
         return self.wording.text(expr if wanted else Not(expr))
 
     def _holds(self, node: Node) -> str:
-        text = self._asked(node.expr, wanted=bool(self.attempt.values[node.number])) if node.expr is not None else ""
-        return f"{text}"
+        return self._asked(node.expr, wanted=bool(self.attempt.values[node.number])) if node.expr is not None else ""
 
     def _logical(self, expr: And | Or, children: list[Node], text: str, *, wanted: bool) -> Reason:
         """Of an ``and``, the part that failed; of an ``or`` none held, and the nearest is told."""

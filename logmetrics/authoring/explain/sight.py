@@ -7,8 +7,9 @@ from typing import Any
 
 from logmetrics.authoring.explain.attempts import Attempt, Family
 from logmetrics.authoring.explain.near import Path
-from logmetrics.authoring.explain.wording import Wording, kind_text, path_text, value_text
+from logmetrics.authoring.explain.wording import kind_text, value_text
 from logmetrics.config.expression import is_condition
+from logmetrics.config.expression_text import Wording, path_text
 from logmetrics.config.tree import (
     Arithmetic,
     Call,

@@ -20,10 +20,11 @@ from logmetrics.authoring.inference.sections import (
     sorted_samples,
     without_documents,
 )
-from logmetrics.authoring.inference.spelling import field_expression, shown
+from logmetrics.authoring.inference.spelling import shown
 from logmetrics.authoring.inference.templates import add_templates
 from logmetrics.authoring.inference.units import UNIT_NAMES
 from logmetrics.authoring.inference.values import epoch_unit, time_form
+from logmetrics.config.expression_text import path_text
 from logmetrics.config.specs import PackSpec
 from logmetrics.packs import builtin_packs
 
@@ -88,7 +89,7 @@ def _plan(section: Section, events: Events, names: Names, draft: Draft) -> Plan:
     if draft.texts and section.rule_format == "json" and not draft.texts[0].has_all:
         parts.append(f'source == "{section.source}"')
     if key := separator(section):
-        parts.append(f"has({field_expression((key,))})")
+        parts.append(f"has({path_text((key,))})")
     only = " and ".join(parts)
     read = draft.recognised.keys_read if has_agents else frozenset[str]()
     is_text = section.rule_format == "ollama" or any(text.name == section.source for text in draft.texts)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from logmetrics.authoring.inference.decoding import Path, Record, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
 from logmetrics.authoring.inference.naming import TELLING_WORDS_MAX, telling
-from logmetrics.authoring.inference.spelling import CONTAINERS, field_expression, snake, text_literal
+from logmetrics.authoring.inference.spelling import CONTAINERS, snake
 from logmetrics.authoring.inference.values import words_of
+from logmetrics.config.expression_text import path_text, text_literal
 
 # Names of such fields, the plainest first. A message is one when it is a constant phrase.
 NAMES = (
@@ -37,7 +38,7 @@ class Discriminator:
 
     @property
     def expression(self) -> str:
-        return field_expression(self.path)
+        return path_text(self.path)
 
     def as_label(self, values: Iterable[str | None]) -> str:
         """The expression for its label: a message can be anything at any time, so those among *values* are listed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,9 +58,6 @@ class Numbers:
         """The number below which *share* of them are."""
         kept = self.ordered
         return kept[min(int(share * len(kept)), len(kept) - 1)]
-
-    def share_up_to(self, bound: float) -> float:
-        return bisect_right(self.ordered, bound) / len(self.ordered)
 
 
 @dataclass(slots=True)
@@ -150,8 +146,6 @@ class Kind:
 
     count: int = 0
     fields: dict[Path, FieldStats] = field(default_factory=dict)
-    # So many were seen and not looked at: more than FIELDS_MAX, or with names that a rule cannot write.
-    fields_beyond: int = 0
     kept: list[Record] = field(default_factory=list)
 
     def add(self, record: Record, log: str) -> None:
@@ -165,8 +159,7 @@ class Kind:
             stats = self.fields.get(path)
             if stats is None:
                 if len(self.fields) >= FIELDS_MAX or not can_be_known(path[:1]):
-                    self.fields_beyond += 1
-                    continue
+                    continue  # too many, or a name that a rule cannot write
                 stats = self.fields[path] = FieldStats(path)
             stats.add(value, log)
 

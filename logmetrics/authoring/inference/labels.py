@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from logmetrics.authoring.inference.decoding import Path
 from logmetrics.authoring.inference.fields import FieldStats, distinct_words
-from logmetrics.authoring.inference.spelling import field_expression, name_of, shown
+from logmetrics.authoring.inference.spelling import name_of, shown
 from logmetrics.authoring.inference.values import words_of
+from logmetrics.authoring.unbounded import is_unbounded, is_unbounded_field
+from logmetrics.config.expression_text import path_text
 from logmetrics.present.amounts import number_of
 
 VALUES_MAX = 30
@@ -152,7 +154,7 @@ def _refused_name(name: str, stats: FieldStats) -> str:
     words = set(words_of(stats.path[-1]))
     bad = words & _ID_WORDS
     parents = {word for key in stats.path[:-1] for word in words_of(key)}
-    if bad:
+    if bad or is_unbounded(name) or is_unbounded_field(stats.path[-1]):
         return "by its name an id, free text or private"
     if name == "name" and parents & {"file", "thread", "process", "user", "host", "session", "project"}:
         return "by its name an id, free text or private"
@@ -168,7 +170,7 @@ def _is_code(stats: FieldStats, name: str) -> bool:
 
 def _as_label(stats: FieldStats, name: str) -> tuple[str, str]:
     """The label's name and expression; what obviously tells a level or a success is told in the usual words."""
-    field = field_expression(stats.path)
+    field = path_text(stats.path)
     values = set(stats.values)
     if name in _LEVEL_NAMES:
         for table in (_PINO_LEVELS, _KLOG_LEVELS):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from logmetrics.authoring.inference.decoding import Path, Record, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
 from logmetrics.authoring.inference.labels import Label, label_of
-from logmetrics.authoring.inference.spelling import field_expression, shown
+from logmetrics.authoring.inference.spelling import shown
 from logmetrics.authoring.inference.units import clock_time
+from logmetrics.config.expression_text import path_text
 
 LIST_OF_OBJECTS = "a list of objects"
 A_LABEL = "few values: a label, if you want it"
@@ -54,7 +55,7 @@ def about_lists(kind: Kind, names: Collection[str]) -> list[str]:
     if not rows:
         return []
     path, record = rows[0]
-    each, name = field_expression(path), field_expression(("element", next(iter(record))))
+    each, name = path_text(path), path_text(("element", next(iter(record))))
     lines = [
         f"Lists of objects. A rule with `each: element in {shown(each, 80)}` looks at each object of one,",
         f"and reads fields such as {shown(name, 80)}:",

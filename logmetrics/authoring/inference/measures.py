@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from logmetrics.authoring.inference.decoding import Path, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
-from logmetrics.authoring.inference.spelling import field_expression
 from logmetrics.authoring.inference.units import clock_time, is_rate, is_setting, seconds_of, words_without_unit
 from logmetrics.authoring.inference.values import words_of
+from logmetrics.config.expression_text import path_text
 from logmetrics.present.amounts import count, seconds, short, size
 from logmetrics.rules.functions import number
 
@@ -269,7 +269,7 @@ def _gauge(stats: FieldStats, stem: tuple[str, ...], unit: str, factor: float, t
 
 
 def _read(stats: FieldStats) -> str:
-    field = field_expression(stats.path)
+    field = path_text(stats.path)
     return f"number({field})" if stats.kinds["text"] else field
 
 

@@ -15,7 +15,8 @@ from logmetrics.authoring.inference.labels import SINGLE_VALUE, Label, counts_sh
 from logmetrics.authoring.inference.leftovers import LIST_OF_OBJECTS, about_lists, reasons
 from logmetrics.authoring.inference.measures import Measure, measure_of, without_repeats
 from logmetrics.authoring.inference.naming import Names
-from logmetrics.authoring.inference.spelling import field_expression, shown, snake
+from logmetrics.authoring.inference.spelling import shown, snake
+from logmetrics.config.expression_text import path_text
 from logmetrics.present.amounts import number_of
 
 # Series that a metric may have by what the samples hold, and labels beside the event; a histogram's cost a dozen each.
@@ -175,7 +176,7 @@ class Planner:
             metric = self._metric_of(measure, chosen, labels, is_ambiguous=stems.count(stem) > 1)
             present = sum(self.events.kinds[values].fields[measure.path].present for values in chosen)
             records = self._records(chosen)
-            has = "" if present == records else f"has({field_expression(measure.path)})"
+            has = "" if present == records else f"has({path_text(measure.path)})"
             # What is there in the same records needs no rule of its own.
             beside = (present, self._kept_with(measure.path, chosen)) if has else None
             when = _both(self._when(chosen), has)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from logmetrics.authoring.inference.buckets import buckets_for
 from logmetrics.authoring.inference.naming import TELLING_WORDS_MAX, Names, telling
 from logmetrics.authoring.inference.plan import Metric, Plan, Rule
-from logmetrics.authoring.inference.spelling import text_literal
 from logmetrics.authoring.inference.values import look_of, words_of
+from logmetrics.config.expression_text import text_literal
 from logmetrics.present.amounts import number_of, seconds
 from logmetrics.rules.functions import duration
 

@@ -11,8 +11,8 @@ from statistics import median
 
 from logmetrics.authoring.inference.decoding import Path, Record, at
 from logmetrics.authoring.inference.fields import FieldStats, Kind
-from logmetrics.authoring.inference.spelling import field_expression
 from logmetrics.authoring.inference.values import epoch_unit, words_of
+from logmetrics.config.expression_text import path_text
 from logmetrics.rules.functions import between, number
 
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "min": 1 / 60, "h": 1 / 3600}
@@ -95,7 +95,7 @@ def is_rate(stats: FieldStats) -> bool:
 
 def seconds_of(stats: FieldStats, kind: Kind) -> Seconds | None:
     """How to read *stats*, a field of records of *kind*, as durations; None when it is no duration."""
-    field = field_expression(stats.path)
+    field = path_text(stats.path)
     if stats.looks_mostly("duration") and not stats.kinds["number"]:
         return Seconds(f"duration({field})", 1, "durations with their units")
     if stats.looks_mostly("iso_duration"):

@@ -6,27 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.subject import Place, Subject
+from logmetrics.authoring.lint.subject import Place, Subject, told
 from logmetrics.config.specs import FORMATS, RuleSpec
 from logmetrics.config.tree import (
     And,
     Call,
     Compare,
     Expr,
-    Field,
     Let,
     ListLiteral,
     Literal,
     MapLiteral,
     Not,
     Or,
-    Part,
     Scalar,
     has_memory,
     parts_of,
 )
 from logmetrics.formats.kinds import ABSENT, NUMBER, TEXT
-from logmetrics.rules.functions import label, same
+from logmetrics.rules.functions import same
 from logmetrics.rules.kinds import ANYTHING, kind_of
 from logmetrics.rules.simplify import simplified
 
@@ -219,7 +217,7 @@ def _never_found(part: Call) -> tuple[str, str] | None:
     keys = [key for key, _ in table.items if isinstance(key, str) and key != key.lower()]
     if not keys:
         return None
-    what = f"map() never finds {_scalar(keys[0])}: lower() leaves no capitals"
+    what = f"map() never finds {told(Literal(keys[0]))}: lower() leaves no capitals"
     return what, f'write "{keys[0].lower()}"'
 
 
@@ -292,39 +290,3 @@ def _implied(test: Expr, tests: Sequence[Expr]) -> Expr | None:
 
 def _are_in(values: Sequence[Scalar], whole: ListLiteral) -> bool:
     return all(any(same(value, each) for each in whole.items) for value in values)
-
-
-def told(expr: Expr) -> str:
-    """*expr* as people write it, where that is short; for messages."""
-    if isinstance(expr, Field):
-        return _path("", expr.path)
-    if isinstance(expr, Part):
-        return _path(told(expr.base), expr.path)
-    if isinstance(expr, Literal):
-        return _scalar(expr.value)
-    if isinstance(expr, ListLiteral):
-        return f"[{', '.join(map(_scalar, expr.items))}]"
-    if isinstance(expr, Compare):
-        return f"{told(expr.left)} {expr.operator} {told(expr.right)}"
-    if isinstance(expr, Call):
-        return f"{expr.name}({', '.join(map(told, expr.arguments))})"
-    if isinstance(expr, Not):
-        inner = expr.operand
-        if isinstance(inner, Compare) and inner.operator == "in":
-            return f"{told(inner.left)} not in {told(inner.right)}"
-        return f"not {told(inner)}"
-    return str(getattr(expr, "name", "..."))
-
-
-def _path(base: str, path: Sequence[str | int]) -> str:
-    text = base
-    for step in path:
-        if isinstance(step, int) or not step.isidentifier():
-            text += f"[{step}]" if isinstance(step, int) else f'["{step}"]'
-        else:
-            text += f".{step}" if text else step
-    return f"root{text}" if text.startswith("[") else text
-
-
-def _scalar(value: Scalar) -> str:
-    return f'"{value}"' if isinstance(value, str) else label(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.subject import Subject
+from logmetrics.authoring.lint.subject import Subject, told
+from logmetrics.authoring.unbounded import is_unbounded, is_unbounded_field
 from logmetrics.config.document import KeyPath
 from logmetrics.config.specs import MetricSpec, RuleSpec
 from logmetrics.config.tree import (
@@ -23,18 +24,6 @@ from logmetrics.config.tree import (
     Part,
 )
 
-# Names of labels that are new in each event, or nearly so. Whoever means it says allow_unbounded.
-_UNBOUNDED = """
-    session_id sessionid trace_id traceid span_id spanid request_id requestid correlation_id transaction_id
-    conversation_id thread_id message_id event_id run_id task_id job_id call_id tool_call_id invocation_id
-    execution_id user_id userid email ip client_ip remote_addr uuid guid id
-    prompt completion message msg text content body query question
-    error_message exception traceback stack stacktrace stack_trace
-    url uri timestamp ts
-"""
-UNBOUNDED_LABELS = frozenset(_UNBOUNDED.split())
-# As names of fields these are also of objects and names: `model.id`, `completion.model`.
-_UNBOUNDED_FIELDS = UNBOUNDED_LABELS - frozenset({"id", "completion", "query", "text", "exception"})
 _MEASUREMENTS = ("s", "ms", "us", "ns", "duration", "between", "time", "rise", "delta")
 # Prometheus gives them to what it scrapes; those of the metric are then exported_job and exported_instance.
 _OF_THE_TARGET = ("job", "instance")
@@ -55,7 +44,7 @@ def findings(subject: Subject) -> Iterator[Finding]:
 
 def _by_name(subject: Subject, spec: MetricSpec, label: str, path: KeyPath) -> Iterator[Finding]:
     bounded = spec.allow_unbounded or spec.type == "info" or values_of(subject, spec.name, label) is not None
-    if label.lower() in UNBOUNDED_LABELS and not bounded:
+    if is_unbounded(label) and not bounded:
         what = f"{label} is new in each event or nearly so, and each value is a series"
         remedy = "leave it out, or say allow_unbounded: true for this metric, and let the guard hold it"
         yield subject.finding("unbounded-label", path, what, remedy)
@@ -117,7 +106,7 @@ def _by_expression(subject: Subject, path: KeyPath, rule: RuleSpec) -> Iterator[
             for spec in metrics
             if label in spec.labels and not spec.allow_unbounded and spec.type != "info" and not _is_raw(spec, label)
         ]
-        if not takers or label.lower() in UNBOUNDED_LABELS:
+        if not takers or is_unbounded(label):
             continue  # what a label is called is told at the metric
         source = _unbounded_part(expr)
         if source:
@@ -139,8 +128,8 @@ def _unbounded_part(expr: Expr) -> str:
             return "the path, which is another one for each log"
         if isinstance(part, (Arithmetic, Call)):
             return "a measured number, which is another one each time"
-        if isinstance(part, (Field, Part)) and str(part.path[-1]).lower() in _UNBOUNDED_FIELDS:
-            return f"the field {'.'.join(map(str, part.path))}, which has something new in each event"
+        if isinstance(part, (Field, Part)) and is_unbounded_field(str(part.path[-1])):
+            return f"the field {told(part)}, which has something new in each event"
     return ""
 
 

@@ -7,9 +7,10 @@ from shlex import quote
 
 from logmetrics.authoring.lint.findings import Finding
 from logmetrics.authoring.lint.forecast import NEAR, Forecast, explain_command
-from logmetrics.authoring.lint.labels import UNBOUNDED_LABELS, values_of
+from logmetrics.authoring.lint.labels import values_of
 from logmetrics.authoring.lint.samples import Notes, Observed, RuleSeen
 from logmetrics.authoring.lint.subject import Subject
+from logmetrics.authoring.unbounded import is_unbounded
 from logmetrics.config.document import KeyPath
 from logmetrics.config.specs import RuleSpec
 from logmetrics.present.amounts import EXCERPT_CHARACTERS, cut, harmless, number_of, percent
@@ -81,7 +82,7 @@ def _label(subject: Subject, notes: Notes, index: int, label: str) -> Iterator[F
     values = {notes.family.guard.values[index].form(value) for value in raw}
     values_max = notes.family.guard.values[index].values_max
     is_new_each_time = len(raw) >= VALUES_MIN and len(raw) > NEW_SHARE * notes.looks
-    if not spec.allow_unbounded and label.lower() not in UNBOUNDED_LABELS:
+    if not spec.allow_unbounded and not is_unbounded(label):
         shown = _examples(raw)
         if is_new_each_time:
             what = f"{label} has {len(raw):,} values in {notes.looks:,} measurements, such as {shown}"

@@ -8,9 +8,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from logmetrics.authoring.lint.conditions import told
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.subject import Subject
+from logmetrics.authoring.lint.subject import Subject, told
 from logmetrics.config.document import KeyPath
 from logmetrics.config.tree import LINE_TIME, Call, Field, Literal, parts_of
 

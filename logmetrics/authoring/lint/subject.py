@@ -9,8 +9,13 @@ from typing import Any
 
 from logmetrics.authoring.lint.findings import Finding
 from logmetrics.config.document import Document, KeyPath, dotted
+from logmetrics.config.expression_text import Wording
 from logmetrics.config.specs import LimitsSpec, MetricSpec, RuleSpec, SourceSpec, UpdateSpec
 from logmetrics.config.tree import Expr
+from logmetrics.present.amounts import cut
+
+_TEXT_CHARACTERS_MAX = 80
+_WORDING = Wording()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +114,8 @@ class Subject:
         """What *update* puts into *label*: a text that stands in its template, or an expression."""
         constants = dict(update.constants)
         return constants[label] if label in constants else rule.labels[label]
+
+
+def told(expr: Expr) -> str:
+    """*expr* as people write it, the beginning where it is long; for messages."""
+    return cut(_WORDING.text(expr), _TEXT_CHARACTERS_MAX)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log
 
 from logmetrics.authoring.lint.findings import Finding
-from logmetrics.authoring.lint.subject import Subject
+from logmetrics.authoring.lint.subject import Subject, told
 from logmetrics.config.tree import Arithmetic, Call, Expr, Field, IfElse, Item, Let, Literal, Or, Part, parts_of
 
 _FUNCTION_SCALES: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -166,7 +166,7 @@ def _conversion(value: Expr, wanted: Unit, given: Unit) -> str:
     if given.source.endswith("()"):
         return f"end the metric's name in _{given} in place of _{wanted}"
     if wanted.base == "seconds" and wanted.scale == 1.0 and function and isinstance(value, (Field, Part)):
-        return f"write {function}({'.'.join(map(str, value.path))})"
+        return f"write {function}({told(value)})"
     factor = given.scale / wanted.scale
     return f"multiply it by {factor:g}" if factor > 1 else f"divide it by {1 / factor:g}"
 

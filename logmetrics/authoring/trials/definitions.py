@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from logmetrics.authoring.explain.wording import Wording, definitions
 from logmetrics.config.document import Document, KeyPath, parse_document
+from logmetrics.config.expression_text import Wording, definitions
 from logmetrics.config.specs import PackSpec, RuleSpec, UpdateSpec
 from logmetrics.config.tree import Expr, parts_of
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from logmetrics.authoring.trials.comparing import Difference, UncountedLine
 from logmetrics.authoring.trials.coverage import FileCoverage
 from logmetrics.authoring.trials.running import TestResult
@@ -14,14 +12,14 @@ from logmetrics.authoring.trials.specs import Sample, TestFile
 
 def document_of(
     ran: Sequence[tuple[TestFile, Sequence[TestResult]]], coverage: Sequence[FileCoverage] | None = None
-) -> str:
-    """What became of all tests, and what they touched if that was asked for, as the text of a JSON document."""
+) -> dict[str, object]:
+    """What became of all tests, and what they touched if that was asked for."""
     files = [{"path": file.path, "tests": [_test(result) for result in results]} for file, results in ran]
     passed = all(result.passed for _, results in ran for result in results)
     document: dict[str, object] = {"passed": passed, "files": files}
     if coverage is not None:
         document["coverage"] = [_coverage(file) for file in coverage]
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
+    return document
 
 
 def _test(result: TestResult) -> dict[str, object]:
