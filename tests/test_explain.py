@@ -432,7 +432,7 @@ def test_where_json_is_broken(name: str) -> None:
 
 def test_a_number_that_is_too_long_for_python() -> None:
     """It is no record, as for the daemon, and no exception."""
-    [told] = explained(CONFIG, '{"event": "retry", "n": ' + "9" * 5_000 + "}", text=RULES)
+    [told] = explained(CONFIG, '{"event": "tool_call", "attempt": ' + "9" * 5_000 + "}", text=RULES)
     assert told.verdict == "unparsable"
     assert told.broken is not None
     assert told.broken.why == "a number in it has too many digits"

@@ -389,7 +389,7 @@ WRONG = {
     ),
     "a log with too long a name": (
         f"packs: [agent]\ntests: [{{name: a, input: [{{lines: x, log: {'a' * 300}}}], expect: {{unmatched: 0}}}}]",
-        ":2:45: tests[0].input[0].log: longer than a file's path can be",
+        ":2:43: tests[0].input[0].log: longer than a file's path can be",
     ),
     "a record that JSON has no word for": (
         "packs: [agent]\ntests: [{name: a, input: [{lines: [{a: !!binary aGk=}]}], expect: {unmatched: 0}}]",
