@@ -169,7 +169,7 @@ def test_of_a_line_without_end_little_is_held(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(b"a" * 3_000_000)
     assert len(raw_lines(str(log), 1, 1, 1_000_000)) < 1_500_000
-    assert run(f"{log}:1").startswith(f"{log}:1: passed over, and counted as oversize")
+    assert "counted as oversize" in re.sub(r"\s+", " ", run(f"{log}:1"))
 
 
 def test_a_full_disk_is_told_of() -> None:

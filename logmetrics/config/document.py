@@ -102,7 +102,7 @@ def parse_document(text: str, file: str, *, fast: bool = False) -> Document:
         raise ConfigError([Problem(file, 1, 1, "", "not usable: it is nested too deeply")]) from None
 
 
-def _parsed(text: str, document: Document, loader: type[yaml.Loader | yaml.CSafeLoader]) -> Document:
+def _parsed(text: str, document: Document, loader: type[_Loader | _FastLoader]) -> Document:
     file = document.file
     try:
         node = yaml.compose(text, Loader=loader)
