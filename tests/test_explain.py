@@ -430,6 +430,14 @@ def test_where_json_is_broken(name: str) -> None:
     assert told.broken.shown[told.broken.caret] == line[column - 1]
 
 
+def test_a_number_that_is_too_long_for_python() -> None:
+    """It is no record, as for the daemon, and no exception."""
+    [told] = explained(CONFIG, '{"event": "tool_call", "attempt": ' + "9" * 5_000 + "}", text=RULES)
+    assert told.verdict == "unparsable"
+    assert told.broken is not None
+    assert told.broken.why == "a number in it has too many digits"
+
+
 def test_a_long_line_is_shown_around_its_mistake() -> None:
     """The caret stands where the mistake is, however far that is."""
     [told] = explained(CONFIG, '{"a": "' + "x" * 5_000 + '", b: 1, "c": "' + "y" * 5_000 + '"}', text=RULES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 from logmetrics.authoring.explain.facts import Explanation
 from logmetrics.authoring.explain.overview import Overview
+from logmetrics.authoring.explain.places import raw_lines
 from logmetrics.cli.app import app
 from logmetrics.errors import UsageError
 from logmetrics.serve.app import MetricsApp
@@ -160,6 +163,23 @@ def test_places(name: str, config: Path, tmp_path: Path) -> None:
     told = run("-c", config, f"{log}:{line}").replace(str(log), "a.log")
     assert re.sub(r"\n +", " ", told).startswith(summary)
     assert envelope in told or name == "indented"
+
+
+def test_of_a_line_without_end_little_is_held(tmp_path: Path) -> None:
+    """It was held as a whole, and put together in time that grows with the square of its length."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"a" * 3_000_000)
+    assert len(raw_lines(str(log), 1, 1, 1_000_000)) < 1_500_000
+    assert "counted as oversize" in re.sub(r"\s+", " ", run(f"{log}:1"))
+
+
+def test_a_full_disk_is_told_of() -> None:
+    """It ended with a traceback."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "logmetrics", "schema", "--tests"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"logmetrics: the output cannot be written: No space left on device\n")
 
 
 def test_what_came_before_is_known(tmp_path: Path) -> None:

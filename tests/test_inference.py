@@ -104,6 +104,8 @@ LABELS = {
     "ids by their looks": ("what", ["123456789012", "123456789013"] * 10, "numbers"),
     "addresses": ("tool", ["a@example.com", "b@example.com"] * 10, "ids"),
     "keys": ("agent", ["sk-abcdefghijklmnop1", "sk-abcdefghijklmnop2"] * 10, "looks like keys or passwords"),
+    "a password by its name": ("pw", ["horse", "staple"] * 10, "by its name an id, free text or private"),
+    "numbers of people": ("what", ["123-45-6789", "987-65-4321"] * 10, "ids"),
     "paths": ("model", ["/home/a", "/home/b"] * 10, "paths or addresses"),
     "sentences": ("reason", ["it was not there and will not come back"] * 20, "free text"),
     "many": ("what", [f"v{number}" for number in range(100)], "100 values in 100 records: would be a series each"),

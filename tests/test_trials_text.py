@@ -368,7 +368,7 @@ def test_exit_codes(home: Path) -> None:
     """1: a test fails. 2: a file or an option is wrong; nothing is run, and all that is wrong is told."""
     (home / "bad.yaml").write_text("packs: [codexx]\ntests: []\n")
     (home / "worse.yaml").write_text(
-        "config: nope.yaml\ntests: [{name: a, input: [{lines: x}], expect: {only: true}}]\n"
+        'config: "nope\\e.yaml"\ntests: [{name: a, input: [{lines: x}], expect: {only: true}}]\n'
     )
     good, bad, worse = (str(home / name) for name in ("rules.test.yaml", "bad.yaml", "worse.yaml"))
     done = [logmetrics("test", *arguments) for arguments in ([good], [bad, good, worse], ["-k", "zz", good])]
@@ -376,12 +376,26 @@ def test_exit_codes(home: Path) -> None:
     assert done[1].stdout == ""
     assert done[1].stderr.replace(f"{home}/", "") == (
         "logmetrics: bad.yaml:2:8: tests: at least one is needed\n"
-        "nope.yaml: cannot be read: No such file or directory\n"
+        "nope\\x1b.yaml: cannot be read: No such file or directory\n"  # nothing that moves the cursor
     )
     assert done[2].stderr == "logmetrics: no test has a name in which 'zz' is found\n"
 
 
 WRONG = {
+    "too deep": ("packs: [agent]\ntests: " + "[" * 3_000, ":1:1: not usable: it is nested too deeply"),
+    "a sample that never ends": (
+        "packs: [agent]\ntests: [{name: a, input: [{file: /dev/zero}], expect: {unmatched: 0}}]",
+        ":2:34: tests[0].input[0].file: /dev/zero cannot be read: it is not a regular file",
+    ),
+    "a log with too long a name": (
+        f"packs: [agent]\ntests: [{{name: a, input: [{{lines: x, log: {'a' * 300}}}], expect: {{unmatched: 0}}}}]",
+        ":2:43: tests[0].input[0].log: longer than a file's path can be",
+    ),
+    "a record that JSON has no word for": (
+        "packs: [agent]\ntests: [{name: a, input: [{lines: [{a: !!binary aGk=}]}], expect: {unmatched: 0}}]",
+        ":2:35: tests[0].input[0].lines: a record is written as JSON, which cannot be done here: "
+        "Object of type bytes is not JSON serializable",
+    ),
     "empty": ("", ":1:1: a test file is a mapping with the keys config, packs and tests"),
     "nothing to test": (
         "tests: [{name: a, input: [{lines: x}]}]",

@@ -96,9 +96,16 @@ def dotted(path: KeyPath) -> str:
 
 def parse_document(text: str, file: str, *, fast: bool = False) -> Document:
     """Parse YAML *text* that came from *file*. Raises ConfigError for broken YAML and for duplicate keys."""
-    document = Document(file)
     try:
-        node = yaml.compose(text, Loader=_FastLoader if fast else _Loader)
+        return _parsed(text, Document(file), _FastLoader if fast else _Loader)
+    except RecursionError:
+        raise ConfigError([Problem(file, 1, 1, "", "not usable: it is nested too deeply")]) from None
+
+
+def _parsed(text: str, document: Document, loader: type[_Loader | _FastLoader]) -> Document:
+    file = document.file
+    try:
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -16,6 +16,8 @@ from logmetrics.sources.samples import Sample, samples_in, samples_of
 
 _READ_BYTES = 256 * 1024
 _BLOCK = 1_000
+# A record with its envelope is at most so many times as long as a line may be.
+_RAW_LINES_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +80,31 @@ def samples(path: str, data: bytes | None, source: SourceSpec) -> Iterator[Sampl
 def find(path: str, line: int, source: SourceSpec, read: Callable[[list[bytes]], None]) -> Found:
     """The record of which *line* is one line; all records before it are given to *read*. Raises LogmetricsError."""
     before: list[bytes] = []
+    kept_bytes_max = _RAW_LINES_MAX * source.max_line_bytes
     # Records that lie within others come at their last lines, so the first that has the line is the one.
     for sample in samples(path, None, source):
         if sample.first_line <= line <= sample.last_line:
             read(before)
-            return Found(sample, sample.first_line, raw_lines(path, sample.first_line, sample.last_line))
+            return Found(
+                sample, sample.first_line, raw_lines(path, sample.first_line, sample.last_line, kept_bytes_max)
+            )
         if sample.first_line > line:
             break
         before.append(sample.record)
         if len(before) >= _BLOCK:
             read(before)
             before = []
-    raw = raw_lines(path, line, line)
+    raw = raw_lines(path, line, line, kept_bytes_max)
     if not raw:
         raise UsageError(f"{path} has {number_of('line', _count(path))}, and no line {line:,}")
     return Found(None, line, raw)
 
 
-def raw_lines(path: str, first: int, last: int) -> bytes:
-    """The bytes of these lines, as they lie there."""
+def raw_lines(path: str, first: int, last: int, bytes_max: int) -> bytes:
+    """The bytes of these lines, as they lie there; of a line without an end little more than *bytes_max*."""
     content = open_content(path, NeverStops())
     try:
-        offset, number, kept = 0, 1, b""
+        offset, number, kept = 0, 1, bytearray()
         while data := content.read(offset, _READ_BYTES):
             offset += len(data)
             newlines = data.count(b"\n")
@@ -108,11 +113,11 @@ def raw_lines(path: str, first: int, last: int) -> bytes:
                     if first <= number <= last:
                         kept += piece
                     number += piece.endswith(b"\n")
-                    if number > last:
-                        return kept
+                    if number > last or len(kept) > bytes_max:
+                        return bytes(kept)
             else:
                 number += newlines
-        return kept
+        return bytes(kept)
     finally:
         content.close()
 

@@ -151,6 +151,8 @@ def _broken_json(text: str) -> Broken:
         return _shown(text, _At(f"{word} is no JSON; it has null", text.find(word)))
     except RecursionError:
         return Broken("it is nested too deeply", None, "", 0)
+    except ValueError:  # past what Python makes a number of
+        return Broken("a number in it has too many digits", None, "", 0)
     if isinstance(value, list):
         return _shown(text, _At("it is a list; a record is an object, {...}", start))
     return _shown(text, _At("it is JSON, and no object", start))

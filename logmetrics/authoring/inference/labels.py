@@ -39,6 +39,8 @@ _ID_WORDS_TEXT = """
     correlation transaction conversation thread message msg text content body prompt completion query question
     answer response description summary title subject comment note email mail user username login customer
     client account phone key token secret password passwd auth authorization cookie credential credentials
+    pw pwd pass passphrase pin otp bearer card cvv iban ssn passport patient person employee firstname lastname
+    surname fullname birthday birthdate dob street
     signature nonce seed cursor traceback stack stacktrace exception error err time timestamp ts date version
     rev revision commit build sql args arguments params input output payload data raw line lineno position
     offset slug fingerprint

@@ -28,6 +28,8 @@ _SECRET = re.compile(
     r"^(?:sk|pk|rk|ghp|gho|ghs|glpat|xox[abpors]|AKIA|ASIA|AIza|eyJ|hf|Bearer|Basic)[-_. ]?[A-Za-z0-9+/_-]{8,}"
     r"|-----BEGIN|(?i:passw(?:or)?d|secret|api[_-]?key)\s*[=:]"
 )
+# Numbers of people, cards and telephones, in groups.
+_GROUPED_NUMBER = re.compile(r"[+(]?\d{2,}\)?(?:[ -]\d{2,}){2,}")
 _DIGITS = re.compile(r"\d")
 _EPOCHS = (("s", 9.5e8, 4.1e9), ("ms", 9.5e11, 4.1e12), ("us", 9.5e14, 4.1e15), ("ns", 9.5e17, 4.1e18))
 
@@ -46,7 +48,7 @@ def look_of(text: str) -> str:
         return "time"
     if _SECRET.search(text):
         return "secret"
-    if generalize(text) != text or "@" in text:
+    if generalize(text) != text or "@" in text or _GROUPED_NUMBER.fullmatch(text):
         return "id"
     if _is_scrambled(text):
         return "secret"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from logmetrics.config.shape import validate
 from logmetrics.config.specs import Config, MetricSpec, PackSpec, SourceSpec
 from logmetrics.errors import ConfigError, Problem
 from logmetrics.packs import builtin_packs
+from logmetrics.present.amounts import size
 from logmetrics.sources.discovery import is_left_out
 from logmetrics.sources.names import COMPRESSED
 from logmetrics.store.guard import ALL_LABELS
@@ -35,6 +37,10 @@ from logmetrics.store.self_metrics import SELF_METRICS
 LOG = "test.log"
 # Where logs are whose path says nothing else.
 DIRECTORY = "/var/log"
+# A sample is held as a whole, and its lines are read one by one.
+SAMPLE_BYTES_MAX = 64 * 1024 * 1024
+# What file systems take for a name, and less than they take for a path: logs are made in a directory of their own.
+_NAME_BYTES_MAX, _PATH_BYTES_MAX = 255, 3_000
 _COMPRESSED = tuple(f"*{suffix}" for suffix in COMPRESSED)
 _LEVELS = ("bytes", "values", "metric", "process")
 
@@ -177,6 +183,10 @@ class _Reader:
     def _path(self, name: str, path: KeyPath) -> str:
         if ".." in name.split("/"):
             self.wrong(path, "a log's path has no ..")
+        encoded = name.encode("utf-8", "replace")
+        # A generation that is rotated has a number behind its name.
+        if len(encoded) > _PATH_BYTES_MAX or any(len(part) > _NAME_BYTES_MAX - 5 for part in encoded.split(b"/")):
+            self.wrong(path, "longer than a file's path can be")
         return os.path.normpath(os.path.join(DIRECTORY, name))
 
     def _log(self, name: str, source: str, path: KeyPath) -> str:
@@ -210,7 +220,7 @@ class _Reader:
     def _sample(self, model: StepModel, name: str, source: str, path: KeyPath) -> Iterator[Write]:
         file = _beside(self.path, name) or name
         try:
-            data = Path(file).read_bytes()
+            data = _sample_data(file)
         except OSError as error:
             self.wrong((*path, "file"), f"{file} cannot be read: {error.strerror}")
             return
@@ -284,6 +294,16 @@ class _Reader:
                 self.wrong((*path, rule), what, of_key=True)
             for reason, count in by_reason.items():
                 yield (rule, reason), count
+
+
+def _sample_data(file: str) -> bytes:
+    """The bytes of a sample. Raises OSError, also for what is no file, or never ends."""
+    size_bytes = os.stat(file).st_size
+    if not os.path.isfile(file) and not os.path.isdir(file):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if size_bytes > SAMPLE_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"it is longer than {size(SAMPLE_BYTES_MAX)}")
+    return Path(file).read_bytes()
 
 
 def source_spec(config: Config, name: str) -> SourceSpec:

@@ -30,7 +30,10 @@ def _lines(value: object) -> tuple[str, ...]:
     if isinstance(value, dict):
         value = [value]
     if isinstance(value, list) and value and all(isinstance(item, (str, dict)) for item in value):
-        texts = (item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value)
+        try:
+            texts = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value]
+        except TypeError as error:  # YAML has kinds of values that JSON has not
+            raise ValueError(f"a record is written as JSON, which cannot be done here: {error}") from None
         return tuple(text.removesuffix("\n") for text in texts)
     raise ValueError("expected the lines of a log: a text, or a list of texts and records")
 
