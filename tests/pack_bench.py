@@ -76,8 +76,8 @@ class PackBench:
         metrics = self.file.config.rule_set.metrics
         shared = {
             update.metric
-            for rule in changed.values()
-            for update in rule.updates
+            for name, rule in changed.items()
+            for update in (*rule.updates, *self.rules[name].updates)
             if metrics[update.metric].type in _NOT_ADDED
         }
         rules, told = [], set()
@@ -90,9 +90,11 @@ class PackBench:
                 or (whole_pack and (not beside or rule.pack != _WITNESS.split("/")[0]))
                 or any(update.metric in shared for update in rule.updates)
             )
-            if is_needed or rule.pack not in told:  # one rule of a pack tells which records are that pack's
+            # One rule of a pack tells which records are that pack's, for each format.
+            if is_needed or (rule.pack, rule.format) not in told:
                 rules.append(changed.get(name, rule))
-                told.add(rule.pack)
+            if name not in changed:
+                told.add((rule.pack, rule.format))
         return Programs(replace(self.file.config, rule_set=RuleSet(metrics, tuple(rules))))
 
     def _seen(self, programs: Programs, test: Test, *, whole_pack: bool) -> Seen:

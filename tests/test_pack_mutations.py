@@ -34,6 +34,12 @@ def equivalent(pack: str) -> frozenset[str]:
     return frozenset(names)
 
 
+@cache
+def mutants(pack: str) -> list[Mutant]:
+    """All of *pack*."""
+    return mutants_of(builtin_packs()[pack])
+
+
 def benches_of(pack: str) -> list[PackBench]:
     """The tests of *pack*, and the one of those with a source that names its agent."""
     named = load_tests(str(TESTS / "named-source.test.yaml"))
@@ -54,9 +60,9 @@ def is_confirmed(pack: str, mutant: Mutant, bench: PackBench, test: str) -> bool
 def test_what_is_broken_is_noticed(pack: str) -> None:
     """All mutants are, but those that are known to be no change."""
     benches = benches_of(pack)
-    mutants = [mutant for mutant in mutants_of(builtin_packs()[pack]) if IS_ALL or mutant.is_basic]
+    chosen = [mutant for mutant in mutants(pack) if IS_ALL or mutant.is_basic]
     unnoticed, confirmed = set(), set()
-    for mutant in mutants:
+    for mutant in chosen:
         killed = next(((bench, test) for bench in benches if (test := bench.killer(mutant))), None)
         # The command itself is slower; it is asked about one condition, label and value of each rule.
         kind = (mutant.rules, mutant.name.split(": ")[1].split(" ")[0].split("{")[0])
@@ -65,7 +71,7 @@ def test_what_is_broken_is_noticed(pack: str) -> None:
         elif kind not in confirmed or IS_ALL:
             confirmed.add(kind)
             assert is_confirmed(pack, mutant, *killed), f"{mutant.name}: {killed[1]}"
-    known = equivalent(pack) & {mutant.name for mutant in mutants}
+    known = equivalent(pack) & {mutant.name for mutant in chosen}
     assert sorted(unnoticed - known) == [], "add a line to tests/packs, or simplify the pack"
     assert sorted(known - unnoticed) == [], "these are noticed: take them out of tests/packs/equivalent.yaml"
 
@@ -73,7 +79,7 @@ def test_what_is_broken_is_noticed(pack: str) -> None:
 def test_each_rule_has_its_mutants() -> None:
     """No rule is left out: its format and updates, and its condition, labels and values where it has them."""
     for pack in builtin_packs().values():
-        basic = [mutant.name for mutant in mutants_of(pack) if mutant.is_basic]
+        basic = [mutant.name for mutant in mutants(pack.name) if mutant.is_basic]
         for rule in pack.rule_set.rules:
             wanted = ["of another format", *(f"label {label}: always the same" for label in rule.labels)]
             wanted += ["when: left out", "when: negated"] if rule.when is not None else []
@@ -86,10 +92,10 @@ def test_each_rule_has_its_mutants() -> None:
 def test_mutants_are_what_their_names_say() -> None:
     """Their names are different, and each has something changed."""
     for pack in builtin_packs().values():
-        mutants = mutants_of(pack)
-        assert len({mutant.name for mutant in mutants}) == len(mutants)
-        assert all(mutant.rules and mutant.rule_set != pack.rule_set for mutant in mutants)
-    names = [mutant.name for mutant in mutants_of(builtin_packs()["crewai"])]
+        found = mutants(pack.name)
+        assert len({mutant.name for mutant in found}) == len(found)
+        assert all(mutant.rules and mutant.rule_set != pack.rule_set for mutant in found)
+    names = [mutant.name for mutant in mutants("crewai")]
     assert names[:2] == ["crewai: recognise: left out", "crewai: recognise: negated"]
     assert "crewai/task: when: other text than 'completed'" in names
     assert 'crewai/task duration: key: without task in join((task_name or ""), ":", task)' in names
