@@ -633,7 +633,10 @@ def test_any_record_can_be_explained() -> None:
         log = Log(str(sample), "logs")
         for number, line in enumerate(sample.read_bytes().splitlines()[:3], 1):
             if line:
-                show(explainer.explain(line, log, Place(sample.name, number, number)), console, everything=number == 1)
+                told = explainer.explain(line, log, Place(sample.name, number, number))
+                show(told, console, everything=number == 1)
+                updates = [u for one in told for rule in one.rules for match in rule.matches for u in match.updates]
+                assert [u.metric for u in updates if u.value is None and not u.skipped] == []
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert printed.count("SOURCE") > 150
     assert "\x1b" not in printed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logmetrics.config.specs import UpdateSpec
-from logmetrics.config.tree import Expr, Item
+from logmetrics.config.tree import Expr, Item, Let
 from logmetrics.rules.trace import Counted, Node, Note, Trace
 
 
@@ -53,6 +53,12 @@ class Attempt:
         """What *expr* gave as a whole expression of this *role*; None when it was not asked."""
         node = next((node for node in reversed(self.roots) if node.role == role and node.expr == expr), None)
         return None if node is None else self.values[node.number]
+
+
+    def measured_by(self, update: UpdateSpec) -> Node | None:
+        """Where the value of *update* was noted; one that is a name of the rule's own was noted with that."""
+        wanted = ("let", update.value) if isinstance(update.value, Let) else ("value", update.value)
+        return next((node for node in reversed(self.roots) if (node.role, node.expr) == wanted), None)
 
 
 @dataclass(slots=True)
@@ -160,9 +166,7 @@ def _note(attempt: Attempt, node: Node, value: Any) -> None:
 
 def _take_value(attempt: Attempt) -> None:
     measured = attempt.measured[-1]
-    node = next(
-        (node for node in reversed(attempt.roots) if node.role == "value" and node.expr == measured.update.value), None
-    )
+    node = attempt.measured_by(measured.update)
     measured.has_value = node is not None
     measured.value = None if node is None else attempt.values[node.number]
 

@@ -141,7 +141,7 @@ class Folding:
 
     def _update(self, rule: RuleSpec, attempt: Attempt, measured: Measured, reasons: Reasons) -> UpdateFact:
         update, counted = measured.update, measured.counted
-        node = next((n for n in reversed(attempt.roots) if n.role == "value" and n.expr == update.value), None)
+        node = attempt.measured_by(update)
         inputs = {}
         source = None if node is None else reasons.source(node)
         behind = [source.expr] if source is not None and source.expr is not None else []
