@@ -46,6 +46,11 @@ def main() -> None:
     except BrokenPipeError:  # `logmetrics ... | head` is no error
         _drop_output()
         sys.exit(0)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        _drop_output()  # typer and rich take it for an error
+        sys.exit(0)
     except OSError as error:
         if error.errno not in _FULL or error.filename is not None:
             raise

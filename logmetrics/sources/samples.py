@@ -83,7 +83,7 @@ def _placed(path: str, pieces: Iterator[bytes], records: Records) -> Iterator[Sa
     """
     size = 1
     for piece in pieces:
-        lines = _lines(piece)
+        lines = lines_of(piece)
         at = 0
         while at < len(lines):
             batch = lines[at : at + size]
@@ -104,7 +104,7 @@ def _placed(path: str, pieces: Iterator[bytes], records: Records) -> Iterator[Sa
             yield from (Sample(path, first, max(records.lines, first), record) for record in records.rest())
 
 
-def _lines(data: bytes) -> list[bytes]:
+def lines_of(data: bytes) -> list[bytes]:
     """*data*, cut behind each newline."""
     *whole, rest = data.split(b"\n")
     return [*(line + b"\n" for line in whole), *([rest] if rest else [])]

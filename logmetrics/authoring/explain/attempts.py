@@ -54,7 +54,6 @@ class Attempt:
         node = next((node for node in reversed(self.roots) if node.role == role and node.expr == expr), None)
         return None if node is None else self.values[node.number]
 
-
     def measured_by(self, update: UpdateSpec) -> Node | None:
         """Where the value of *update* was noted; one that is a name of the rule's own was noted with that."""
         wanted = ("let", update.value) if isinstance(update.value, Let) else ("value", update.value)

@@ -12,7 +12,7 @@ from logmetrics.formats.framing import FIRST_BYTES, LINES, Framing, framing_of
 from logmetrics.present.amounts import number_of
 from logmetrics.sources.content import NeverStops, open_content
 from logmetrics.sources.discovery import discover
-from logmetrics.sources.samples import Sample, samples_in, samples_of
+from logmetrics.sources.samples import Sample, lines_of, samples_in, samples_of
 
 _READ_BYTES = 256 * 1024
 _BLOCK = 1_000
@@ -109,7 +109,7 @@ def raw_lines(path: str, first: int, last: int, bytes_max: int) -> bytes:
             offset += len(data)
             newlines = data.count(b"\n")
             if number + newlines >= first:
-                for piece in data.splitlines(keepends=True) if b"\r" not in data else _cut(data):
+                for piece in lines_of(data):
                     if first <= number <= last:
                         kept += piece
                     number += piece.endswith(b"\n")
@@ -120,11 +120,6 @@ def raw_lines(path: str, first: int, last: int, bytes_max: int) -> bytes:
         return bytes(kept)
     finally:
         content.close()
-
-
-def _cut(data: bytes) -> list[bytes]:
-    *whole, rest = data.split(b"\n")
-    return [*(line + b"\n" for line in whole), *([rest] if rest else [])]
 
 
 def _count(path: str) -> int:
