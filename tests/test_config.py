@@ -220,3 +220,9 @@ def test_check_tells_that_there_is_nothing_to_read(tmp_path: Path, text: str) ->
     done = CliRunner().invoke(app, ["check", "--config", str(path)])
     assert done.exit_code == 0
     assert "note: it names nothing to read" in done.stderr
+
+
+def test_a_config_without_end() -> None:
+    """What is too long is not read to its end."""
+    with pytest.raises(ConfigError, match="longer than"):
+        load_config("/dev/zero", builtin_packs())

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from logmetrics.config.alerts import alerts_spec
 from logmetrics.config.document import Document, KeyPath, parse_document
@@ -50,11 +49,12 @@ def load_config(path: str, packs: Mapping[str, PackSpec]) -> Config:
 def read_text(path: str) -> str:
     """The text of a config file. Raises ConfigError when it cannot be read, is no text, or is far too long."""
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read(CONFIG_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError([Problem(path, 0, 0, "", f"cannot be read: {error.strerror}")]) from error
     if len(raw) > CONFIG_BYTES_MAX:
-        raise ConfigError([Problem(path, 0, 0, "", f"is {len(raw)} bytes; a config has at most {CONFIG_BYTES_MAX}")])
+        raise ConfigError([Problem(path, 0, 0, "", f"is longer than {CONFIG_BYTES_MAX:,} bytes, and no config is")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
