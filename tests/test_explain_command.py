@@ -376,6 +376,13 @@ def uncounted(world: World, *lines: str) -> Uncounted:
     return monitor._uncounted()  # the engine has no thread here
 
 
+def test_the_config_of_a_daemon_is_found_from_anywhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it was named when the daemon started."""
+    monkeypatch.chdir(world.directory)
+    monitor = Monitor(world.engine, Messages(world.messages.append, world.clock), "config.yaml")
+    assert monitor._uncounted().config_file == str(world.directory / "config.yaml")
+
+
 def test_whole_records_are_kept(world: World) -> None:
     """The last of each shape, whole or its beginning."""
     told = uncounted(world, '{"event": "other", "x": "%s"}' % ("y" * 500), "{broken", '{"big": "%s"}' % ("z" * 100_000))

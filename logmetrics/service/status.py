@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +60,8 @@ class Monitor:
     def __init__(self, engine: Engine, messages: Messages, config_file: str | None = None) -> None:
         self.engine = engine
         self.messages = messages
-        self.config_file = config_file
+        # Whoever asks for it may be in another directory.
+        self.config_file = None if config_file is None else os.path.abspath(config_file)
         # How the last reload of the config ended.
         self.reload: Callable[[], ReloadStatus | None] = lambda: None
         # Where the server listens: a port 0 in the config is another one there.
