@@ -502,6 +502,16 @@ def test_values_before_and_after_units() -> None:
     assert (update.series, update.bucket, update.is_new) == ('took_seconds{agent="a"}', "2.5", True)
 
 
+def test_a_pattern_reads_what_stands_before_a_message() -> None:
+    """So nothing is said to be taken off."""
+    line = "2026-01-01 12:00:00,123 INFO search"
+    source = {"format": "regex", "pattern": r"^(?P<time>\S+ \S+) (?P<level>[A-Z]+) (?P<msg>.*)$"}
+    [told] = explained(CONFIG, line, text=RULES, **source)
+    assert told.envelope.taken_off == ""
+    [told] = explained(CONFIG, line, text=RULES)
+    assert told.envelope.taken_off == "2026-01-01 12:00:00,123 "
+
+
 def test_names_that_the_config_defines_are_used() -> None:
     """A condition is told as it is written."""
     [told] = explained(CONFIG, '{"type": "run", "outcome": "ok"}', text=RULES)

@@ -79,7 +79,7 @@ class Explainer:
 
         *raw* is what lies there, from which the log's *framing* made the record.
         """
-        envelope = envelope_of(record, raw or record, framing)
+        envelope = envelope_of(record, raw or record, framing, takes_whole_lines=bool(self.source.pattern))
         for text in self.source.exclude_lines:
             if text.encode() in record:
                 return [self.passed_over("excluded", f"exclude_lines has {text!r}", record, place, envelope)]

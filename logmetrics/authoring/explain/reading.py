@@ -32,8 +32,11 @@ _WORDS = {
 }
 
 
-def envelope_of(record: bytes, raw: bytes, framing: Framing | None) -> Envelope:
-    """What was taken off *raw*, the lines as they lie there, until *record* was left."""
+def envelope_of(record: bytes, raw: bytes, framing: Framing | None, *, takes_whole_lines: bool) -> Envelope:
+    """What was taken off *raw*, the lines as they lie there, until *record* was left.
+
+    A format that *takes_whole_lines* reads what stands before a record, too.
+    """
     name = framing.name if framing is not None else ""
     time = record.time if isinstance(record, Stamped) else None
     taken = b""
@@ -46,7 +49,7 @@ def envelope_of(record: bytes, raw: bytes, framing: Framing | None) -> Envelope:
         and line.endswith(record)
     ):
         taken = line[: -len(record)]
-    elif record[:1] != b"{" and (rest := prefix_of(record)[1]) != bare(record) and rest:
+    elif not takes_whole_lines and record[:1] != b"{" and (rest := prefix_of(record)[1]) != bare(record) and rest:
         taken = bare(record)[: -len(rest)]
     return Envelope("" if name in ("plain", "lines") else name, time, taken.decode("utf-8", "replace"))
 
