@@ -342,7 +342,6 @@ def test_rules(tmp_path: Path, case: str) -> None:
 
 # What the packs do on purpose.
 ACCEPTED = {
-    ("codex", "unused-remember"): "the model is remembered for users' rules, which have no other way to know it",
     ("ollama", "regex-plain"): "they stand in rows of patterns that look alike",
     ("tgi", "constant-label"): "the label is what other servers' token metrics have",
 }

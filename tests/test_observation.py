@@ -420,7 +420,9 @@ def test_alerts_command(tmp_path: Path) -> None:
     config, file = tmp_path / "config.yaml", tmp_path / "rules.yml"
     config.write_text("packs: [aider]\nalerts: {llm_latency_p95: 20s}\n")
     done = logmetrics("alerts", "--config", str(config), "--tests", "-o", str(file))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    tests = tmp_path / "rules.test.yml"
+    next_ = f"logmetrics: next: promtool test rules {tests}, and name {file} under rule_files of Prometheus\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", next_)
     assert "p95_rate15m > 20 and" in file.read_text()
     assert file.read_text() == logmetrics("alerts", "--config", str(config)).stdout
     assert yaml.safe_load((tmp_path / "rules.test.yml").read_text())["rule_files"] == ["rules.yml"]
