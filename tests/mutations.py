@@ -14,6 +14,7 @@ from msgspec.structs import replace as with_fields
 
 from logmetrics.config.document import parse_document
 from logmetrics.config.expression import is_condition, parse_expression
+from logmetrics.config.expression_text import Wording
 from logmetrics.config.specs import PackSpec, RuleSet, RuleSpec, UpdateSpec
 from logmetrics.config.tree import (
     ELAPSED,
@@ -39,7 +40,6 @@ from logmetrics.config.tree import (
     Scalar,
     parts_of,
 )
-from tests.expression_text import text_of
 from tests.regex_alternatives import without_alternatives
 
 NOTHING = Literal("~")
@@ -350,17 +350,17 @@ def _at(expr: Expr, names: Names, *, is_key: bool) -> Iterator[Change]:
     if isinstance(expr, (And, Or)):
         for index, operand in enumerate(expr.operands):
             others = (*expr.operands[:index], *expr.operands[index + 1 :])
-            yield f"without {text_of(operand, names)}", others[0] if len(others) == 1 else type(expr)(others)
+            yield f"without {Wording(names).text(operand)}", others[0] if len(others) == 1 else type(expr)(others)
     elif isinstance(expr, Not):
-        yield f"without not before {text_of(expr.operand, names)}", expr.operand
+        yield f"without not before {Wording(names).text(expr.operand)}", expr.operand
     elif isinstance(expr, Compare) and expr.operator in _OTHER_ORDER:
         operator = _OTHER_ORDER[expr.operator]
-        yield f"{operator} in {text_of(expr, names)}", with_fields(expr, operator=operator)
+        yield f"{operator} in {Wording(names).text(expr)}", with_fields(expr, operator=operator)
     elif isinstance(expr, Arithmetic):
         operator = _OTHER_OPERATOR[expr.operator]
-        yield f"{operator} in {text_of(expr, names)}", with_fields(expr, operator=operator)
+        yield f"{operator} in {Wording(names).text(expr)}", with_fields(expr, operator=operator)
     elif isinstance(expr, IfElse):
-        yield f"the other way round if {text_of(expr.test, names)}", IfElse(expr.test, expr.otherwise, expr.then)
+        yield f"the other way round if {Wording(names).text(expr.test)}", IfElse(expr.test, expr.otherwise, expr.then)
     elif isinstance(expr, MapLiteral):
         for index, (key, _) in enumerate(expr.items):
             yield f"without the entry {key!r}", MapLiteral((*expr.items[:index], *expr.items[index + 1 :]))
@@ -386,7 +386,7 @@ def _of_literal(value: Scalar) -> Iterator[Change]:
 
 
 def _of_call(call: Call, names: Names) -> Iterator[Change]:
-    text, arguments = text_of(call, names), call.arguments
+    text, arguments = Wording(names).text(call), call.arguments
     if call.name in _OTHER_UNIT:
         yield f"{_OTHER_UNIT[call.name]} in {text}", Call(_OTHER_UNIT[call.name], arguments)
     if call.name in _REMOVABLE:
@@ -403,7 +403,7 @@ def _of_call(call: Call, names: Names) -> Iterator[Change]:
             others = (*arguments[:index], *arguments[index + 1 :])
             if not isinstance(argument, Literal):
                 yield (
-                    f"without {text_of(argument, names)} in {text}",
+                    f"without {Wording(names).text(argument)} in {text}",
                     others[0] if len(others) == 1 else Call("join", others),
                 )
     if call.name in ("matches", "capture") and isinstance(arguments[1], Literal):

@@ -17,17 +17,17 @@ _OF_OBJECTS = frozenset({"id", "completion", "query", "text", "exception"})
 
 def is_unbounded(label: str) -> bool:
     """Whether a label of that name is new in each event, or nearly so. Whoever means it says allow_unbounded."""
-    return _squeezed(label) in _SQUEEZED
+    return squeezed(label) in _SQUEEZED
 
 
 def is_unbounded_field(key: str) -> bool:
     """The same for the last key of a field's path."""
-    return is_unbounded(key) and _squeezed(key) not in _OF_OBJECTS
+    return is_unbounded(key) and squeezed(key) not in _OF_OBJECTS
 
 
-def _squeezed(name: str) -> str:
+def squeezed(name: str) -> str:
     """session_id, sessionId and SESSION-ID are one name."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-_SQUEEZED = frozenset(map(_squeezed, UNBOUNDED))
+_SQUEEZED = frozenset(map(squeezed, UNBOUNDED))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from logmetrics.authoring.explain.wording import kind_text
+from logmetrics.authoring.unbounded import squeezed
 from logmetrics.rules.functions import dig, label
 
 Path = tuple[str | int, ...]
@@ -27,7 +28,7 @@ def near_path(fields: Mapping[str, Any], path: Path) -> tuple[Path | None, str]:
             for name in _near_names(step, around):
                 found = (*path[:depth], name, *path[depth + 1 :])
                 if dig(dict(fields), *found) is not None:
-                    how = OTHER_CASE if squeezed_text(name) == squeezed_text(step) else ""
+                    how = OTHER_CASE if squeezed(name) == squeezed(step) else ""
                     return found, how
             break
         around = dig(around, step)
@@ -47,14 +48,10 @@ def path_key(path: Path) -> str:
 
 
 def _near_names(name: str, names: Mapping[str, Any]) -> list[str]:
-    squeezed = squeezed_text(name)
-    alike = [other for other in names if isinstance(other, str) and squeezed_text(other) == squeezed]
+    plain = squeezed(name)
+    alike = [other for other in names if isinstance(other, str) and squeezed(other) == plain]
     texts = [other for other in names if isinstance(other, str)]
     return alike or difflib.get_close_matches(name, texts, n=2, cutoff=_NEAR)
-
-
-def squeezed_text(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _paths(fields: Mapping[str, Any]) -> Iterator[Path]:
@@ -82,8 +79,8 @@ def nearest_of(value: Any, wanted: tuple[Any, ...]) -> tuple[Any, float, str]:
             if one.strip().lower() == value.strip().lower():
                 how = ": only case differs" if one.strip() != value.strip() else ": only blanks differ"
                 return one, NEARLY, how
-        squeezed = [one for one in texts if squeezed_text(one) == squeezed_text(value)]
-        near = squeezed or difflib.get_close_matches(value, texts, n=1, cutoff=_NEAR)
+        alike = [one for one in texts if squeezed(one) == squeezed(value)]
+        near = alike or difflib.get_close_matches(value, texts, n=1, cutoff=_NEAR)
         if near:
             return near[0], 2 * NEARLY, ""
     return wanted[0] if wanted else None, OTHER, ""
