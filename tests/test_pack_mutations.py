@@ -98,4 +98,4 @@ def test_mutants_are_what_their_names_say() -> None:
     names = [mutant.name for mutant in mutants("crewai")]
     assert names[:2] == ["crewai: recognise: left out", "crewai: recognise: negated"]
     assert "crewai/task: when: other text than 'completed'" in names
-    assert 'crewai/task duration: key: without task in join((task_name or ""), ":", task)' in names
+    assert 'crewai/task duration: key: without task in join(task_name or "", ":", task)' in names
